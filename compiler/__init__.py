@@ -1,0 +1,1 @@
+"""The compiler: StableHLO in, a Program for the emulated device out."""

@@ -1,0 +1,1 @@
+"""From JAX's VHLO artifact to a Graph."""

@@ -1,0 +1,1 @@
+"""The instruction set, declared once: builder, verifier, encoding, text form and C++ projection."""

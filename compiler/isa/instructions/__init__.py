@@ -1,0 +1,1 @@
+"""The instructions, one file per group."""

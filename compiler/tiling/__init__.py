@@ -1,0 +1,1 @@
+"""Choice of tile shapes and loop orders."""
