@@ -1,0 +1,251 @@
+"""The Graph: one function of a program as single-assignment tensor operations.
+
+One op is one dataclass (the classes are in `ops/`); its non-operand fields are its attributes. A Graph is
+both a function body and a region (the body of a while, a branch, a reduction's combiner).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+
+from ..isa.dtypes import DType
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """A dense row-major tensor: static shape and element type."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Storage bytes."""
+        return self.size * self.dtype.bytes
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What an op produces or a graph takes as argument. Compared by identity."""
+
+    type: TensorType
+    producer: Op | None = None
+    index: int = 0  # which result of the producer, or which argument
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        """Element type of the tensor."""
+        return self.type.dtype
+
+
+class GraphError(Exception):
+    """A Graph that breaks a rule of its op; the message names the op and the rule."""
+
+
+@dataclass(eq=False)
+class Op:
+    """Base of all operations.
+
+    Subclasses are dataclasses whose fields after these are the op's attributes; `verify` states its rules.
+    """
+
+    name: ClassVar[str] = "op"
+    side_effect: ClassVar[bool] = False
+
+    operands: list[Value]
+    results: list[Value] = field(init=False, default_factory=list)
+    loc: str = field(init=False, default="")  # JAX source line, for messages
+
+    def with_results(self, types: Iterable[TensorType], loc: str = "") -> Op:
+        """Create this op's result values; returns the op itself."""
+        self.results = [Value(t, self, i) for i, t in enumerate(types)]
+        self.loc = loc
+        return self
+
+    @property
+    def result(self) -> Value:
+        """The only result."""
+        assert len(self.results) == 1, f"{self.name} has {len(self.results)} results"
+        return self.results[0]
+
+    def attributes(self) -> dict[str, object]:
+        """Return the op's attributes by name, in declaration order."""
+        skip = {"operands", "results", "loc"}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in skip}
+
+    def regions(self) -> Iterator[Graph]:
+        """Yield the graphs this op holds."""
+        for value in self.attributes().values():
+            for item in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(item, Graph):
+                    yield item
+
+    def clone(self, operands: Sequence[Value]) -> Op:
+        """Copy this op onto other operands: same attributes (regions shared) and result types, new results."""
+        other = dataclasses.replace(self, operands=list(operands))
+        return other.with_results([r.type for r in self.results], self.loc)
+
+    def verify(self) -> None:
+        """Raise GraphError if the op breaks one of its rules."""
+
+    def require(self, condition: bool, rule: str) -> None:
+        """Raise GraphError naming this op and its source line unless `condition`."""
+        if not condition:
+            types = ", ".join(str(v.type) for v in self.operands)
+            outs = ", ".join(str(v.type) for v in self.results)
+            raise GraphError(f"[{self.name} ({types}) -> ({outs}) at {self.loc or 'unknown'}] {rule}")
+
+
+@dataclass(eq=False)
+class Graph:
+    """Arguments, ops in execution order, results. Regions may use values of the graphs around them."""
+
+    name: str
+    arguments: list[Value] = field(default_factory=list)
+    ops: list[Op] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)
+
+    def argument(self, type: TensorType) -> Value:
+        """Append an argument of this type and return it."""
+        value = Value(type, None, len(self.arguments))
+        self.arguments.append(value)
+        return value
+
+    def add(self, op: Op, *types: TensorType, loc: str = "") -> Value:
+        """Append `op` with results of `types`; return the first result."""
+        self.ops.append(op.with_results(types, loc))
+        return op.results[0]
+
+    def walk(self) -> Iterator[Op]:
+        """Yield every op, those of regions after the op that holds them."""
+        for op in self.ops:
+            yield op
+            for region in op.regions():
+                yield from region.walk()
+
+    def users(self) -> dict[Value, list[Op]]:
+        """Map every value used in this graph (its regions included, as uses by the holding op) to its users."""
+        uses: dict[Value, list[Op]] = {}
+        for op in self.ops:
+            for value in dict.fromkeys([*op.operands, *captured(op)]):
+                uses.setdefault(value, []).append(op)
+        return uses
+
+    def replace_uses(self, mapping: dict[Value, Value]) -> None:
+        """Replace uses of the keys by the values, chains followed, regions included."""
+
+        def resolve(value: Value) -> Value:
+            while value in mapping:
+                value = mapping[value]
+            return value
+
+        for op in self.walk():
+            op.operands = [resolve(v) for v in op.operands]
+            for region in op.regions():
+                region.results = [resolve(v) for v in region.results]
+        self.results = [resolve(v) for v in self.results]
+
+    def verify(self) -> None:
+        """Check single assignment, use after definition, and every op's own rules; raises GraphError."""
+        _verify(self, set())
+
+    def __str__(self) -> str:
+        return print_graph(self)
+
+
+def captured(op: Op) -> list[Value]:
+    """Return the outer values that the regions of `op` use, each once, in order of first use."""
+    seen: dict[Value, None] = {}
+
+    def visit(graph: Graph, local: set[Value]) -> None:
+        local = local | set(graph.arguments)
+        for inner in graph.ops:
+            for value in inner.operands:
+                if value not in local:
+                    seen.setdefault(value)
+            for region in inner.regions():
+                visit(region, local)
+            local.update(inner.results)
+        for value in graph.results:
+            if value not in local:
+                seen.setdefault(value)
+
+    for region in op.regions():
+        visit(region, set())
+    return list(seen)
+
+
+def _verify(graph: Graph, visible: set[Value]) -> None:
+    visible = visible | set(graph.arguments)
+    for op in graph.ops:
+        for value in op.operands:
+            op.require(value in visible, "uses a value before it is defined")
+        for region in op.regions():
+            _verify(region, visible)
+        op.verify()
+        for result in op.results:
+            op.require(result not in visible and result.producer is op, "defines a value twice")
+            visible.add(result)
+    for value in graph.results:
+        if value not in visible:
+            raise GraphError(f"[graph {graph.name}] returns a value ({value.type}) that is not defined")
+
+
+def print_graph(graph: Graph, indent: str = "", names: dict[Value, str] | None = None) -> str:
+    """Return the text form: one op a line, values numbered in order of definition."""
+    names = {} if names is None else names
+
+    def define(value: Value, prefix: str) -> str:
+        names[value] = f"%{prefix}{len(names)}"
+        return f"{names[value]}: {value.type}"
+
+    use: Callable[[Value], str] = lambda v: names.get(v, "%?")  # noqa: E731
+    arguments = ", ".join(define(v, "arg") for v in graph.arguments)
+    lines = [f"{indent}graph @{graph.name}({arguments}) {{"]
+    for op in graph.ops:
+        attributes = " ".join(
+            f"{k}={_show(v)}" for k, v in op.attributes().items() if not _holds_graph(v) and v is not None
+        )
+        operands = ", ".join(map(use, op.operands))
+        outs = ", ".join(define(r, "") for r in op.results)
+        where = f"  // {op.loc}" if op.loc else ""
+        lines.append(f"{indent}  {outs} = {op.name}({operands}) {attributes}".rstrip() + where)
+        for region in op.regions():
+            lines.append(print_graph(region, indent + "    ", names))
+    lines.append(f"{indent}  return {', '.join(map(use, graph.results))}")
+    lines.append(f"{indent}}}")
+    return "\n".join(lines)
+
+
+def _holds_graph(value: object) -> bool:
+    return isinstance(value, Graph) or (isinstance(value, (list, tuple)) and any(isinstance(v, Graph) for v in value))
+
+
+def _show(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, threshold=8, separator=",").replace("\n", "") if value.size <= 8 else "<...>"
+    return str(value).replace(" ", "")
