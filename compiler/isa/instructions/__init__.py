@@ -1,1 +1,3 @@
-"""The instructions, one file per group."""
+"""The instructions, one file per group. Import order is opcode order."""
+
+from . import control, sync, scalar, memory, move, elementwise, broadcast, reduction, irregular, cube  # noqa: F401, I001

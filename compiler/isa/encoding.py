@@ -1,0 +1,157 @@
+"""Binary form of instructions: a stream of little-endian 64-bit words.
+
+An instruction is a head word (opcode, and in the upper half its length in words) followed by its operands in declared order:
+
+    tile      tile index, affine slot
+    affine    number of terms, constant, then (register, coefficient) per term
+    view      argument, rank, split, affine offset, affine extent per dimension, stride per dimension
+    imm       0 and an integer, or 1 and the bits of a double
+    enum      index of the name          register  its number          ints  count, then the numbers
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from functools import cache
+from typing import Any
+
+from .model import Affine, Operand, Spec, TileRef, View, instruction_set
+
+Words = list[int]
+
+
+class DecodeError(Exception):
+    """Words that are no instruction; the message says where and why."""
+
+
+@cache
+def opcodes() -> dict[str, int]:
+    """Opcode by name."""
+    return {name: code for code, name in enumerate(instruction_set())}
+
+
+@cache
+def specs() -> tuple[Spec, ...]:
+    """Instruction by opcode."""
+    return tuple(instruction_set().values())
+
+
+@cache
+def isa_hash() -> int:
+    """63-bit hash of every declaration that the encoding or the meaning depends on."""
+    text = repr([(s.name, s.summary, s.operands, s.dtypes) for s in specs()])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def encode_affine(words: Words, value: Affine | int) -> None:
+    """Append an affine operand."""
+    if isinstance(value, Affine):
+        words.append(len(value.terms))
+        words.append(value.const)
+        for term in value.terms:
+            words.extend(term)
+    else:
+        words.append(0)
+        words.append(int(value))
+
+
+def _encode_operand(words: Words, operand: Operand, value: Any) -> None:
+    kind = operand.kind
+    if kind == "tile":
+        words.append(value.tile)
+        encode_affine(words, value.slot)
+    elif kind == "affine":
+        encode_affine(words, value)
+    elif kind == "view":
+        words += (value.argument, len(value.shape), value.split)
+        encode_affine(words, value.offset)
+        for extent in value.shape:
+            encode_affine(words, extent)
+        words += value.strides
+    elif kind == "imm":
+        if isinstance(value, float):
+            words += (1, struct.unpack("<q", struct.pack("<d", value))[0])
+        else:
+            value = int(value)
+            words += (0, value - (1 << 64) if value >= 1 << 63 else value)
+    elif kind == "enum":
+        words.append(operand.values.index(value))
+    elif kind == "register":
+        words.append(value)
+    else:
+        words.append(len(value))
+        words += map(int, value)
+
+
+def encode_instruction(words: Words, spec: Spec, values: tuple[Any, ...]) -> None:
+    """Append one instruction."""
+    head = len(words)
+    words.append(0)
+    for operand, value in zip(spec.operands, values, strict=True):
+        _encode_operand(words, operand, value)
+    words[head] = opcodes()[spec.name] | (len(words) - head) << 32
+
+
+class Reader:
+    """Takes words one after the other."""
+
+    def __init__(self, words: Words, position: int = 0):
+        self.words, self.position = words, position
+
+    def word(self) -> int:
+        """Take one word."""
+        if self.position >= len(self.words):
+            raise DecodeError(f"[word {self.position}] the program ends inside an instruction")
+        self.position += 1
+        return self.words[self.position - 1]
+
+    def several(self, count: int) -> tuple[int, ...]:
+        """Take `count` words."""
+        if not 0 <= count <= len(self.words) - self.position:
+            raise DecodeError(f"[word {self.position}] a list of {count} words does not fit the program")
+        return tuple(self.word() for _ in range(count))
+
+    def affine(self) -> Affine:
+        """Take an affine operand."""
+        count, const = self.word(), self.word()
+        flat = self.several(2 * count)
+        return Affine(const, tuple(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def _decode_operand(reader: Reader, operand: Operand) -> Any:
+    kind = operand.kind
+    if kind == "tile":
+        return TileRef(reader.word(), reader.affine())
+    if kind == "affine":
+        return reader.affine()
+    if kind == "view":
+        argument, rank, split = reader.several(3)
+        offset = reader.affine()
+        shape = tuple(reader.affine() for _ in range(rank))
+        return View(argument, offset, shape, reader.several(rank), split)
+    if kind == "imm":
+        is_float, bits = reader.several(2)
+        return struct.unpack("<d", struct.pack("<q", bits))[0] if is_float else bits
+    if kind == "enum":
+        index = reader.word()
+        if not 0 <= index < len(operand.values):
+            raise DecodeError(f"[word {reader.position - 1}] {operand.name} is one of {operand.values}, got index {index}")
+        return operand.values[index]
+    if kind == "register":
+        return reader.word()
+    return reader.several(reader.word())
+
+
+def decode_instruction(reader: Reader) -> tuple[Spec, tuple[Any, ...]]:
+    """Take one instruction; DecodeError if the words are none."""
+    start = reader.position
+    head = reader.word()
+    opcode, length = head & 0xFFFFFFFF, head >> 32
+    if opcode >= len(specs()):
+        raise DecodeError(f"[word {start}] no instruction has opcode {opcode}; expected less than {len(specs())}")
+    spec = specs()[opcode]
+    values = tuple(_decode_operand(reader, operand) for operand in spec.operands)
+    if reader.position != start + length:
+        raise DecodeError(f"[word {start}] {spec.name} takes {reader.position - start} words, its head says {length}")
+    return spec, values

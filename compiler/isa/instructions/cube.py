@@ -1,0 +1,18 @@
+"""The cube unit. Left is L0A [M, K] nz, right L0B [K, N] zn, acc L0C [M, N] in f32 or i32.
+
+f16, bf16 and f32 accumulate in f32, i8 and u8 in i32, f64 (emulated; silicon has none) in f64.
+"""
+
+from ..model import Access, Cost, Loc, Operand, Pipe, Spec, affine, declare, src
+
+_acc = Operand("dst", "tile", Access.update, (Loc.acc,), "any")
+_left, _right = src("left", Loc.left, "any"), src("right", Loc.right, "any")
+
+tmatmul = declare(
+    Spec("tmatmul", "cube", "dst = left x right (+ dst if accumulate > 0)", (_acc, _left, _right, affine("accumulate", 0)), Pipe.M,
+         Cost("mad"), dtypes="matmul")
+)  # fmt: skip
+tmatmul_bias = declare(
+    Spec("tmatmul_bias", "cube", "dst = left x right + bias[0, n]", (_acc, _left, _right, src("bias", Loc.bias, "any")), Pipe.M,
+         Cost("mad"), dtypes="matmul")
+)  # fmt: skip

@@ -1,0 +1,259 @@
+"""What an instruction declaration is made of.
+
+An instruction is declared once, in `instructions/`: its operands with their effects, the pipe it runs on, its
+cost and its meaning. Everything else (builder, verifier, binary encoding, text form, C++ structs and dispatch
+table, manual, operand effects for allocation and synchronisation) is read from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from .dtypes import DType
+
+
+class Pipe(IntEnum):
+    """In-order instruction queues of an AI core."""
+
+    S = 0
+    V = 1
+    M = 2
+    MTE1 = 3
+    MTE2 = 4
+    MTE3 = 5
+    FIXP = 6
+
+
+class Loc(IntEnum):
+    """On-chip memories, by PTO's names for what a tile in them is."""
+
+    vec = 0  # UB
+    mat = 1  # L1
+    left = 2  # L0A
+    right = 3  # L0B
+    acc = 4  # L0C
+    bias = 5  # BT
+    scaling = 6  # FB
+
+
+class Layout(IntEnum):
+    """How a tile's elements lie in its memory.
+
+    nd is row major. nz and zn are fractal layouts: nz is what the cube unit reads on its left side (L1, L0A) and
+    writes (L0C), zn what it reads on its right side. fmap is a feature map [images, H, W, C] with C innermost,
+    the source of timg2col; its rows are images*H*W and its columns C.
+    """
+
+    nd = 0
+    nz = 1
+    zn = 2
+    fmap = 3
+
+
+class Access(IntEnum):
+    """What an instruction does to an operand."""
+
+    read = 1
+    write = 2
+    update = 3
+
+
+CMP_MODES = ("eq", "ne", "lt", "le", "gt", "ge")
+ROUND_MODES = ("none", "rint", "floor", "ceil", "trunc")
+ATOMIC_MODES = ("none", "add", "max", "min", "mul", "and", "or")
+GATHER_MODES = ("row", "elem")
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """const + sum of coefficient * register: every address, extent, count, slot and event id is one."""
+
+    const: int = 0
+    terms: tuple[tuple[int, int], ...] = ()  # (register, coefficient), registers ascending, coefficients nonzero
+
+    @staticmethod
+    def of(value: int | Affine) -> Affine:
+        """Lift an integer."""
+        return value if isinstance(value, Affine) else Affine(int(value))
+
+    def __add__(self, other: int | Affine) -> Affine:
+        other = Affine.of(other)
+        if not other.terms:
+            return Affine(self.const + other.const, self.terms)
+        sums = dict(self.terms)
+        for reg, coefficient in other.terms:
+            sums[reg] = sums.get(reg, 0) + coefficient
+        return Affine(self.const + other.const, tuple(sorted((r, c) for r, c in sums.items() if c)))
+
+    __radd__ = __add__
+
+    def __mul__(self, factor: int) -> Affine:
+        if factor == 0:
+            return Affine()
+        return Affine(self.const * factor, tuple((r, c * factor) for r, c in self.terms))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Affine:
+        return self * -1
+
+    def __sub__(self, other: int | Affine) -> Affine:
+        return self + -Affine.of(other)
+
+    def __rsub__(self, other: int | Affine) -> Affine:
+        return Affine.of(other) - self
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no register occurs."""
+        return not self.terms
+
+    def evaluate(self, registers: Any) -> int:
+        """Return the value under a mapping or sequence of register values."""
+        return self.const + sum(c * registers[r] for r, c in self.terms)
+
+    def __str__(self) -> str:
+        text = "".join(f" + {c}*%r{r}" if c != 1 else f" + %r{r}" for r, c in self.terms)
+        text = text.replace("+ -", "- ")
+        if not self.terms:
+            return str(self.const)
+        return (f"{self.const}{text}" if self.const else text.removeprefix(" + ")).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class TileRef:
+    """A tile of the kernel's tile table; of a multi-buffered tile, slot (modulo its slots) says which buffer."""
+
+    tile: int
+    slot: Affine = Affine()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A strided window on a kernel argument in GM, of up to five dimensions.
+
+    Element (i0, ..., in) is argument[offset + sum(ij * strides[j])]. As a 2-D tile its dimensions before `split`,
+    flattened, are the rows, and the others the columns. Strides are in elements; zero and negative are allowed.
+    """
+
+    argument: int
+    offset: Affine
+    shape: tuple[Affine, ...]
+    strides: tuple[int, ...]
+    split: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A named operand of an instruction; `kind` is how it is encoded and printed."""
+
+    name: str
+    kind: str  # tile | view | affine | imm | enum | register | ints
+    access: Access = Access.read
+    locs: tuple[Loc, ...] = ()  # tile: where it may live
+    shape: str = "rc"  # tile: valid region: rc full, r1 one column, 1c one row, cr transposed, 11, any
+    values: tuple[str, ...] = ()  # enum: the names, in encoding order
+    default: Any = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Which cost function of the cycle model applies, and its parameter (cycles per 256-byte repeat, ...)."""
+
+    kind: str
+    cycles: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One instruction of the set."""
+
+    name: str
+    group: str
+    summary: str  # the meaning: one line of pseudo-code or a sentence, shown in the manual
+    operands: tuple[Operand, ...]
+    pipe: Pipe | dict[Loc, Pipe]  # or by the location of the operand `pipe_by`
+    cost: Cost
+    pipe_by: str = ""
+    dtypes: str = "any"  # rule: same:<class> | compare | convert | select | reduce:<class> | matmul | any
+    native: frozenset[DType] = frozenset()  # computed natively on A2/A3; others are promoted and cost accordingly
+    opens: bool = False  # starts a block closed by `end`
+    reference: Callable[..., Any] | None = field(default=None, compare=False)  # NumPy meaning, for elementwise
+
+    @property
+    def tiles(self) -> tuple[Operand, ...]:
+        """The tile operands."""
+        return tuple(o for o in self.operands if o.kind == "tile")
+
+
+_REGISTRY: dict[str, Spec] = {}
+
+
+def declare(spec: Spec) -> Spec:
+    """Add an instruction to the set; its opcode is its position."""
+    assert spec.name not in _REGISTRY, f"{spec.name} is declared twice"
+    _REGISTRY[spec.name] = spec
+    return spec
+
+
+def instruction_set() -> dict[str, Spec]:
+    """Return every instruction by name, in opcode order."""
+    from . import instructions  # noqa: F401  (declares them)
+
+    return _REGISTRY
+
+
+D = DType
+CLASSES: dict[str, frozenset[DType]] = {
+    "float": frozenset({D.f16, D.bf16, D.f32, D.f64}),
+    "int": frozenset({D.i8, D.i16, D.i32, D.i64, D.u8, D.u16, D.u32, D.u64}),
+    "bool": frozenset({D.i1}),
+}
+CLASSES["number"] = CLASSES["float"] | CLASSES["int"]
+CLASSES["bits"] = CLASSES["int"] | CLASSES["bool"]
+CLASSES["all"] = CLASSES["number"] | CLASSES["bool"]
+NATIVE = frozenset({D.f32, D.f16, D.i32, D.i16})  # A2/A3 vector arithmetic
+
+
+# Shorthands for declarations.
+def out(name: str = "dst", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "rc") -> Operand:
+    """A tile the instruction writes."""
+    return Operand(name, "tile", Access.write, loc if isinstance(loc, tuple) else (loc,), shape)
+
+
+def src(name: str = "src", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "rc") -> Operand:
+    """A tile the instruction reads."""
+    return Operand(name, "tile", Access.read, loc if isinstance(loc, tuple) else (loc,), shape)
+
+
+def view(name: str, access: Access) -> Operand:
+    """A window on a kernel argument."""
+    return Operand(name, "view", access)
+
+
+def affine(name: str, default: int | None = None) -> Operand:
+    """An integer: constant plus registers times coefficients."""
+    return Operand(name, "affine", default=default)
+
+
+def imm(name: str = "scalar") -> Operand:
+    """A number of the tile's element type."""
+    return Operand(name, "imm")
+
+
+def enum(name: str, values: tuple[str, ...], default: str | None = None) -> Operand:
+    """One of a few names."""
+    return Operand(name, "enum", values=values, default=default)
+
+
+def register(name: str = "dst") -> Operand:
+    """A scalar register that is written."""
+    return Operand(name, "register", Access.write)
+
+
+def ints(name: str) -> Operand:
+    """A short list of static integers."""
+    return Operand(name, "ints")
