@@ -1,0 +1,99 @@
+"""Every operation a Graph can hold, one dataclass each, by family.
+
+Constructor order: operands first, then the attributes in declaration order. `verify()` of each class is the
+specification of its operands, attributes and results.
+"""
+
+from .control import Call, Case, While
+from .elementwise import (
+    BINARY_KINDS,
+    COMPARE_DIRECTIONS,
+    UNARY_KINDS,
+    Binary,
+    BitcastConvert,
+    Compare,
+    Convert,
+    ReducePrecision,
+    Select,
+    Unary,
+)
+from .indexing import (
+    SCATTER_KINDS,
+    DynamicSlice,
+    DynamicUpdateSlice,
+    Gather,
+    GatherSlices,
+    Scatter,
+    ScatterSlices,
+)
+from .irregular import (
+    Cholesky,
+    CustomCall,
+    Fft,
+    OptimizationBarrier,
+    RngBitGenerator,
+    Sort,
+    TopK,
+    TriangularSolve,
+)
+from .linalg import Convolution, Dot
+from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
+from .shape import (
+    BroadcastInDim,
+    Concatenate,
+    Constant,
+    Iota,
+    Pad,
+    Reshape,
+    Reverse,
+    Slice,
+    Transpose,
+)
+
+__all__ = [
+    "BINARY_KINDS",
+    "COMPARE_DIRECTIONS",
+    "REDUCE_KINDS",
+    "SCATTER_KINDS",
+    "UNARY_KINDS",
+    "ArgReduce",
+    "Binary",
+    "BitcastConvert",
+    "BroadcastInDim",
+    "Call",
+    "Case",
+    "Cholesky",
+    "Compare",
+    "Concatenate",
+    "Constant",
+    "Convert",
+    "Convolution",
+    "CustomCall",
+    "Dot",
+    "DynamicSlice",
+    "DynamicUpdateSlice",
+    "Fft",
+    "Gather",
+    "GatherSlices",
+    "GeneralReduce",
+    "Iota",
+    "OptimizationBarrier",
+    "Pad",
+    "Reduce",
+    "ReducePrecision",
+    "ReduceWindow",
+    "Reshape",
+    "Reverse",
+    "RngBitGenerator",
+    "Scatter",
+    "ScatterSlices",
+    "Select",
+    "SelectAndScatter",
+    "Slice",
+    "Sort",
+    "TopK",
+    "Transpose",
+    "TriangularSolve",
+    "Unary",
+    "While",
+]

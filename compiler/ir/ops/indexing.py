@@ -1,0 +1,158 @@
+"""Operations whose addresses are data.
+
+The pass normalize_indexing turns Gather into GatherSlices and Scatter into ScatterSlices; codegen sees those,
+DynamicSlice and DynamicUpdateSlice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph import Graph, Op
+
+SCATTER_KINDS = ("assign", "add", "mul", "min", "max", "and", "or", "xor", "general")
+
+
+@dataclass(eq=False)
+class DynamicSlice(Op):
+    """Operands (x, one scalar start per dimension); starts are clamped so that the slice fits."""
+
+    name: ClassVar[str] = "dynamic_slice"
+
+    sizes: tuple[int, ...]
+
+    def verify(self) -> None:
+        """One integer scalar start per dimension; the result has shape `sizes`."""
+        x, (y,) = self.operands[0], self.results
+        self.require(len(self.operands) == 1 + x.type.rank == 1 + len(self.sizes), "one start a dimension")
+        self.require(all(s.shape == () and s.dtype.is_integer for s in self.operands[1:]), "starts are scalars")
+        self.require(y.shape == self.sizes and y.dtype is x.dtype, "result type wrong")
+        self.require(all(a <= b for a, b in zip(self.sizes, x.shape)), "the slice must fit")
+
+
+@dataclass(eq=False)
+class DynamicUpdateSlice(Op):
+    """Operands (x, update, one scalar start per dimension): x with the update written, starts clamped."""
+
+    name: ClassVar[str] = "dynamic_update_slice"
+
+    def verify(self) -> None:
+        """One integer scalar start per dimension; the update fits; the result has x's type."""
+        x, update, (y,) = self.operands[0], self.operands[1], self.results
+        self.require(len(self.operands) == 2 + x.type.rank, "one start a dimension")
+        self.require(all(s.shape == () and s.dtype.is_integer for s in self.operands[2:]), "starts are scalars")
+        self.require(x.type == y.type and update.dtype is x.dtype, "result type wrong")
+        self.require(
+            update.type.rank == x.type.rank and all(a <= b for a, b in zip(update.shape, x.shape)),
+            "the update must fit",
+        )
+
+
+@dataclass(eq=False)
+class Gather(Op):
+    """StableHLO gather, operands (x, start indices). Normalised before codegen."""
+
+    name: ClassVar[str] = "gather"
+
+    offset_dims: tuple[int, ...]
+    collapsed_slice_dims: tuple[int, ...]
+    operand_batching_dims: tuple[int, ...]
+    start_indices_batching_dims: tuple[int, ...]
+    start_index_map: tuple[int, ...]
+    index_vector_dim: int
+    slice_sizes: tuple[int, ...]
+    indices_are_sorted: bool = False
+
+    def verify(self) -> None:
+        """Slice sizes fit; the result's rank follows."""
+        (x, idx), (y,) = self.operands, self.results
+        self.require(idx.dtype.is_integer and x.dtype is y.dtype, "indices are integers; keeps the element type")
+        self.require(len(self.slice_sizes) == x.type.rank, "one slice size a dimension")
+        self.require(all(s <= n for s, n in zip(self.slice_sizes, x.shape)), "slices must fit")
+
+
+@dataclass(eq=False)
+class Scatter(Op):
+    """StableHLO scatter of n tensors: operands (n inputs, indices, n updates). Normalised before codegen.
+
+    `kind` general carries `body` (n + n scalars: current, update; gives n); other kinds have n = 1.
+    """
+
+    name: ClassVar[str] = "scatter"
+
+    kind: str
+    update_window_dims: tuple[int, ...]
+    inserted_window_dims: tuple[int, ...]
+    input_batching_dims: tuple[int, ...]
+    scatter_indices_batching_dims: tuple[int, ...]
+    scatter_dims_to_operand_dims: tuple[int, ...]
+    index_vector_dim: int
+    indices_are_sorted: bool = False
+    unique_indices: bool = False
+    body: Graph | None = None
+
+    def verify(self) -> None:
+        """n inputs, indices, n updates; results have the inputs' types."""
+        n = len(self.results)
+        self.require(self.kind in SCATTER_KINDS, f"unknown kind {self.kind!r}")
+        self.require(len(self.operands) == 2 * n + 1, "takes n inputs, indices, n updates")
+        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
+        self.require(all(x.type == y.type for x, y in zip(self.operands, self.results)), "result types wrong")
+
+
+@dataclass(eq=False)
+class GatherSlices(Op):
+    """Operands (x, starts i32[B, d]): result[b] is the slice of shape `slice_sizes` of x at starts[b].
+
+    Column k of starts indexes x's dimension `index_map[k]`; other dimensions start at 0. Starts are clamped
+    (as signed) so that the slice fits. The result has shape [B, *slice_sizes].
+    """
+
+    name: ClassVar[str] = "gather_slices"
+
+    index_map: tuple[int, ...]
+    slice_sizes: tuple[int, ...]
+    indices_are_sorted: bool = False
+
+    def verify(self) -> None:
+        """Starts are i32[B, d]; the result is [B, *slice_sizes]."""
+        (x, starts), (y,) = self.operands, self.results
+        self.require(starts.type.rank == 2 and str(starts.dtype) == "i32", "starts are i32[B,d]")
+        self.require(starts.shape[1] == len(self.index_map), "one column per mapped dimension")
+        self.require(y.shape == (starts.shape[0], *self.slice_sizes), "result is [B, *slice_sizes]")
+        self.require(all(s <= n for s, n in zip(self.slice_sizes, x.shape)), "slices must fit")
+        self.require(len(self.slice_sizes) == x.type.rank and x.dtype is y.dtype, "result type wrong")
+
+
+@dataclass(eq=False)
+class ScatterSlices(Op):
+    """Operands (n inputs, starts i32[B, d], n updates [B, *window]): slices combined into the inputs in order.
+
+    Column k of starts indexes dimension `index_map[k]`; other dimensions start at 0. The window has the input's
+    rank. An update whose window does not fit entirely at its start (as signed) is skipped whole. `kind`: assign
+    (the later update wins), add, mul, min, max, and, or, xor, or general with `body` (current, update -> new).
+    """
+
+    name: ClassVar[str] = "scatter_slices"
+
+    kind: str
+    index_map: tuple[int, ...]
+    indices_are_sorted: bool = False
+    unique_indices: bool = False
+    body: Graph | None = None
+
+    def verify(self) -> None:
+        """Starts are i32[B, d]; updates are [B, *window]; results have the inputs' types."""
+        n = len(self.results)
+        self.require(self.kind in SCATTER_KINDS, f"unknown kind {self.kind!r}")
+        self.require(len(self.operands) == 2 * n + 1, "takes n inputs, starts, n updates")
+        starts = self.operands[n]
+        self.require(starts.type.rank == 2 and str(starts.dtype) == "i32", "starts are i32[B,d]")
+        self.require(starts.shape[1] == len(self.index_map), "one column per mapped dimension")
+        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
+        for x, update, y in zip(self.operands[:n], self.operands[n + 1 :], self.results):
+            self.require(x.type == y.type and update.dtype is x.dtype, "types must agree")
+            self.require(update.type.rank == 1 + x.type.rank, "updates are [B, *window]")
+            self.require(update.shape[0] == starts.shape[0], "one update per start")
+            self.require(all(w <= s for w, s in zip(update.shape[1:], x.shape)), "windows must fit")

@@ -1,0 +1,142 @@
+"""Operations outside the tile programs' reach (the AICPU set), random bits, custom calls, barriers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..graph import Graph, Op
+
+
+@dataclass(eq=False)
+class Sort(Op):
+    """Sort n tensors of one shape together along `dimension`.
+
+    `keys` lists (operand number, descending) in order of significance when the comparator was recognised:
+    floats then compare as `total_order`, except that -0 equals +0 and all NaNs are equal and come last
+    (descending: first). Otherwise `comparator` takes 2n scalars (a0, b0, a1, b1, ...) and gives i1: a before b.
+    """
+
+    name: ClassVar[str] = "sort"
+
+    dimension: int
+    stable: bool
+    keys: tuple[tuple[int, bool], ...] = ()
+    comparator: Graph | None = None
+
+    def verify(self) -> None:
+        """Operands have one shape, results the operands' types; keys or a comparator, not both."""
+        self.require([v.type for v in self.operands] == [v.type for v in self.results], "keeps the types")
+        self.require(len({v.shape for v in self.operands}) == 1, "operands must have one shape")
+        self.require(bool(self.keys) != (self.comparator is not None), "needs keys or a comparator")
+        self.require(0 <= self.dimension < self.operands[0].type.rank, "dimension out of range")
+
+
+@dataclass(eq=False)
+class TopK(Op):
+    """The k largest (or smallest) of the last dimension in order, and their i32 indices.
+
+    Equal elements keep index order; floats order as Sort's keys do: NaN is largest. Results (values, indices).
+    """
+
+    name: ClassVar[str] = "top_k"
+
+    k: int
+    largest: bool = True
+
+    def verify(self) -> None:
+        """Values and indices have shape [..., k]."""
+        (x,), (values, indices) = self.operands, self.results
+        shape = (*x.shape[:-1], self.k)
+        self.require(x.type.rank > 0 and self.k <= x.shape[-1], "k must not exceed the last dimension")
+        self.require(values.shape == indices.shape == shape, "results have shape [..., k]")
+
+
+@dataclass(eq=False)
+class RngBitGenerator(Op):
+    """Operand: generator state u64[2|3] (or u32 pairs); results (new state, random bits). Decomposed."""
+
+    name: ClassVar[str] = "rng_bit_generator"
+
+    algorithm: str  # DEFAULT, THREE_FRY, PHILOX
+
+    def verify(self) -> None:
+        """The state keeps its type; bits are an integer or float type."""
+        self.require(self.operands[0].type == self.results[0].type, "keeps the state's type")
+
+
+@dataclass(eq=False)
+class Cholesky(Op):
+    """The Cholesky factor of each matrix of the last two dimensions; the other triangle is unspecified."""
+
+    name: ClassVar[str] = "cholesky"
+
+    lower: bool
+
+    def verify(self) -> None:
+        """Square matrices; type kept."""
+        (x,), (y,) = self.operands, self.results
+        self.require(x.type == y.type and x.type.rank >= 2 and x.shape[-1] == x.shape[-2], "square matrices")
+
+
+@dataclass(eq=False)
+class TriangularSolve(Op):
+    """Operands (a, b): solve op(a) x = b, or x op(a) = b unless `left_side`.
+
+    `transpose_a` is NO_TRANSPOSE, TRANSPOSE or ADJOINT; `lower` says which triangle of a is read.
+    """
+
+    name: ClassVar[str] = "triangular_solve"
+
+    left_side: bool
+    lower: bool
+    unit_diagonal: bool
+    transpose_a: str
+
+    def verify(self) -> None:
+        """The result has b's type."""
+        (a, b), (y,) = self.operands, self.results
+        self.require(b.type == y.type and a.dtype is b.dtype and a.shape[-1] == a.shape[-2], "types must agree")
+
+
+@dataclass(eq=False)
+class Fft(Op):
+    """Discrete Fourier transform of the last len(length) dimensions; kind FFT, IFFT, RFFT or IRFFT."""
+
+    name: ClassVar[str] = "fft"
+
+    kind: str
+    length: tuple[int, ...]
+
+    def verify(self) -> None:
+        """One to three dimensions."""
+        self.require(self.kind in ("FFT", "IFFT", "RFFT", "IRFFT"), f"unknown kind {self.kind!r}")
+        self.require(1 <= len(self.length) <= 3, "one to three dimensions")
+
+
+@dataclass(eq=False)
+class CustomCall(Op):
+    """A call of `target`; `config` holds the backend configuration, `aliases` maps result to operand numbers."""
+
+    name: ClassVar[str] = "custom_call"
+
+    target: str
+    config: dict[str, object] = field(default_factory=dict)
+    effectful: bool = False
+    aliases: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def side_effect(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the call must happen even if nobody uses its results."""
+        return self.effectful
+
+
+@dataclass(eq=False)
+class OptimizationBarrier(Op):
+    """The operands, unchanged; no value is to be recomputed or moved across."""
+
+    name: ClassVar[str] = "optimization_barrier"
+
+    def verify(self) -> None:
+        """Results have the operands' types."""
+        self.require([v.type for v in self.operands] == [v.type for v in self.results], "keeps the types")
