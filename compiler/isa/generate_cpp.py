@@ -1,0 +1,119 @@
+"""Writes the C++ projection of the instruction set: enums, operand structs, decoder table, target struct.
+
+Usage: python -m compiler.isa.generate_cpp OUTPUT, from the root of the source tree (CMake does it).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..targets import TARGETS, Target
+from .dtypes import DType
+from .encoding import isa_hash, specs
+from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, ROUND_MODES, Layout, Loc, Operand, Pipe, Spec
+from .stream import AICPU, COMMANDS
+
+_MEMBER = {
+    "tile": "TileOperand", "view": "ViewOperand", "affine": "Affine", "imm": "Immediate", "enum": "int64_t",
+    "register": "int64_t", "ints": "std::vector<int64_t>",
+}  # fmt: skip
+
+
+def _enum(name: str, members: Iterable[str | tuple[str, int]], base: str = "uint16_t") -> str:
+    lines = [f"  k{m}," if isinstance(m, str) else f"  k{m[0]} = {m[1]}," for m in members]
+    return "\n".join([f"enum class {name} : {base} {{", *lines, "};", ""])
+
+
+def _struct(spec: Spec) -> str:
+    members = "".join(f"  {_MEMBER[o.kind]} {o.name}_;\n" for o in spec.operands)
+    visit = ", ".join(f"{o.name}_" for o in spec.operands)
+    return (
+        f"struct {spec.name} {{  // {spec.summary}\n  static constexpr Opcode kOpcode = Opcode::k{spec.name};\n{members}"
+        f"  template <class F> void visit(F&& f) {{ {f'f({visit});' if visit else 'f();'} }}\n"
+        f"  template <class F> void visit(F&& f) const {{ {f'f({visit});' if visit else 'f();'} }}\n}};\n"
+    )
+
+
+def _operand(o: Operand) -> str:
+    locs = sum(1 << loc for loc in o.locs)
+    names = ", ".join(f'"{v}"' for v in o.values)
+    return f'{{"{o.name}", OperandKind::k{o.kind}, {int(o.access)}, {locs}, "{o.shape}", {{{names}}}}}'
+
+
+def _info(spec: Spec) -> str:
+    pipes = [spec.pipe] * len(Loc) if isinstance(spec.pipe, Pipe) else [spec.pipe.get(loc, Pipe.S) for loc in Loc]
+    by = next((i for i, o in enumerate(spec.operands) if o.name == spec.pipe_by), -1)
+    native = sum(1 << d.code for d in spec.native)
+    return (
+        f'  {{"{spec.name}", "{spec.group}", {{{", ".join(f"Pipe::k{p.name}" for p in pipes)}}}, {by}, CostKind::k{spec.cost.kind}, '
+        f'{spec.cost.cycles!r}, "{spec.dtypes}", {native}u, {str(spec.opens).lower()}, {{{", ".join(map(_operand, spec.operands))}}}}},'
+    )
+
+
+def _target(t: Target) -> str:
+    values = [f'"{v}"' if isinstance(v, str) else repr(v) for v in dataclasses.astuple(t)]
+    return f"  {{{', '.join(values)}}},"
+
+
+def generate() -> str:
+    """Return the header's text."""
+    cpp = {"str": "std::string", "int": "int64_t", "float": "double"}
+    all_specs = specs()
+    opcodes = [s.name for s in all_specs]
+    lists = {"CmpMode": CMP_MODES, "RoundMode": ROUND_MODES, "AtomicMode": ATOMIC_MODES, "GatherMode": GATHER_MODES}
+    kinds = sorted({s.cost.kind for s in all_specs})
+    parts = [
+        "// Generated from compiler/isa by generate_cpp.py; do not edit.\n#pragma once",
+        "#include <cstdint>\n#include <string>\n#include <string_view>\n#include <vector>\n\nnamespace ascend {\n",
+        f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
+        _enum("DType", [("Invalid", 0), *((d.name, d.code) for d in DType)], "uint8_t"),
+        "inline constexpr int dtype_bytes(DType t) {\n  switch (t) {\n    case DType::kInvalid: return 0;\n"
+        + "".join(f"    case DType::k{d.name}: return {d.bytes};\n" for d in DType) + "  }\n  return 0;\n}\n",
+        "inline constexpr const char* dtype_name(DType t) {\n  switch (t) {\n    case DType::kInvalid: return \"invalid\";\n"
+        + "".join(f"    case DType::k{d.name}: return \"{d.name}\";\n" for d in DType) + "  }\n  return \"invalid\";\n}\n",
+        "inline constexpr bool dtype_valid(int64_t code) {\n  switch (code) {\n"
+        + "".join(f"    case {d.code}:\n" for d in DType) + "      return true;\n  }\n  return false;\n}\n",
+        _enum("Pipe", [p.name for p in Pipe]),
+        "inline constexpr const char* kPipeNames[] = {" + ", ".join(f'"{p.name}"' for p in Pipe) + "};\n",
+        _enum("Loc", [x.name for x in Loc]),
+        "inline constexpr const char* kLocNames[] = {" + ", ".join(f'"{x.name}"' for x in Loc) + "};\n",
+        _enum("Layout", [x.name for x in Layout]),
+        *(_enum(name, values) for name, values in lists.items()),
+        _enum("CostKind", kinds),
+        _enum("OperandKind", _MEMBER),
+        _enum("Opcode", opcodes),
+        f"inline constexpr int kOpcodes = {len(opcodes)};\n",
+        _enum("CommandCode", [c.name for c in COMMANDS]),
+        f"inline constexpr int kCommands = {len(COMMANDS)};\n",
+        _enum("AicpuOp", [a.name for a in AICPU]),
+        f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
+        "inline constexpr const char* kAicpuNames[] = {" + ", ".join(f'"{a.name}"' for a in AICPU) + "};\n",
+        "struct Term {\n  int64_t reg, coefficient;\n};\nstruct Affine {\n  int64_t constant = 0;\n  std::vector<Term> terms;\n};",
+        "struct TileOperand {\n  int64_t tile = 0;\n  Affine slot;\n};",
+        "struct ViewOperand {\n  int64_t argument = 0, split = 0;\n  Affine offset;\n  std::vector<Affine> shape;\n"
+        "  std::vector<int64_t> strides;\n};",
+        "struct Immediate {\n  bool is_float = false;\n  int64_t bits = 0;  // the integer, or the bits of a double\n};\n",
+        "namespace isa {\n", *map(_struct, all_specs), "}  // namespace isa\n",
+        "#define ASCEND_FOR_EACH_INSTRUCTION(X) \\\n" + " \\\n".join(f"  X({n})" for n in opcodes) + "\n",
+        "struct OperandInfo {\n  std::string_view name;\n  OperandKind kind;\n  int access;  // 1 read, 2 write, 3 update\n"
+        "  int locs;    // bit set of Loc\n  std::string_view shape;\n  std::vector<std::string_view> values;\n};",
+        "struct InstructionInfo {\n  std::string_view name, group;\n  Pipe pipes[7];  // by location of operand pipe_by\n  int pipe_by;\n"
+        "  CostKind cost;\n  double cycles;\n  std::string_view dtypes;\n  uint64_t native;  // bit set of DType codes\n  bool opens;\n"
+        "  std::vector<OperandInfo> operands;\n};",
+        "inline const InstructionInfo kInstructions[] = {\n" + "\n".join(map(_info, all_specs)) + "\n};\n",
+        "struct Target {\n" + "".join(f"  {cpp[str(f.type)]} {f.name};\n" for f in dataclasses.fields(Target)) + "};",
+        "inline const Target kTargets[] = {\n" + "\n".join(map(_target, TARGETS.values())) + "\n};\n",
+        "}  // namespace ascend",
+    ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    output = Path(sys.argv[1])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    text = generate()
+    if not output.exists() or output.read_text() != text:  # an unchanged header triggers no rebuild
+        output.write_text(text)
