@@ -15,14 +15,15 @@ textract = declare(
 )  # fmt: skip
 timg2col = declare(
     Spec("timg2col", "move",
-         "dst[m, k] = the feature map's element under kernel position k of output position m. shape = [images, H, W, C] of "
-         "src as loaded; window = [KH, KW, stride_h, stride_w, dilation_h, dilation_w, input_dilation_h, "
-         "input_dilation_w, OH, OW]; m = (image, oh, ow), k = (kh, kw, c), both row major, and dst holds rows m from `m` and "
-         "columns k from `k`. Element (oh*stride_h + kh*dilation_h - top, ow*stride_w + kw*dilation_w - left) divided by the "
-         "input dilation, zero where it falls outside or between. left may be negative, and top is the padding above the "
-         "first row that src holds.",
-         (out("dst", Loc.left, "any"), src("src", Loc.mat, "any"), affine("m"), affine("k"), affine("top"), affine("left"),
-          ints("shape"), ints("window")),
+         "dst[r, c] = the feature map's element under kernel position k + c of output position m + r. shape = [images, H, W, C] "
+         "of src; window = [KH, KW, stride_h, stride_w, dilation_h, dilation_w, input_dilation_h, input_dilation_w, OH, OW]; "
+         "output positions are (image, oh, ow), kernel positions (kh, kw, c), both row major. The element is src[image, y, x, c], "
+         "y = (oh*stride_h + kh*dilation_h - top) / input_dilation_h, x = (ow*stride_w + kw*dilation_w - left) / "
+         "input_dilation_w; zero where a division leaves a remainder, where y or x falls outside of [0, H) or [0, W), and where "
+         "the row (image*H + y)*W + x is not below src's valid rows. top and left may be negative. To left for the feature map "
+         "as left operand, to right when positions are contracted (gradient of the kernel).",
+         (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("m"), affine("k"), affine("top"),
+          affine("left"), ints("shape"), ints("window")),
          Pipe.MTE1, Cost("extract"), dtypes="same:all")
 )  # fmt: skip
 ttrans = declare(
