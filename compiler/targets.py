@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .isa.model import Loc
+
 
 @dataclass(frozen=True)
 class Target:
@@ -49,6 +51,10 @@ class Target:
     misaligned_efficiency: float = 0.7
     launch_dispatch: float = 2.5e-6
     launch_cold: float = 6.0e-6
+
+    def capacity(self, loc: Loc) -> int:
+        """Return the bytes of the memory that tiles at `loc` live in."""
+        return getattr(self, f"{loc.memory.lower()}_bytes")
 
 
 TARGETS = {t.name: t for t in (Target(), replace(Target(), name="ascend910c", clock=1.85e9))}

@@ -38,6 +38,16 @@ class Loc(IntEnum):
     bias = 5  # BT
     scaling = 6  # FB
 
+    @property
+    def memory(self) -> str:
+        """The memory's name on the device."""
+        return ("UB", "L1", "L0A", "L0B", "L0C", "BT", "FB")[self]
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that a tile's address and the distance of its buffers are a multiple of: a fractal's, or a UB block's."""
+        return 512 if self in (Loc.mat, Loc.left, Loc.right, Loc.acc) else 32
+
 
 class Layout(IntEnum):
     """How a tile's elements lie in its memory.

@@ -1,0 +1,121 @@
+"""Gives every tile of a kernel its address on chip.
+
+    tile 0: UB, 16 KiB, live 2..5          0 : tile 0, tile 2
+    tile 1: UB, 16 KiB, live 3..9    ->    16 KiB : tile 1
+    tile 2: UB,  8 KiB, live 6..9
+
+Tiles of one memory may share bytes when their live ranges do not meet. Sharing makes pipes wait for each other (a load
+into bytes that V still reads), so memory is shared no more than needed: first not at all, then among tiles that only V
+touches, then freely. Within each, ranges are placed largest first at the lowest address free for their whole life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..ir.kernel import Kernel
+from ..isa.model import Loc
+from ..targets import Target
+from .live_ranges import LiveRange, live_ranges
+
+
+class DoesNotFit(Exception):
+    """The tiles alive at once need more than a memory has; a tiler catches it and shrinks."""
+
+    def __init__(self, kernel: str, loc: Loc, needed: int, available: int):
+        super().__init__(
+            f"[kernel {kernel}] tiles do not fit {loc.memory}; expected at most {available} bytes, got {needed}. "
+            f"Use smaller tiles or fewer slots."
+        )
+        self.loc, self.memory, self.needed, self.available = loc, loc.memory, needed, available
+
+
+@dataclass(eq=False)
+class _Piece:
+    """Bytes to place: a live range, its size, and its address once known."""
+
+    live: LiveRange
+    size: int
+    alignment: int
+    address: int = -1
+
+
+def allocate_tiles(kernel: Kernel, target: Target) -> None:
+    """Set address and slot_stride of every tile whose address is -1; tiles with an address keep it.
+
+    Addresses are multiples of `loc.alignment`. The two tiles of a treshape get one address. Raises DoesNotFit.
+    """
+    pieces: dict[Loc, list[_Piece]] = {}
+    for live in live_ranges(kernel):
+        loc = kernel.tiles[live.tiles[0]].loc
+        pieces.setdefault(loc, []).append(_measure(kernel, live))
+    for loc, members in pieces.items():
+        _place(members, target.capacity(loc), loc, kernel.name)
+        for piece in members:
+            for index in piece.live.tiles:
+                kernel.tiles[index].address = piece.address
+
+
+def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
+    """Fix the slot stride of the tiles of a live range and return its size."""
+    tiles = [kernel.tiles[t] for t in live.tiles]
+    loc, slots = tiles[0].loc, tiles[0].slots
+    assert all(t.loc == loc for t in tiles), f"[kernel {kernel.name}] treshape joins tiles of different memories"
+    assert all(t.slots == slots for t in tiles), (
+        f"[kernel {kernel.name}] treshape joins tiles with different numbers of slots"
+    )
+    stride = max(t.slot_stride or t.bytes for t in tiles)
+    stride = -(-stride // loc.alignment) * loc.alignment
+    for t in tiles:
+        t.slot_stride = stride
+    fixed = {t.address for t in tiles if t.address >= 0}
+    assert len(fixed) <= 1, f"[kernel {kernel.name}] treshape joins tiles at different addresses {sorted(fixed)}"
+    return _Piece(live, slots * stride, loc.alignment, fixed.pop() if fixed else -1)
+
+
+def _place(pieces: list[_Piece], available: int, loc: Loc, kernel: str) -> None:
+    fixed = [p for p in pieces if p.address >= 0]
+    free = [p for p in pieces if p.address < 0]
+    height = 0
+    for may_share in (_never, _both_vector, _always):
+        for order in (_by_size, _by_start):
+            height = _pack(fixed, sorted(free, key=order), may_share)
+            if height <= available:
+                return
+    raise DoesNotFit(kernel, loc, height, available)
+
+
+def _pack(fixed: list[_Piece], free: list[_Piece], may_share: Callable[[_Piece, _Piece], bool]) -> int:
+    """Place `free` one after the other, each as low as those before it allow; return the bytes used."""
+    placed = list(fixed)
+    for piece in free:
+        address, alignment = 0, piece.alignment
+        for other in sorted((p for p in placed if not may_share(piece, p)), key=lambda p: p.address):
+            if other.address >= address + piece.size:
+                break
+            end = other.address + other.size
+            address = max(address, -(-end // alignment) * alignment)
+        piece.address = address
+        placed.append(piece)
+    return max((p.address + p.size for p in placed), default=0)
+
+
+def _never(a: _Piece, b: _Piece) -> bool:
+    return False
+
+
+def _both_vector(a: _Piece, b: _Piece) -> bool:
+    return a.live.pipes | b.live.pipes <= {"V"} and not a.live.overlaps(b.live)
+
+
+def _always(a: _Piece, b: _Piece) -> bool:
+    return not a.live.overlaps(b.live)
+
+
+def _by_size(piece: _Piece) -> tuple[int, int]:
+    return (-piece.size, piece.live.first)
+
+
+def _by_start(piece: _Piece) -> tuple[int, int]:
+    return (piece.live.first, -piece.size)

@@ -1,0 +1,188 @@
+"""When each tile of a kernel holds a value somebody will still read: the live ranges that on-chip allocation packs.
+
+A live range is one interval of positions in the flat body. Loops execute parts of the body many times, so an interval
+is widened to a whole loop whenever the tile's bytes must survive the jump back to the loop's start:
+
+- the tile is used both inside and outside the loop;
+- some read in the loop may see what an earlier iteration wrote (read before it is written in the body);
+- the tile has several slots, and which one is used depends on the loop's register: then the buffers of neighbouring
+  iterations are in flight together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..ir.kernel import Instruction, Kernel
+from ..ir.structure import Block, find_blocks
+from ..isa.model import Access, Affine, Operand, TileRef
+
+
+@dataclass(eq=False)
+class LiveRange:
+    """The tiles that share one address (by treshape), and the positions first..last between which they are live."""
+
+    tiles: tuple[int, ...]
+    first: int
+    last: int
+    pipes: set[str] = field(default_factory=set)  # names of the pipes that touch the tiles
+
+    def overlaps(self, other: LiveRange) -> bool:
+        """Whether both are live at some position."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    position: int
+    access: Access
+    slot: Affine
+
+
+def live_ranges(kernel: Kernel) -> list[LiveRange]:
+    """Return the live range of every group of tiles that share an address; unused tiles live at position 0 only."""
+    blocks, inside = find_blocks(kernel.body)
+    depends = _loops_behind_registers(kernel, blocks, inside)
+    ranges = []
+    for tiles in _shared_addresses(kernel):
+        uses = _uses(kernel, set(tiles))
+        slots = max(kernel.tiles[t].slots for t in tiles)
+        live = LiveRange(tiles, uses[0].position if uses else 0, uses[-1].position if uses else 0)
+        live.pipes = {kernel.pipe(kernel.body[u.position]).name for u in uses}
+        for loop in reversed([b for b in blocks if b.kind == "loop"]):  # inner loops before the loops around them
+            if live.last < loop.start or live.first > loop.end:
+                continue
+            within = [u for u in uses if loop.contains(u.position)]
+            if (
+                live.first < loop.start
+                or live.last > loop.end
+                or _reads_earlier_iteration(loop, within, inside, depends)
+                or (slots > 1 and any(loop in depends.of(u.slot) for u in within))
+            ):
+                live.first, live.last = min(live.first, loop.start), max(live.last, loop.end)
+        ranges.append(live)
+    return ranges
+
+
+def access_of(instruction: Instruction, operand: Operand) -> Access:
+    """Return what an instruction does to an operand; a tmatmul that starts a sum does not read its accumulator."""
+    if instruction.spec.name == "tmatmul" and operand.name == "dst":
+        accumulate = Affine.of(instruction.operand("accumulate"))
+        return Access.write if accumulate.is_constant and accumulate.const <= 0 else Access.update
+    return Access.write if instruction.spec.name == "tmatmul_bias" and operand.name == "dst" else operand.access
+
+
+def _shared_addresses(kernel: Kernel) -> list[tuple[int, ...]]:
+    leader = list(range(len(kernel.tiles)))
+
+    def find(tile: int) -> int:
+        while leader[tile] != tile:
+            tile = leader[tile]
+        return tile
+
+    for instruction in kernel.body:
+        if instruction.spec.name == "treshape":
+            a, b = sorted((find(instruction.operand("dst").tile), find(instruction.operand("src").tile)))
+            leader[b] = a
+    groups: dict[int, list[int]] = {}
+    for tile in range(len(kernel.tiles)):
+        groups.setdefault(find(tile), []).append(tile)
+    return [tuple(group) for group in groups.values()]
+
+
+def _uses(kernel: Kernel, tiles: set[int]) -> list[_Use]:
+    """Reads and writes of a group in program order, an instruction's reads before its writes."""
+    uses = []
+    for position, instruction in enumerate(kernel.body):
+        found: list[_Use] = []
+        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+            if isinstance(value, TileRef) and value.tile in tiles:
+                found.append(_Use(position, access_of(instruction, operand), value.slot))
+        uses += sorted(found, key=lambda u: u.access == Access.write)
+    return uses
+
+
+def _reads_earlier_iteration(loop: Block, uses: list[_Use], inside: list[Block | None], depends: _Registers) -> bool:
+    """Whether a read in the loop's body may come before every write of the same iteration."""
+    written_under: list[set[Block]] = []  # per write so far: the blocks that may skip it
+    for use in uses:
+        around = _path_below(loop, inside[use.position])
+        if use.access != Access.write and not any(skips <= set(around) for skips in written_under):
+            return True
+        if use.access != Access.read:
+            written_under.append({b for b in around if _may_skip(b, loop, depends)})
+    return False
+
+
+def _path_below(loop: Block, block: Block | None) -> list[Block]:
+    path = []
+    while block is not None and block != loop:
+        path.append(block)
+        block = block.parent
+    return path
+
+
+def _may_skip(block: Block, loop: Block, depends: _Registers) -> bool:
+    """Whether some iterations of `loop` run the block and others do not, as far as can be seen."""
+    if block.kind == "subblocks":
+        return False
+    if block.kind == "when":
+        return True
+    start, stop = (Affine.of(block.opener.operand(name)) for name in ("start", "stop"))
+    count = stop - start
+    if count.is_constant:
+        return count.const <= 0
+    return loop in depends.of(start) | depends.of(stop)  # else the same in every iteration: zero or not
+
+
+@dataclass
+class _Registers:
+    """For each register the loops whose progress may change it."""
+
+    loops: dict[int, set[Block]]
+
+    def of(self, value: Affine | int) -> set[Block]:
+        """Return the loops that may change an affine's value."""
+        return set().union(*(self.loops.get(r, set()) for r, _ in Affine.of(value).terms))
+
+
+def _loops_behind_registers(kernel: Kernel, blocks: list[Block], inside: list[Block | None]) -> _Registers:
+    sources: dict[int, set[int]] = {}  # register -> registers its definitions read
+    loops: dict[int, set[Block]] = {}
+    for block in blocks:
+        if block.kind == "loop":
+            register = block.opener.operand("dst")
+            loops.setdefault(register, set()).add(block)
+            sources.setdefault(register, set()).update(r for r, _ in Affine.of(block.opener.operand("start")).terms)
+    for position, instruction in enumerate(kernel.body):
+        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+            if operand.kind != "register" or instruction.spec.opens:
+                continue
+            read = set(_registers_read(instruction))
+            sources.setdefault(value, set()).update(read)
+            around = inside[position]
+            enclosing = {b for b in (around.path() if around else ()) if b.kind == "loop"}
+            # A counter (r = r + 1), and what sload finds in memory, may change with every loop around; so may a
+            # register that is set under a condition.
+            if (
+                value in read
+                or instruction.spec.name == "sload"
+                or (around and any(b.kind == "when" for b in around.path()))
+            ):
+                loops.setdefault(value, set()).update(enclosing)
+    changed = True
+    while changed:
+        changed = False
+        for register, reads in sources.items():
+            mine = loops.setdefault(register, set())
+            size = len(mine)
+            mine.update(*(loops.get(r, set()) for r in reads))
+            changed |= len(mine) != size
+    return _Registers(loops)
+
+
+def _registers_read(instruction: Instruction) -> Iterable[int]:
+    for value in instruction.values:
+        if isinstance(value, Affine):
+            yield from (r for r, _ in value.terms)
