@@ -1,0 +1,311 @@
+"""Kernel with addresses -> the same kernel with set_flag and wait_flag between its pipes.
+
+Pipes of a core run asynchronously; two instructions on different pipes that touch the same bytes, one of them writing,
+must be ordered by a flag. Within one block of the body the flag is set after the first and waited for before the second.
+Around a loop, an instruction must wait for what the previous iteration (or, for a tile with n slots, the n-th before) did to
+its bytes: those flags start out set before the outermost loop and are drained after it, and their event id alternates with
+the slot. An ordering that follows from flags already there is not expressed again.
+
+    tload(x[i]) ; tadd(y, x[i])    ->    wait V->MTE2 i%2 ; tload ; set MTE2->V i%2 ; wait MTE2->V i%2 ; tadd ; set V->MTE2 i%2
+
+Where the eight event ids of a pair of pipes do not suffice, the scalar unit drains the earlier pipe instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..ir.kernel import Instruction, Kernel
+from ..isa.model import Access, Affine, Pipe, TileRef, View, instruction_set
+
+EVENTS = 8
+_DRAIN_EVENT = 7  # of every pair (pipe, S): set and awaited at once
+_ISA = instruction_set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    """One operand's effect: bytes [low, high) of an on-chip memory, or a GM argument (memory = -1 - argument)."""
+
+    memory: int
+    low: int
+    high: int
+    writes: bool
+    tile: int  # -1 for GM
+    slots: int
+    slot: Affine
+
+    def conflicts(self, other: _Touch) -> bool:
+        return (
+            self.memory == other.memory
+            and (self.writes or other.writes)
+            and self.low < other.high
+            and other.low < self.high
+        )
+
+
+@dataclass(eq=False)
+class _Node:
+    """An instruction, or a block: its opener, children and closing `end`."""
+
+    instruction: Instruction
+    pipe: Pipe
+    touches: list[tuple[Pipe, _Touch]]
+    children: list[_Node] | None = None
+    end: Instruction | None = None
+    vector_core: bool = False
+    before: list[Instruction] = field(default_factory=list)
+    after: list[Instruction] = field(default_factory=list)
+
+    @property
+    def is_loop(self) -> bool:
+        return self.instruction.spec.name == "loop"
+
+
+_Queue = tuple[bool, Pipe]  # which core type, which pipe
+_Effects = tuple[int, list[_Touch]]  # a node, and what it touches by one pipe
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Node b, on pipe q, waits for what node a did on pipe p `distance` iterations ago to the bytes of `touch`."""
+
+    a: int
+    b: int
+    p: Pipe
+    q: Pipe
+    distance: int
+    touch: _Touch
+
+    def follows_from(self, other: _Carried, nodes: list[_Node]) -> bool:
+        """Whether `other`, which waits earlier in the body, orders at least as much."""
+        same = (self.p, self.q) == (other.p, other.q) and nodes[self.b].vector_core == nodes[other.b].vector_core
+        return same and other.a >= self.a and other.distance <= self.distance
+
+
+def insert_synchronization(kernel: Kernel) -> None:
+    """Add the flags a kernel without any needs; every tile must have its address."""
+    _Synchronizer(kernel).run()
+
+
+class _Synchronizer:
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.events: dict[tuple[bool, Pipe, Pipe], int] = {}
+        self.prologue: dict[bool, list[Instruction]] = {}  # of the outermost block being worked on, by core type
+        self.epilogue: dict[bool, list[Instruction]] = {}
+
+    def run(self) -> None:
+        nodes = self._tree(iter(self.kernel.body), False)
+        self._order(nodes, None, outermost=None)
+        self.kernel.body = list(_flatten(nodes))
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def _tree(self, body: Iterator[Instruction], vector_core: bool) -> list[_Node]:
+        nodes: list[_Node] = []
+        for instruction in body:
+            if instruction.spec.name == "end":
+                nodes.append(_Node(instruction, Pipe.S, []))
+                return nodes
+            inner_core = vector_core or instruction.spec.name == "subblocks"
+            node = _Node(instruction, self.kernel.pipe(instruction), [], vector_core=inner_core)
+            if instruction.spec.opens:
+                children = self._tree(body, inner_core)
+                node.end = children.pop().instruction
+                node.children = children
+                node.touches = list(dict.fromkeys(t for child in children for t in child.touches))
+            else:
+                node.touches = [(node.pipe, t) for t in self._touches(instruction)]
+            nodes.append(node)
+        return nodes
+
+    def _touches(self, instruction: Instruction) -> Iterator[_Touch]:
+        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+            if isinstance(value, TileRef):
+                tile = self.kernel.tiles[value.tile]
+                writes = operand.access != Access.read
+                if tile.slots > 1 and value.slot.is_constant:
+                    low = tile.address + value.slot.const % tile.slots * tile.slot_stride
+                    yield _Touch(tile.loc, low, low + tile.bytes, writes, value.tile, 1, value.slot)
+                else:
+                    high = tile.address + (tile.slots - 1) * tile.slot_stride + tile.bytes
+                    yield _Touch(tile.loc, tile.address, high, writes, value.tile, tile.slots, value.slot)
+            elif isinstance(value, View):
+                yield _Touch(-1 - value.argument, 0, 1, operand.access != Access.read, -1, 1, Affine())
+
+    # -- ordering ---------------------------------------------------------------------------------------------
+
+    def _order(self, nodes: list[_Node], loop: _Node | None, outermost: _Node | None) -> None:
+        for node in nodes:
+            if node.children is None:
+                continue
+            own = outermost is None
+            if own:
+                self.prologue, self.epilogue = {False: [], True: []}, {False: [], True: []}
+            self._order(node.children, node if node.is_loop else None, outermost or node)
+            if own:
+                inside = node.instruction.spec.name == "subblocks"  # what a node of vector cores waits for stands in it
+                for core in (False, True):
+                    wrap = core and not inside
+                    node.before = self._on(wrap, self.prologue[core]) + node.before
+                    node.after += self._on(wrap, self.epilogue[core])
+        carried = self._carried(nodes, loop) if loop is not None else []
+        self._forward(nodes)
+        for order in carried:
+            self._emit_carried(nodes, order)
+
+    def _on(self, vector_cores: bool, flags: list[Instruction]) -> list[Instruction]:
+        """Put flags into a `subblocks` of their own if they are for the vector cores of a mixed kernel."""
+        if not vector_cores or not flags:
+            return flags
+        self.kernel.registers += 1
+        return [Instruction(_ISA["subblocks"], (self.kernel.registers - 1,)), *flags, Instruction(_ISA["end"], ())]
+
+    def _forward(self, nodes: list[_Node]) -> None:
+        """Order conflicting nodes of one block, earlier before later."""
+        # done[q][p]: the last node of pipe p that is known to be complete when pipe q goes on
+        done: dict[_Queue, dict[Pipe, int]] = {}
+        knew: list[dict[Pipe, dict[Pipe, int]]] = []  # per node and pipe: done of its pipe when it was issued
+        seen: dict[_Queue, list[_Effects]] = {}
+        for b, later in enumerate(nodes):
+            effects = _by_pipe(later)
+            for q, ys in effects.items():
+                known = done.setdefault((later.vector_core, q), {})
+                for p in Pipe:
+                    if p == q:
+                        continue
+                    for a, xs in reversed(seen.get((later.vector_core, p), ())):
+                        if a <= known.get(p, -1):
+                            break
+                        x = next((x for x in xs for y in ys if x.conflicts(y) and not _disjoint(x, y)), None)
+                        if x is not None:
+                            self._emit_forward(nodes[a], later, p, q, x)
+                            for r, c in [(p, a), *knew[a][p].items()]:
+                                if r != q:
+                                    known[r] = max(known.get(r, -1), c)
+                            break
+            knew.append({q: dict(done[later.vector_core, q]) for q in effects})
+            for q, ys in effects.items():
+                seen.setdefault((later.vector_core, q), []).append((b, ys))
+
+    def _emit_forward(self, earlier: _Node, later: _Node, p: Pipe, q: Pipe, touch: _Touch) -> None:
+        slotted = touch.slots > 1 and earlier.children is None and later.children is None
+        count = touch.slots if slotted else 1
+        base = self._reserve(earlier.vector_core, p, q, count) if Pipe.S not in (p, q) else None
+        if base is None:
+            later.before += _drain(p)
+            return
+        event: Affine = Affine(base)
+        if slotted:
+            event, compute = self._slot_event(base, touch)
+            earlier.before = compute + earlier.before
+        earlier.after.append(_flag("set_flag", p, q, event))
+        later.before.append(_flag("wait_flag", p, q, event))
+
+    def _carried(self, nodes: list[_Node], loop: _Node) -> list[_Carried]:
+        """Find what a node must wait for that earlier iterations of the loop did."""
+        register = loop.instruction.operand("dst")
+        by_pipe: dict[_Queue, list[_Effects]] = {}
+        for a, node in enumerate(nodes):
+            for p, xs in _by_pipe(node).items():
+                by_pipe.setdefault((node.vector_core, p), []).append((a, xs))
+        found: list[_Carried] = []
+        for b, later in enumerate(nodes):
+            for q, ys in _by_pipe(later).items():
+                for p in Pipe:
+                    best: _Carried | None = None
+                    for a, xs in reversed(by_pipe.get((later.vector_core, p), ())):
+                        if p == q or a < b:
+                            break
+                        if a == b and nodes[a].is_loop:
+                            continue  # the inner loop's own flags live on from one run of it to the next
+                        for x in xs:
+                            for y in ys:
+                                if x.conflicts(y):
+                                    distance = _distance(x, y, register)
+                                    if best is None or distance < best.distance:
+                                        best = _Carried(a, b, p, q, distance, x)
+                    if best is not None and not any(best.follows_from(other, nodes) for other in found):
+                        found.append(best)
+        return found
+
+    def _emit_carried(self, nodes: list[_Node], order: _Carried) -> None:
+        earlier, later = nodes[order.a], nodes[order.b]
+        p, q, distance = order.p, order.q, order.distance
+        base = self._reserve(earlier.vector_core, p, q, distance) if Pipe.S not in (p, q) else None
+        if base is None:
+            later.before += _drain(p)
+            return
+        event = Affine(base)
+        if distance > 1:
+            event, compute = self._slot_event(base, order.touch)
+            later.before = compute + later.before
+        later.before.append(_flag("wait_flag", p, q, event))
+        earlier.after.append(_flag("set_flag", p, q, event))
+        for i in range(distance):
+            self.prologue[earlier.vector_core].append(_flag("set_flag", p, q, Affine(base + i)))
+            self.epilogue[earlier.vector_core].append(_flag("wait_flag", p, q, Affine(base + i)))
+
+    def _reserve(self, vector_core: bool, p: Pipe, q: Pipe, count: int) -> int | None:
+        base = self.events.get((vector_core, p, q), 0)
+        if base + count > EVENTS:
+            return None
+        self.events[vector_core, p, q] = base + count
+        return base
+
+    def _slot_event(self, base: int, touch: _Touch) -> tuple[Affine, list[Instruction]]:
+        register = self.kernel.registers
+        self.kernel.registers += 1
+        compute = Instruction(_ISA["smod"], (register, touch.slot, Affine(touch.slots)))
+        return Affine(base, ((register, 1),)), [compute]
+
+
+def _disjoint(x: _Touch, y: _Touch) -> bool:
+    """Whether two touches of one slotted tile are surely on different slots."""
+    if x.tile < 0 or x.tile != y.tile or x.slots == 1:
+        return False
+    difference = x.slot - y.slot
+    return difference.is_constant and difference.const % x.slots != 0
+
+
+def _distance(x: _Touch, y: _Touch, register: int) -> int:
+    """After how many iterations the same bytes come round again."""
+    if x.tile < 0 or x.tile != y.tile or x.slots == 1 or x.slot != y.slot:
+        return 1
+    return x.slots if dict(x.slot.terms).get(register) in (1, -1) else 1
+
+
+def _flag(name: str, p: Pipe, q: Pipe, event: Affine) -> Instruction:
+    return Instruction(_ISA[name], (p.name, q.name, event))
+
+
+def _drain(p: Pipe) -> list[Instruction]:
+    event = Affine(_DRAIN_EVENT)
+    return [_flag("set_flag", p, Pipe.S, event), _flag("wait_flag", p, Pipe.S, event)]
+
+
+def _by_pipe(node: _Node) -> dict[Pipe, list[_Touch]]:
+    result: dict[Pipe, list[_Touch]] = {}
+    for pipe, touch in node.touches:
+        result.setdefault(pipe, []).append(touch)
+    return result
+
+
+def _flatten(nodes: list[_Node]) -> Iterator[Instruction]:
+    for node in nodes:
+        inside = node.instruction.spec.name == "subblocks"
+        if not inside:
+            yield from node.before
+        yield node.instruction
+        if node.children is not None:
+            if inside:
+                yield from node.before
+            yield from _flatten(node.children)
+            if inside:
+                yield from node.after
+            assert node.end is not None
+            yield node.end
+        if not inside:
+            yield from node.after

@@ -1,0 +1,153 @@
+"""Placed schedule -> Program: frame offsets, constants, slot tables and stream commands.
+
+Buffers of the frame whose times do not overlap share memory (best fit over a walk in time).
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect
+
+import numpy as np
+
+from ..ir.graph import TensorType
+from ..ir.kernel import Kernel
+from ..ir.program import Command, Function, Program, command
+from ..ir.schedule import AicpuLaunch, Launch, Rename
+from ..targets import Target
+from .place_values import Copy, Placed, PlacedSchedule, Placer, Storage
+from .schedule_graph import Loop, Materialise, Schedule
+
+ALIGNMENT = 512  # an L2 line
+
+
+def assign_offsets(storages: list[Storage]) -> tuple[dict[Storage, int], int]:
+    """Give each storage an offset such that no two of overlapping times overlap; return them and the bytes in all."""
+    offsets: dict[Storage, int] = {}
+    free: list[tuple[int, int]] = []  # (offset, bytes), by offset, no two adjacent
+    busy: list[tuple[int, int, int]] = []  # heap of (last, offset, bytes)
+    top = 0
+    for storage in sorted(storages, key=lambda s: (s.first, -s.bytes)):
+        while busy and busy[0][0] < storage.first:
+            _, offset, size = heapq.heappop(busy)
+            _release(free, offset, size)
+        size = max(ALIGNMENT, -(-storage.bytes // ALIGNMENT) * ALIGNMENT)
+        fits = [(bytes_free, i) for i, (_, bytes_free) in enumerate(free) if bytes_free >= size]
+        if fits:
+            bytes_free, i = min(fits)
+            offset = free[i][0]
+            if bytes_free == size:
+                del free[i]
+            else:
+                free[i] = (offset + size, bytes_free - size)
+        elif free and free[-1][0] + free[-1][1] == top:  # grow the last hole
+            offset = free.pop()[0]
+            top = offset + size
+        else:
+            offset, top = top, top + size
+        offsets[storage] = offset
+        heapq.heappush(busy, (storage.last, offset, size))
+    return offsets, top
+
+
+def _release(free: list[tuple[int, int]], offset: int, size: int) -> None:
+    i = bisect(free, (offset, size))
+    if i < len(free) and offset + size == free[i][0]:
+        size += free.pop(i)[1]
+    if i and sum(free[i - 1]) == offset:
+        i -= 1
+        offset, size = free[i][0], size + free[i][1]
+        free.pop(i)
+    free.insert(i, (offset, size))
+
+
+class _Writer:
+    """Writes the entry function of a program."""
+
+    def __init__(self, program: Program, placer: Placer):
+        self.program = program
+        self.function = Function("main")
+        self._kernels: dict[int, int] = {}
+        self._encoded: dict[tuple[int, ...], int] = {}
+        self._slots: dict[Storage, int] = {}
+        self._offsets, self.function.frame_bytes = assign_offsets([s for s in placer.all if s.kind == "frame"])
+        self._constants: dict[bytes, int] = {}
+        self._placer = placer
+        self._blob = bytearray()
+
+    def write(self) -> None:
+        self.function.commands = self.schedule(self._placer.placed)
+        self.program.functions.append(self.function)
+        self.program.constants = bytes(self._blob)
+
+    def slot(self, storage: Storage) -> int:
+        if storage not in self._slots:
+            offset = self._offsets[storage] if storage.kind == "frame" else storage.number
+            self._slots[storage] = self.function.slot(storage.kind, offset, storage.bytes)
+        return self._slots[storage]
+
+    def slots(self, item: Launch | AicpuLaunch) -> list[int]:
+        return [self.slot(self._placer.storage[v]) for v in item.arguments]
+
+    def kernel(self, kernel: Kernel) -> int:
+        """Index of the kernel in the program; equal kernels are one."""
+        if id(kernel) not in self._kernels:
+            words = tuple(kernel.encode())
+            if words not in self._encoded:
+                self._encoded[words] = len(self.program.kernels)
+                self.program.kernels.append(kernel)
+            self._kernels[id(kernel)] = self._encoded[words]
+        return self._kernels[id(kernel)]
+
+    def constant(self, item: Materialise) -> None:
+        """Append the constant's bytes (equal ones once) and let its slot point there."""
+        data = np.ascontiguousarray(item.op.value).tobytes()
+        if data not in self._constants:
+            self._blob += bytes(-len(self._blob) % 64)
+            self._constants[data] = len(self._blob)
+            self._blob += data
+        self._placer.storage[item.op.result].number = self._constants[data]
+
+    def copy(self, copy: Copy) -> Command:
+        return command("copy", self.slot(copy.destination), self.slot(copy.source), copy.bytes)
+
+    def schedule(self, placed: PlacedSchedule) -> list[Command]:
+        commands: list[Command] = []
+        for item in placed.items:
+            commands += map(self.copy, item.before)
+            commands += self.item(item)
+        return commands + [self.copy(c) for c in placed.after]
+
+    def item(self, placed: Placed) -> list[Command]:
+        item = placed.item
+        if isinstance(item, Rename):
+            return []
+        if isinstance(item, Materialise):
+            self.constant(item)
+            return []
+        if isinstance(item, Launch):
+            return [command("launch", self.kernel(item.kernel), self.slots(item))]
+        if isinstance(item, AicpuLaunch):
+            return [command("aicpu", item.op, self.slots(item), item.ints)]
+        parts = [self.schedule(p) for p in placed.parts]
+        where = self._placer.storage
+        if isinstance(item, Loop):
+            predicate = self.slot(where[item.cond.graph.results[0]])
+            swaps = [(self.slot(a), self.slot(b)) for a, b in placed.swaps]
+            return [command("loop", predicate, swaps, *parts)]
+        return [command("case", self.slot(where[item.op.operands[0]]), parts)]
+
+
+def plan_program(
+    name: str,
+    schedule: Schedule,
+    result_alias: list[int],
+    target: Target,
+    metadata: dict[str, str | bytes],
+) -> Program:
+    """Give the schedule storage and write it as a program."""
+    graph = schedule.graph
+    types: list[list[TensorType]] = [[v.type for v in graph.arguments], [v.type for v in graph.results]]
+    program = Program(name, target.name, *types, list(result_alias), metadata=metadata)
+    _Writer(program, Placer(schedule, result_alias)).write()
+    return program

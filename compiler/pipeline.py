@@ -1,0 +1,152 @@
+"""StableHLO in, a Program out: the whole compiler, read from top to bottom.
+
+    artifact -> module          frontend        MLIR, then Graph
+    graph    -> graph           GRAPH_PASSES    inline, simplify, decompose
+    graph    -> schedule        codegen         fuse into regions, lower each to kernels
+    schedule -> program         codegen         storage, stream commands, bytes
+
+Every arrow is a function of its input and the Target. With a dump directory every stage is written to a file, also when a
+later one fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import frontend
+from .codegen.plan_program import plan_program
+from .codegen.schedule_graph import Branches, Loop, Schedule, Scheduler
+from .frontend import Module
+from .ir.program import Program
+from .ir.schedule import AicpuLaunch, Launch
+from .passes import GRAPH_PASSES
+from .targets import Target, target
+
+
+class CompileError(Exception):
+    """A compilation that failed; the message names the stage. The cause is chained."""
+
+
+class Stages:
+    """Names, times and dumps the stages of one compilation."""
+
+    def __init__(self, dump_directory: str | Path | None = None):
+        self.directory = Path(dump_directory) if dump_directory else None
+        self.seconds: dict[str, float] = {}
+        self.texts: dict[str, str] = {}
+        self.keep = False  # keep the texts in memory, for the command line
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; an exception of unknown origin gets the stage's name."""
+        start = time.perf_counter()
+        try:
+            yield
+        except frontend.UnsupportedOpsError:
+            raise
+        except Exception as e:
+            where = f" Earlier stages are in {self.directory}." if self.directory else ""
+            raise CompileError(f"[compiler, {name}] {e}{where}") from e
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def dump(self, name: str, text: Callable[[], str]) -> None:
+        """Write a stage's text if somebody wants it."""
+        if self.directory is None and not self.keep:
+            return
+        content = text()
+        if self.keep:
+            self.texts[name] = content
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            (self.directory / f"{len(list(self.directory.iterdir())):02d}_{name}.txt").write_text(content + "\n")
+
+
+def compile_artifact(
+    artifact: bytes, compile_options: bytes, target_name: str, dump_directory: str | None = None
+) -> bytes:
+    """Compile what PJRT_Client_Compile receives to a Program's bytes.
+
+    Args:
+        artifact: StableHLO as a portable artifact (VHLO bytecode), MLIR bytecode or text.
+        compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
+        target_name: a name of targets.TARGETS.
+        dump_directory: where to write every stage, one sub-directory per module.
+
+    Raises:
+        UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
+        CompileError: anything else that went wrong, with the stage's name.
+    """
+    del compile_options
+    return compile_program(artifact, target(target_name), Stages(dump_directory)).encode()
+
+
+def compile_program(artifact: bytes | str, target: Target, stages: Stages | None = None) -> Program:
+    """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
+    stages = stages or Stages()
+    with stages.stage("deserialize"):
+        mlir = frontend.deserialize(artifact)
+        text = mlir.operation.get_asm(enable_debug_info=False)
+    stages.dump("stablehlo", lambda: text)
+    with stages.stage("import"):
+        module = frontend.import_module(mlir)
+    if stages.directory is not None:
+        stages.directory = stages.directory / module.name
+    stages.dump("graph", lambda: str(module.main))
+    return compile_module(module, target, stages, {"stablehlo": text})
+
+
+def compile_module(
+    module: Module, target: Target, stages: Stages, metadata: dict[str, str | bytes] | None = None
+) -> Program:
+    """Compile an imported module to a Program for `target`."""
+    for graph_pass in GRAPH_PASSES:
+        name = graph_pass.__name__
+        with stages.stage(name):
+            graph_pass(module, target)
+        stages.dump(name, lambda: str(module.main))
+    scheduler = Scheduler(target)
+    with stages.stage("schedule"):
+        schedule = scheduler.schedule(module.main)
+    stages.dump("regions", lambda: "\n\n".join(map(_print_region, scheduler.regions)))
+    stages.dump("kernels", lambda: "\n\n".join(str(launch.kernel) for launch in _kernels(schedule)))
+    with stages.stage("plan"):
+        program = plan_program(
+            module.name, schedule, [-1 if a is None else a for a in module.aliases], target, dict(metadata or {})
+        )
+        program.metadata |= describe(module, program)
+    stages.dump("program", lambda: str(program))
+    return program
+
+
+def describe(module: Module, program: Program) -> dict[str, str | bytes]:
+    """Return what the plugin tells JAX about a program, as text by key."""
+    counts = program.launches()
+    return {
+        "name": module.name,
+        "num_partitions": str(module.num_partitions),
+        "num_replicas": str(module.num_replicas),
+        **{f"launches.{kind}": str(count) for kind, count in counts.items()},
+    }
+
+
+def _print_region(region: object) -> str:
+    return str(region)
+
+
+def _kernels(schedule: Schedule) -> Iterator[Launch]:
+    seen: set[int] = set()
+
+    def visit(part: Schedule) -> Iterator[Launch]:
+        for item in part.items:
+            if isinstance(item, (Loop, Branches)):
+                for nested in item.parts:
+                    yield from visit(nested)
+            elif isinstance(item, Launch) and not isinstance(item, AicpuLaunch) and id(item.kernel) not in seen:
+                seen.add(id(item.kernel))
+                yield item
+
+    return visit(schedule)
