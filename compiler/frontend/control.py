@@ -1,0 +1,129 @@
+"""Importers of control flow, calls, composites and (for one device) shardings and collectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxlib.mlir import ir
+
+from ..ir import ops
+from ..ir.graph import Value
+from ..isa.dtypes import DType
+from .constants import python_value
+from .scope import Importer, Scope, Unsupported
+from .shape import pass_through
+
+
+def while_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a loop."""
+    operands, types = scope.operands(op), scope.result_types(op)
+    loc = scope.loc
+    cond = scope.region(op.regions[0], "cond")
+    body = scope.region(op.regions[1], "body")
+    scope.loc = loc
+    if not types:
+        raise Unsupported("a loop that carries nothing")
+    return scope.emit_op(ops.While(operands, cond, body), types)
+
+
+def case(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a choice by index."""
+    (index,) = scope.operands(op)
+    branches = [scope.region(region, f"branch{i}") for i, region in enumerate(op.regions)]
+    return _choose(scope, op, index, branches)
+
+
+def if_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a choice by predicate as a case: 0 is false."""
+    (pred,) = scope.operands(op)
+    yes, no = (scope.region(region, name) for region, name in zip(op.regions, ("if_true", "if_false")))
+    return _choose(scope, op, scope.convert(pred, DType.i32), [no, yes])
+
+
+def _choose(scope: Scope, op: ir.OpView, index: Value, branches: list) -> Sequence[Value]:
+    types = scope.result_types(op)
+    scope.loc = scope.module.location(op)
+    return scope.emit_op(ops.Case([index], branches), types)
+
+
+def call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a call; the callee is imported once."""
+    return _call(scope, op, scope.attribute(op, "callee").value)
+
+
+def _call(scope: Scope, op: ir.OpView, symbol: str) -> Sequence[Value]:
+    return scope.emit_op(ops.Call(scope.operands(op), scope.module.callee(symbol)), scope.result_types(op))
+
+
+def composite(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a composite: directly if the Graph has its op, else as a call of its decomposition."""
+    name = scope.attribute(op, "name").value
+    if name in ("chlo.erf", "chlo.tan"):
+        (x,) = scope.operands(op)
+        if x.dtype.is_float:
+            return [scope.unary(name[5:], x)]
+    if name == "chlo.top_k":
+        (x,) = scope.operands(op)
+        attributes: Any = python_value(op.attributes["composite_attributes"])
+        k = attributes["k"]
+        return scope.emit_op(ops.TopK([x], k, bool(attributes.get("largest", True))), scope.result_types(op))
+    return _call(scope, op, scope.attribute(op, "decomposition").value)
+
+
+def optimization_barrier(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a barrier."""
+    return scope.emit_op(ops.OptimizationBarrier(scope.operands(op)), scope.result_types(op))
+
+
+def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Inline a manual computation over one device: local shapes are global shapes."""
+    operands, block = scope.operands(op), op.regions[0].blocks[0]
+    for argument, value in zip(block.arguments, operands):
+        if scope.module.type(argument.type) != value.type:
+            raise Unsupported("manual computation over several devices")
+        scope.values[argument] = value
+    return scope.inline(block)
+
+
+def collective(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a collective over one device, which gives its operands."""
+    operands = scope.operands(op)
+    if scope.module.num_partitions * scope.module.num_replicas != 1:
+        raise Unsupported("several devices")
+    if [v.type for v in operands] != scope.result_types(op):
+        raise Unsupported("collective over several devices")
+    return operands
+
+
+def collective_permute(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a permutation over one device: zeros if nobody sends."""
+    results = collective(scope, op)
+    return results if scope.integers(op, "source_target_pairs") else [scope.constant(0, v.type) for v in results]
+
+
+def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import partition_id or replica_id of the only device."""
+    if scope.module.num_partitions * scope.module.num_replicas != 1:
+        raise Unsupported("several devices")
+    return [scope.constant(0, scope.result_type(op))]
+
+
+_COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast", "reduce_scatter")
+_SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
+
+IMPORTERS: dict[str, Importer] = {
+    **{f"stablehlo.{name}": collective for name in _COLLECTIVES},
+    **{f"sdy.{name}": pass_through for name in _SHARDING_OPS},
+    "func.call": call,
+    "sdy.manual_computation": manual_computation,
+    "sdy.sharding_group": lambda scope, op: [],
+    "stablehlo.case": case,
+    "stablehlo.collective_permute": collective_permute,
+    "stablehlo.composite": composite,
+    "stablehlo.if": if_,
+    "stablehlo.optimization_barrier": optimization_barrier,
+    "stablehlo.partition_id": device_number,
+    "stablehlo.replica_id": device_number,
+    "stablehlo.while": while_,
+}

@@ -1,0 +1,52 @@
+"""From what PJRT's Compile receives to an MLIR module of the StableHLO dialect.
+
+jaxlib's own MLIR does the reading. VHLO portable artifacts are the normal input; StableHLO text or bytecode
+serves the command line and tests, and may still hold CHLO ops, which are legalised here.
+"""
+
+from __future__ import annotations
+
+from jax._src.interpreters import mlir as jax_mlir
+from jaxlib.mlir import ir, passmanager
+from jaxlib.mlir.dialects import stablehlo
+
+from .errors import ModuleFormatError
+
+_BYTECODE = b"ML\xefR"
+
+
+def deserialize(program: bytes | str) -> ir.Module:
+    """Return the StableHLO module of a portable artifact, of MLIR bytecode or of MLIR text.
+
+    The module keeps its context alive; drop it as soon as the Graph exists. Raises ModuleFormatError.
+    """
+    context = jax_mlir.make_ir_context()
+    if isinstance(program, str):
+        program = program.encode()
+    if program.startswith(_BYTECODE):
+        try:
+            return stablehlo.deserialize_portable_artifact(context, program)
+        except Exception as artifact_error:  # jaxlib raises several types here; the message is what matters
+            failure = artifact_error
+    else:
+        failure = None
+    try:
+        with context:
+            module = ir.Module.parse(program)
+    except (ir.MLIRError, ValueError) as parse_error:
+        raise ModuleFormatError(
+            f"[frontend] cannot read the program; expected a StableHLO portable artifact, MLIR bytecode or text, got "
+            f"{len(program)} bytes that fail with: {failure or parse_error}. "
+            f"Check that jaxlib {stablehlo.get_current_version()} is not older than the writer."
+        ) from parse_error
+    _legalize_chlo(context, module)
+    return module
+
+
+def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:
+    """Expand CHLO ops into StableHLO, as JAX does before it calls a plugin (in place)."""
+    from jaxlib.mlir._mlir_libs import _stablehlo  # type: ignore[attr-defined]
+
+    _stablehlo.register_stablehlo_passes()
+    with context:
+        passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)

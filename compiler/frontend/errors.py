@@ -1,0 +1,23 @@
+"""What the frontend raises."""
+
+from __future__ import annotations
+
+
+class ModuleFormatError(ValueError):
+    """A module that cannot be read as MLIR; the message says why."""
+
+
+class UnsupportedOpsError(NotImplementedError):
+    """Ops of a module that the frontend does not accept, all of them.
+
+    `ops` lists (op name, source location, reason), one entry per distinct triple.
+    """
+
+    def __init__(self, module: str, ops: list[tuple[str, str, str]]) -> None:
+        self.ops = list(dict.fromkeys(ops))
+        lines = [f"  {name} at {loc or 'unknown'}{': ' + why if why else ''}" for name, loc, why in self.ops]
+        super().__init__(
+            f"[frontend, module {module}] {len(self.ops)} unsupported op(s); expected ops that "
+            f"jax_ascend.compiler.frontend.accepted_ops() lists, got\n" + "\n".join(lines) + "\n"
+            "Rewrite these lines or run them on another platform, e.g. under jax.default_device(jax.devices('cpu')[0])."
+        )

@@ -1,0 +1,91 @@
+"""From a StableHLO module to a Graph module.
+
+Every function becomes a Graph once; calls stay Calls (the pass inline_calls decides). All ops that are not
+accepted are collected and raised as one error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxlib.mlir import ir
+
+from ..ir.graph import Graph
+from . import control, elementwise, indexing, irregular, linalg, normalization, reduction, shape
+from .errors import ModuleFormatError, UnsupportedOpsError
+from .scope import Importer, ModuleState, Scope
+
+_FAMILIES = (control, elementwise, indexing, irregular, linalg, normalization, reduction, shape)
+IMPORTERS: dict[str, Importer] = {name: run for family in _FAMILIES for name, run in family.IMPORTERS.items()}
+
+
+@dataclass
+class Module:
+    """A program as a Graph, with what PJRT needs to know about its parameters and results.
+
+    `aliases[i]` is the parameter whose storage result i takes, or None; `donated` lists the parameters that are
+    consumed by the call (aliased ones included).
+    """
+
+    name: str
+    main: Graph
+    aliases: list[int | None]
+    donated: list[int]
+    num_partitions: int = 1
+    num_replicas: int = 1
+    parameter_memories: list[str] = field(default_factory=list)  # "" is the default memory
+    result_memories: list[str] = field(default_factory=list)
+
+
+def accepted_ops() -> frozenset[str]:
+    """Return the names of the StableHLO (and sdy, func) ops the frontend imports."""
+    return frozenset(IMPORTERS)
+
+
+def import_module(module: ir.Module) -> Module:
+    """Import a StableHLO module; raises UnsupportedOpsError listing every op that is not accepted.
+
+    The MLIR module is not needed afterwards.
+    """
+    attributes: Any = module.operation.attributes
+    name = attributes["sym_name"].value if "sym_name" in attributes else "module"
+    counts = [
+        int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
+    ]
+    state = ModuleState(IMPORTERS, *counts)
+    for op in module.body.operations:
+        if op.operation.name == "func.func":
+            state.functions[_symbol(op)] = op
+        elif op.operation.name != "sdy.mesh":
+            state.unsupported.append((op.operation.name, state.location(op), "at module level"))
+    main = state.functions.get("main") or next(iter(state.functions.values()), None)
+    if main is None:
+        raise ModuleFormatError(f"[frontend, module {name}] has no function; expected a public function @main")
+    scope = Scope(state, Graph("main"), {})
+    scope.fill(main.regions[0].blocks[0])
+    if state.unsupported:
+        raise UnsupportedOpsError(name, state.unsupported)
+    parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
+    parameters += [{}] * (len(scope.graph.arguments) - len(parameters))
+    results += [{}] * (len(scope.graph.results) - len(results))
+    aliases: list[int | None] = [None] * len(scope.graph.results)
+    donated = []
+    for number, attrs in enumerate(parameters):
+        if "tf.aliasing_output" in attrs:
+            aliases[int(attrs["tf.aliasing_output"].value)] = number
+        if "tf.aliasing_output" in attrs or "jax.buffer_donor" in attrs:
+            donated.append(number)
+    memories = [
+        [a["mhlo.memory_kind"].value if "mhlo.memory_kind" in a else "" for a in l] for l in (parameters, results)
+    ]
+    return Module(name, scope.graph, aliases, donated, counts[0], counts[1], memories[0], memories[1])
+
+
+def _attribute_dicts(function: ir.OpView, key: str) -> list[dict[str, Any]]:
+    attributes: Any = function.attributes
+    return [{named.name: named.attr for named in a} for a in attributes[key]] if key in attributes else []
+
+
+def _symbol(op: Any) -> str:
+    return op.attributes["sym_name"].value

@@ -1,0 +1,78 @@
+"""Importers of ops whose addresses are data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+
+from ..ir import ops
+from ..ir.graph import Value
+from .elementwise import boolean_kind
+from .patterns import update_kind
+from .scope import Importer, Scope
+
+
+def dynamic_slice(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import dynamic_slice."""
+    return [scope.emit(ops.DynamicSlice(scope.operands(op), scope.integers(op, "slice_sizes")), scope.result_type(op))]
+
+
+def dynamic_update_slice(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import dynamic_update_slice."""
+    return [scope.emit(ops.DynamicUpdateSlice(scope.operands(op)), scope.result_type(op))]
+
+
+def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import gather."""
+    numbers: Any = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
+    return [
+        scope.emit(
+            ops.Gather(
+                scope.operands(op),
+                tuple(numbers.offset_dims),
+                tuple(numbers.collapsed_slice_dims),
+                tuple(numbers.operand_batching_dims),
+                tuple(numbers.start_indices_batching_dims),
+                tuple(numbers.start_index_map),
+                numbers.index_vector_dim,
+                scope.integers(op, "slice_sizes"),
+                bool(scope.integer(op, "indices_are_sorted")),
+            ),
+            scope.result_type(op),
+        )
+    ]
+
+
+def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import scatter; the body becomes a kind if it is a simple one."""
+    numbers: Any = stablehlo.ScatterDimensionNumbers(op.attributes["scatter_dimension_numbers"])
+    operands, types = scope.operands(op), scope.result_types(op)
+    body = scope.region(op.regions[0], "update")
+    kind = update_kind(body) if len(types) == 1 else None
+    return scope.emit_op(
+        ops.Scatter(
+            operands,
+            boolean_kind(kind, types[0].dtype) if kind else "general",
+            tuple(numbers.update_window_dims),
+            tuple(numbers.inserted_window_dims),
+            tuple(numbers.input_batching_dims),
+            tuple(numbers.scatter_indices_batching_dims),
+            tuple(numbers.scattered_dims_to_operand_dims),
+            numbers.index_vector_dim,
+            bool(scope.integer(op, "indices_are_sorted")),
+            bool(scope.integer(op, "unique_indices")),
+            None if kind else body,
+        ),
+        types,
+    )
+
+
+IMPORTERS: dict[str, Importer] = {
+    "stablehlo.dynamic_slice": dynamic_slice,
+    "stablehlo.dynamic_update_slice": dynamic_update_slice,
+    "stablehlo.gather": gather,
+    "stablehlo.scatter": scatter,
+}

@@ -1,0 +1,85 @@
+"""Importers of sort, random bits, transforms, factorisations and custom calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+
+from ..ir import ops
+from ..ir.graph import Value
+from .constants import python_value
+from .scope import Importer, Scope
+from .shape import pass_through
+from .sorting import sort
+
+_PASS_THROUGH_CALLS = {
+    "Sharding",
+    "SPMDFullToShardShape",
+    "SPMDShardToFullShape",
+    "annotate_device_placement",
+    "xla.sdy.FuncResultSharding",
+}
+
+
+def rng_bit_generator(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a random bit generator."""
+    algorithm = scope.keyword(op, "rng_algorithm")
+    return scope.emit_op(ops.RngBitGenerator(scope.operands(op), algorithm), scope.result_types(op))
+
+
+def cholesky(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a Cholesky factorisation."""
+    return [scope.emit(ops.Cholesky(scope.operands(op), bool(scope.integer(op, "lower"))), scope.result_type(op))]
+
+
+def triangular_solve(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a triangular solve."""
+    solve = ops.TriangularSolve(
+        scope.operands(op),
+        bool(scope.integer(op, "left_side")),
+        bool(scope.integer(op, "lower")),
+        bool(scope.integer(op, "unit_diagonal")),
+        scope.keyword(op, "transpose_a"),
+    )
+    return [scope.emit(solve, scope.result_type(op))]
+
+
+def fft(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a Fourier transform."""
+    kind = scope.keyword(op, "fft_type")
+    return [scope.emit(ops.Fft(scope.operands(op), kind, scope.integers(op, "fft_length")), scope.result_type(op))]
+
+
+def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a custom call; sharding annotations give their operand."""
+    attributes: Any = op.attributes
+    target = attributes["call_target_name"].value
+    operands, types = scope.operands(op), scope.result_types(op)
+    if target in _PASS_THROUGH_CALLS and [v.type for v in operands] == types:
+        return pass_through(scope, op)
+    config: dict[str, object] = {}
+    for name in ("mhlo.backend_config", "backend_config"):
+        if name in attributes:
+            value = python_value(attributes[name])
+            config.update(value if isinstance(value, dict) else {"opaque": value} if value else {})
+    effectful = bool(scope.integer(op, "has_side_effect"))
+    aliases = {}
+    if "output_operand_aliases" in attributes:
+        for attribute in attributes["output_operand_aliases"]:
+            alias: Any = stablehlo.OutputOperandAlias(attribute)
+            output = list(alias.output_tuple_indices)
+            aliases[output[0] if output else 0] = alias.operand_index
+    return scope.emit_op(ops.CustomCall(operands, target, config, effectful, aliases), types)
+
+
+IMPORTERS: dict[str, Importer] = {
+    "stablehlo.cholesky": cholesky,
+    "stablehlo.custom_call": custom_call,
+    "stablehlo.fft": fft,
+    "stablehlo.rng_bit_generator": rng_bit_generator,
+    "stablehlo.sort": sort,
+    "stablehlo.triangular_solve": triangular_solve,
+}

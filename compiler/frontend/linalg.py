@@ -1,0 +1,87 @@
+"""Importers of contractions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+
+from ..ir import ops
+from ..ir.graph import Value
+from .scope import Importer, Scope
+
+_PRECISIONS = ("DEFAULT", "HIGH", "HIGHEST")
+
+
+def _precision(op: ir.OpView) -> str:
+    """Return the higher of the operands' precisions."""
+    attributes: Any = op.attributes
+    if "precision_config" not in attributes:
+        return "DEFAULT"
+    return max(
+        (stablehlo.PrecisionAttr(p).value for p in attributes["precision_config"]),
+        key=_PRECISIONS.index,
+        default="DEFAULT",
+    )
+
+
+def dot_general(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a general contraction."""
+    attributes: Any = op.attributes
+    numbers: Any = stablehlo.DotDimensionNumbers(attributes["dot_dimension_numbers"])
+    accumulate = (
+        str(stablehlo.DotAlgorithm(attributes["algorithm"]).accumulation_type) if "algorithm" in attributes else ""
+    )
+    dot = ops.Dot(
+        scope.operands(op),
+        tuple(numbers.lhs_batching_dimensions),
+        tuple(numbers.rhs_batching_dimensions),
+        tuple(numbers.lhs_contracting_dimensions),
+        tuple(numbers.rhs_contracting_dimensions),
+        _precision(op),
+        accumulate,
+    )
+    return [scope.emit(dot, scope.result_type(op))]
+
+
+def dot(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the plain product: last dimension of lhs with the first of rhs."""
+    lhs, rhs = scope.operands(op)
+    return [scope.emit(ops.Dot([lhs, rhs], (), (), (lhs.type.rank - 1,), (0,), _precision(op)), scope.result_type(op))]
+
+
+def convolution(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a convolution."""
+    numbers: Any = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
+    spatial = tuple(numbers.input_spatial_dimensions)
+    n = len(spatial)
+    padding = scope.integers(op, "padding", (0,) * 2 * n)
+    conv = ops.Convolution(
+        scope.operands(op),
+        (numbers.input_batch_dimension, numbers.input_feature_dimension, *spatial),
+        (
+            numbers.kernel_output_feature_dimension,
+            numbers.kernel_input_feature_dimension,
+            *numbers.kernel_spatial_dimensions,
+        ),
+        (numbers.output_batch_dimension, numbers.output_feature_dimension, *numbers.output_spatial_dimensions),
+        scope.integers(op, "window_strides", (1,) * n),
+        padding[0::2],
+        padding[1::2],
+        scope.integers(op, "lhs_dilation", (1,) * n),
+        scope.integers(op, "rhs_dilation", (1,) * n),
+        tuple(bool(r) for r in scope.integers(op, "window_reversal", (0,) * n)),
+        scope.integer(op, "feature_group_count", 1),
+        scope.integer(op, "batch_group_count", 1),
+        _precision(op),
+    )
+    return [scope.emit(conv, scope.result_type(op))]
+
+
+IMPORTERS: dict[str, Importer] = {
+    "stablehlo.convolution": convolution,
+    "stablehlo.dot": dot,
+    "stablehlo.dot_general": dot_general,
+}

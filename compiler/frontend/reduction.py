@@ -1,0 +1,110 @@
+"""Importers of reductions and windows. Bodies are recognised by `patterns`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxlib.mlir import ir
+
+from ..ir import ops
+from ..ir.graph import TensorType, Value
+from ..ir.identities import identity_element
+from .elementwise import boolean_kind
+from .patterns import arg_reduction, reduction_kind, window_selection
+from .scope import Importer, Scope, Unsupported, splat_element
+
+
+def reduce(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a reduction as Reduce, ArgReduce (with Reduce for the value) or GeneralReduce."""
+    operands, types = scope.operands(op), scope.result_types(op)
+    dimensions = tuple(sorted(scope.integers(op, "dimensions")))
+    n = len(types)
+    body = scope.region(op.regions[0], "reducer")
+    kind = reduction_kind(body)
+    if kind is not None:
+        x, init = operands
+        return [_with_init(scope, ops.Reduce([x], boolean_kind(kind, x.dtype), dimensions), init, types[0])]
+    kind = arg_reduction(body)
+    if kind is not None and len(dimensions) == 1 and _counts_along(operands[1], dimensions[0]):
+        (x, _, init, first), (d,) = operands, dimensions
+        extreme = kind[3:]
+        neutral = splat_element(init), splat_element(first)
+        if neutral[1] == 0 and neutral[0] is not None and _is_identity(neutral[0], extreme, x):
+            value = scope.emit(ops.Reduce([x], boolean_kind(extreme, x.dtype), dimensions), types[0])
+            return [value, scope.emit(ops.ArgReduce([x], kind, d), types[1])]
+    if n == 1 and body.results[0] in body.arguments and body.results[0].index == 1 and operands[0].type.size:
+        raise Unsupported("a reducer that keeps the last element")
+    return scope.emit_op(ops.GeneralReduce(operands, body, dimensions), types)
+
+
+def _with_init(scope: Scope, op: ops.Reduce | ops.ReduceWindow, init: Value, type: TensorType) -> Value:
+    result = scope.emit(op, type)
+    element = splat_element(init)
+    if element is not None and _is_identity(element, op.kind, init):
+        return result
+    return scope.binary(op.kind, result, scope.broadcast(init, type.shape))
+
+
+def _is_identity(element: np.generic, kind: str, like: Value) -> bool:
+    neutral = identity_element(kind, like.dtype)
+    return bool(element == neutral)  # -0.0 counts as 0.0
+
+
+def _counts_along(value: Value, dimension: int) -> bool:
+    """Whether a value is 0, 1, 2, ... along a dimension."""
+    op = value.producer
+    if isinstance(op, ops.Iota):
+        return op.dimension == dimension
+    if isinstance(op, ops.BroadcastInDim) and dimension in op.dimensions:
+        inner = op.dimensions.index(dimension)
+        return op.operands[0].shape[inner] == value.shape[dimension] and _counts_along(op.operands[0], inner)
+    return False
+
+
+def _window(scope: Scope, op: ir.OpView, rank: int) -> dict[str, tuple[int, ...]]:
+    padding = scope.integers(op, "padding", (0,) * 2 * rank)
+    return {
+        "window": scope.integers(op, "window_dimensions", (1,) * rank),
+        "stride": scope.integers(op, "window_strides", (1,) * rank),
+        "low": padding[0::2],
+        "high": padding[1::2],
+    }
+
+
+def reduce_window(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a windowed reduction; an initial value that is not neutral is combined once more per window."""
+    operands, types = scope.operands(op), scope.result_types(op)
+    rank = operands[0].type.rank
+    body = scope.region(op.regions[0], "reducer")
+    kind = reduction_kind(body)
+    attributes: dict[str, Any] = {
+        **_window(scope, op, rank),
+        "base_dilation": scope.integers(op, "base_dilations", (1,) * rank),
+        "window_dilation": scope.integers(op, "window_dilations", (1,) * rank),
+    }
+    if kind is not None and len(types) == 1:
+        kind = boolean_kind(kind, types[0].dtype)
+        element = splat_element(operands[1])
+        if element is not None and _is_identity(element, kind, operands[1]):
+            return [scope.emit(ops.ReduceWindow(operands, kind, **attributes), types[0])]
+    return scope.emit_op(ops.ReduceWindow(operands, "general", **attributes, body=body), types)
+
+
+def select_and_scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import select_and_scatter with a comparison as selection and a simple combination."""
+    operands, type = scope.operands(op), scope.result_type(op)
+    select = window_selection(scope.region(op.regions[0], "select"))
+    kind = reduction_kind(scope.region(op.regions[1], "scatter"))
+    if select is None or kind is None:
+        raise Unsupported("expected a comparison as selection and add, mul, max or min as combination")
+    window = _window(scope, op, operands[0].type.rank)
+    return [scope.emit(ops.SelectAndScatter(operands, select, kind, **window), type)]
+
+
+IMPORTERS: dict[str, Importer] = {
+    "stablehlo.reduce": reduce,
+    "stablehlo.reduce_window": reduce_window,
+    "stablehlo.select_and_scatter": select_and_scatter,
+}

@@ -1,0 +1,245 @@
+"""The state of an import: which Graph is being built, which MLIR values it already holds.
+
+An importer is a function `(scope, op) -> results`. It reads operands with `scope.operands(op)`, attributes with
+`scope.integers(op, name)` and the like, and appends ops with `scope.emit`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxlib.mlir import ir
+
+from ..ir import ops
+from ..ir.graph import Graph, Op, TensorType, Value
+from ..isa.dtypes import DType
+from .constants import integers, splat
+
+Importer = Callable[["Scope", "ir.OpView"], "Sequence[Value]"]
+
+_FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)')
+_NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
+
+
+class Unsupported(Exception):
+    """Raised by an importer for an op, or a use of an op, that is not accepted; the argument says why."""
+
+
+class ModuleState:
+    """What all scopes of one module share: caches, functions, unsupported ops found so far."""
+
+    def __init__(self, importers: dict[str, Importer], num_partitions: int, num_replicas: int) -> None:
+        self.importers = importers
+        self.num_partitions = num_partitions
+        self.num_replicas = num_replicas
+        self.types: dict[ir.Type, TensorType] = {}
+        self.locations: dict[ir.Attribute, str] = {}
+        self.lists: dict[ir.Attribute, tuple[int, ...]] = {}
+        self.keywords: dict[ir.Attribute, str] = {}
+        self.functions: dict[str, ir.OpView] = {}
+        self.callees: dict[str, Graph] = {}
+        self.unsupported: list[tuple[str, str, str]] = []
+
+    def type(self, mlir_type: ir.Type) -> TensorType:
+        """Return the tensor type; a token counts as i1[]. Raises Unsupported for dynamic shapes and tuples."""
+        known = self.types.get(mlir_type)
+        if known is None:
+            known = self.types[mlir_type] = _tensor_type(mlir_type)
+        return known
+
+    def location(self, op: ir.OpView) -> str:
+        """Return `file:line (name)` of an op, or "" if the module does not say."""
+        where = op.location
+        key = where.attr
+        known = self.locations.get(key)
+        if known is None:
+            text = str(where)
+            file, name = _FILE.search(text), _NAME.match(text)
+            known = f"{file.group(1)}:{file.group(2)}" if file else ""
+            if name:
+                known = f"{known} ({name.group(1)})" if known else name.group(1)
+            self.locations[key] = known
+        return known
+
+    def callee(self, symbol: str) -> Graph:
+        """Return the Graph of a function of the module, imported once."""
+        if symbol not in self.callees:
+            function = self.functions[symbol]
+            scope = Scope(self, Graph(symbol), {})
+            scope.fill(function.regions[0].blocks[0])
+            self.callees[symbol] = scope.graph
+        return self.callees[symbol]
+
+
+class Scope:
+    """One Graph under construction."""
+
+    def __init__(self, module: ModuleState, graph: Graph, values: dict[ir.Value, Value]) -> None:
+        self.module = module
+        self.graph = graph
+        self.values = values
+        self.loc = ""
+
+    # Reading an MLIR op.
+
+    def operands(self, op: ir.OpView | ir.Operation) -> list[Value]:
+        """Return the op's operands."""
+        values = self.values
+        return [values[v] for v in op.operands]
+
+    def result_types(self, op: ir.OpView) -> list[TensorType]:
+        """Return the types of the op's results."""
+        return [self.module.type(r.type) for r in op.results]
+
+    def result_type(self, op: ir.OpView) -> TensorType:
+        """Return the type of the op's first result."""
+        return self.module.type(op.results[0].type)
+
+    def integers(self, op: ir.OpView, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
+        """Return an integer list attribute, flattened; `default` if the op does not have it."""
+        attributes: Any = op.attributes
+        if name not in attributes:
+            return tuple(default)
+        attribute = attributes[name]
+        known = self.module.lists.get(attribute)
+        if known is None:
+            known = self.module.lists[attribute] = integers(attribute)
+        return known
+
+    def integer(self, op: ir.OpView, name: str, default: int = 0) -> int:
+        """Return an integer or bool attribute."""
+        attributes: Any = op.attributes
+        return int(attributes[name].value) if name in attributes else default
+
+    def attribute(self, op: ir.OpView, name: str) -> Any:
+        """Return an attribute that must be there, as jaxlib's class for it."""
+        return op.attributes[name]
+
+    def keyword(self, op: ir.OpView, name: str, default: str = "") -> str:
+        """Return an enumeration attribute, `#stablehlo<comparison_direction LT>` as `LT`."""
+        attributes = op.attributes
+        if name not in attributes:
+            return default
+        attribute = attributes[name]
+        known = self.module.keywords.get(attribute)
+        if known is None:
+            known = self.module.keywords[attribute] = str(attribute).rstrip(">").split()[-1]
+        return known
+
+    def region(self, region: ir.Region, name: str) -> Graph:
+        """Import a region as a Graph; it may use values of this scope."""
+        inner = Scope(self.module, Graph(name), self.values)
+        inner.fill(region.blocks[0])
+        return inner.graph
+
+    def fill(self, block: ir.Block) -> None:
+        """Import a block's arguments, ops and returned values into this scope's Graph."""
+        for argument in block.arguments:
+            self.values[argument] = self.graph.argument(self.module.type(argument.type))
+        self.graph.results = self.inline(block)
+
+    def inline(self, block: ir.Block) -> list[Value]:
+        """Import the ops of a block whose arguments are bound already; return what it returns."""
+        module, values, importers = self.module, self.values, self.module.importers
+        for view in block.operations:
+            op = view.operation
+            name = op.name
+            if name in _TERMINATORS:
+                return self.operands(view)
+            self.loc = module.location(view)
+            try:
+                importer = importers.get(name)
+                if importer is None:
+                    raise Unsupported("")
+                results = importer(self, view)
+            except Unsupported as reason:
+                module.unsupported.append((_display_name(view), self.loc, str(reason)))
+                results = [self.stand_in(r.type) for r in view.results]
+            for outer, inner in zip(view.results, results):
+                values[outer] = inner
+        return []
+
+    def stand_in(self, mlir_type: ir.Type) -> Value:
+        """Return a value of this type so that the import can go on after an unsupported op."""
+        try:
+            type = self.module.type(mlir_type)
+        except Unsupported:
+            type = TensorType((), DType.i1)
+        return self.constant(0, type)
+
+    # Building the Graph.
+
+    def emit(self, op: Op, *types: TensorType) -> Value:
+        """Append an op with results of these types; return its first result."""
+        return self.graph.add(op, *types, loc=self.loc)
+
+    def emit_op(self, op: Op, types: Sequence[TensorType]) -> list[Value]:
+        """Append an op with any number of results; return them."""
+        self.graph.ops.append(op.with_results(types, self.loc))
+        return op.results
+
+    def constant(self, element: object, type: TensorType) -> Value:
+        """Return a splat constant of this type."""
+        return self.emit(ops.Constant([], splat(element, type)), type)
+
+    def broadcast(self, x: Value, shape: tuple[int, ...], dimensions: tuple[int, ...] = ()) -> Value:
+        """Return x broadcast so that its dimension d is `dimensions[d]` of `shape`; splats stay constants."""
+        type = TensorType(shape, x.dtype)
+        if x.type == type and dimensions == tuple(range(len(shape))):
+            return x
+        if isinstance(x.producer, ops.Constant) and x.producer.splat is not None:
+            return self.constant(x.producer.splat, type)
+        if list(dimensions) != sorted(dimensions):
+            order = tuple(sorted(range(len(dimensions)), key=dimensions.__getitem__))
+            x = self.emit(ops.Transpose([x], order), TensorType(tuple(x.shape[d] for d in order), x.dtype))
+            dimensions = tuple(sorted(dimensions))
+        return self.emit(ops.BroadcastInDim([x], tuple(dimensions)), type)
+
+    def reshape(self, x: Value, shape: tuple[int, ...]) -> Value:
+        """Return x in another shape."""
+        return x if x.shape == shape else self.emit(ops.Reshape([x]), TensorType(shape, x.dtype))
+
+    def unary(self, kind: str, x: Value) -> Value:
+        """Return kind(x)."""
+        return self.emit(ops.Unary([x], kind), x.type)
+
+    def binary(self, kind: str, a: Value, b: Value) -> Value:
+        """Return a kind b."""
+        return self.emit(ops.Binary([a, b], kind), a.type)
+
+    def convert(self, x: Value, dtype: DType) -> Value:
+        """Return x converted to an element type."""
+        return x if x.dtype is dtype else self.emit(ops.Convert([x]), TensorType(x.shape, dtype))
+
+
+_TERMINATORS = frozenset(("stablehlo.return", "func.return", "sdy.return"))
+
+
+def splat_element(x: Value) -> np.generic | None:
+    """Return the element of a splat constant, or None for other values."""
+    return x.producer.splat if isinstance(x.producer, ops.Constant) else None
+
+
+def _display_name(op: ir.OpView) -> str:
+    name = op.operation.name
+    attributes: Any = op.attributes
+    for key in ("call_target_name", "name"):
+        if name in ("stablehlo.custom_call", "stablehlo.composite") and key in attributes:
+            return f"{name} @{attributes[key].value}"
+    return name
+
+
+def _tensor_type(mlir_type: ir.Type) -> TensorType:
+    if isinstance(mlir_type, ir.RankedTensorType):
+        if not mlir_type.has_static_shape:
+            raise Unsupported(f"dynamic shape {mlir_type}")
+        try:
+            return TensorType(tuple(mlir_type.shape), DType.of_mlir(str(mlir_type.element_type)))
+        except KeyError:
+            raise Unsupported(f"element type {mlir_type.element_type}") from None
+    if str(mlir_type) == "!stablehlo.token":
+        return TensorType((), DType.i1)
+    raise Unsupported(f"type {mlir_type}")

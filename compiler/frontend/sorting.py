@@ -1,0 +1,125 @@
+"""The importer of sort: comparators become ordered keys.
+
+A comparator that compares f(a) with f(b), lexicographically over any number of such pairs, is a sort by the
+keys f(x). JAX's own f, which makes zeros equal and NaNs equal and last, is what the keys of Sort mean; any
+other f is computed for whole tensors and sorted along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxlib.mlir import ir
+
+from ..ir import ops
+from ..ir.graph import Graph, GraphError, TensorType, Value
+from ..ir.vectorize import apply_elementwise
+from ..isa.dtypes import DType
+from .patterns import expression, lexicographic_keys
+from .scope import Scope
+
+_SIGNED = {2: DType.i16, 4: DType.i32, 8: DType.i64}
+
+
+def sort(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a sort of one or more tensors."""
+    operands, types = scope.operands(op), scope.result_types(op)
+    dimension, stable = scope.integer(op, "dimension", -1), bool(scope.integer(op, "is_stable"))
+    dimension %= max(operands[0].type.rank, 1)
+    body = scope.region(op.regions[0], "comparator")
+    found = _keys(scope, body, operands)
+    if found is None:
+        return scope.emit_op(ops.Sort(operands, dimension, stable, comparator=body), types)
+    extra, keys = found
+    op_types = [*types, *(v.type for v in extra)]
+    return scope.emit_op(ops.Sort([*operands, *extra], dimension, stable, keys), op_types)[: len(operands)]
+
+
+def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value], tuple[tuple[int, bool], ...]] | None:
+    """Return the computed key tensors and (operand number, descending) pairs, or None."""
+    pairs = lexicographic_keys(body)
+    if pairs is None:
+        return None
+    extra: list[Value] = []
+    keys: list[tuple[int, bool]] = []
+    for left, right, total in pairs:
+        arguments = _arguments(body, left)
+        if len(arguments) != 1 or expression(body, right) != _swap(expression(body, left)):
+            return None
+        (number,) = arguments
+        tensor, descending = number // 2, bool(number % 2)
+        if left is body.arguments[number] and not (total and left.dtype.is_float):
+            keys.append((tensor, descending))
+            continue
+        if total and _is_canonical(expression(body, left), number, left.dtype):
+            keys.append((tensor, descending))
+            continue
+        try:
+            key = _compute(scope, body, left, number, operands[tensor])
+        except GraphError:
+            return None
+        if total and key.dtype.is_float:
+            ordered = _total_order(scope, key)
+            if ordered is None:
+                return None
+            key = ordered
+        keys.append((len(operands) + len(extra), descending))
+        extra.append(key)
+    return extra, tuple(keys)
+
+
+def _arguments(body: Graph, value: Value) -> set[int]:
+    if value.producer is None:
+        return {value.index} if value in body.arguments else {-1}
+    return set().union(*(_arguments(body, v) for v in value.producer.operands))
+
+
+def _swap(form: tuple) -> tuple:
+    """Exchange argument 2n and 2n+1 in an expression."""
+    if form[0] == "arg":
+        return ("arg", form[1] ^ 1)
+    return tuple(_swap(part) if isinstance(part, tuple) else part for part in form)
+
+
+def _is_canonical(form: tuple, number: int, dtype: DType) -> bool:
+    """Whether an expression is select(x != x, NaN, select(x == 0, 0, x))."""
+    x = ("arg", number)
+
+    def is_test(part: object, direction: str) -> bool:
+        return isinstance(part, tuple) and part[0] == direction and x in part[1:]
+
+    return (
+        dtype.is_float
+        and form[0] == "select"
+        and is_test(form[1], "NE")
+        and form[1][1:] == (x, x)
+        and form[2][0] == "const"
+        and form[3][0] == "select"
+        and is_test(form[3][1], "EQ")
+        and form[3][2][0] == "const"
+        and form[3][3] == x
+    )
+
+
+def _compute(scope: Scope, body: Graph, key: Value, number: int, operand: Value) -> Value:
+    """Emit the key f(x) for a whole operand."""
+    needed: set[Value] = {key}
+    chain = []
+    for inner in reversed(body.ops):
+        if any(r in needed for r in inner.results):
+            chain.append(inner)
+            needed.update(inner.operands)
+    part = Graph("key", [body.arguments[number]], chain[::-1], [key])
+    return apply_elementwise(scope.emit, part, [operand], operand.shape)[0]
+
+
+def _total_order(scope: Scope, key: Value) -> Value | None:
+    """Return signed integers ordered as the floats are in total order: magnitude bits of negatives flipped."""
+    dtype = _SIGNED.get(key.dtype.bytes)
+    if dtype is None:
+        return None
+    bits = scope.emit(ops.BitcastConvert([key]), TensorType(key.shape, dtype))
+    width = dtype.bytes * 8
+    sign = scope.binary("shr_arithmetic", bits, scope.constant(width - 1, bits.type))
+    mask = scope.binary("and", sign, scope.constant((1 << (width - 1)) - 1, bits.type))
+    return scope.binary("xor", bits, mask)

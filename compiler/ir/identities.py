@@ -1,0 +1,30 @@
+"""Neutral elements of reductions."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+
+from ..isa.dtypes import DType
+
+
+def identity_element(kind: str, dtype: DType) -> np.generic:
+    """Return the element e with `x kind e == x` for all x of the type, as a NumPy scalar of the type."""
+    one = dtype.numpy.type
+    if kind in ("add", "or", "xor"):
+        return one(0)
+    if kind == "mul":
+        return one(1)
+    if kind == "and":
+        return one(True) if dtype.kind == "b" else np.invert(one(0))
+    lowest = kind == "max"
+    if dtype.kind == "b":
+        return one(not lowest)
+    if dtype.is_float:
+        with_infinity = one(np.inf)
+        if np.isinf(with_infinity):
+            return one(-np.inf) if lowest else with_infinity
+        info = ml_dtypes.finfo(dtype.numpy)
+        return one(info.min if lowest else info.max)
+    info = ml_dtypes.iinfo(dtype.numpy)
+    return one(info.min if lowest else info.max)
