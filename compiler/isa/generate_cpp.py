@@ -31,7 +31,8 @@ def _struct(spec: Spec) -> str:
     members = "".join(f"  {_MEMBER[o.kind]} {o.name}_;\n" for o in spec.operands)
     visit = ", ".join(f"{o.name}_" for o in spec.operands)
     return (
-        f"struct {spec.name} {{  // {spec.summary}\n  static constexpr Opcode kOpcode = Opcode::k{spec.name};\n{members}"
+        f"struct {spec.name} {{  // {spec.summary}\n  static constexpr Opcode kOpcode = Opcode::k{spec.name};\n"
+        f'  static constexpr std::string_view kGroup = "{spec.group}";\n{members}'
         f"  template <class F> void visit(F&& f) {{ {f'f({visit});' if visit else 'f();'} }}\n"
         f"  template <class F> void visit(F&& f) const {{ {f'f({visit});' if visit else 'f();'} }}\n}};\n"
     )

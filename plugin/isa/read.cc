@@ -1,0 +1,330 @@
+// Bytes of a Program -> Module. Every count is checked against what is left before anything is allocated.
+#include <cstring>
+
+#include "plugin/error.h"
+#include "plugin/isa/checksum.h"
+#include "plugin/isa/message.h"
+#include "plugin/isa/module.h"
+
+namespace ascend {
+namespace {
+
+constexpr size_t kHeaderBytes = 48;
+constexpr uint32_t kVersion = 1;
+
+class Reader {
+ public:
+  explicit Reader(std::vector<int64_t> words) : words_(std::move(words)) {}
+
+  size_t position() const { return position_; }
+  size_t left() const { return words_.size() - position_; }
+
+  int64_t word() {
+    if (left() == 0) fail("the program ends inside a record");
+    return words_[position_++];
+  }
+
+  // A count of things that take at least `each` words.
+  size_t count(size_t each = 1) {
+    const int64_t n = word();
+    if (n < 0 || static_cast<uint64_t>(n) > left() / each) {
+      fail(concat("a list does not fit the program; expected at most ", left() / each, " entries, got ", n));
+    }
+    return static_cast<size_t>(n);
+  }
+
+  int64_t within(int64_t limit, const char* what) {
+    const int64_t n = word();
+    if (n < 0 || n >= limit) fail(concat(what, " is unknown; expected 0 to ", limit - 1, ", got ", n));
+    return n;
+  }
+
+  DType dtype() {
+    const int64_t code = word();
+    if (!dtype_valid(code)) fail(concat("no element type has code ", code));
+    return static_cast<DType>(code);
+  }
+
+  std::string string() {
+    const int64_t n = word();
+    if (n < 0 || static_cast<uint64_t>(n) > left() * 8)
+      fail(concat("a string of ", n, " bytes does not fit"));
+    std::string text(static_cast<size_t>(n), '\0');
+    std::memcpy(text.data(), words_.data() + position_, text.size());
+    position_ += (text.size() + 7) / 8;
+    return text;
+  }
+
+  std::vector<int64_t> list() { return several(count()); }
+
+  std::vector<int64_t> several(size_t n) {
+    if (n > left()) fail("a list ends beyond the program");
+    std::vector<int64_t> values(words_.begin() + position_, words_.begin() + position_ + n);
+    position_ += n;
+    return values;
+  }
+
+  Affine affine() {
+    const size_t n = count(2);
+    Affine a;
+    a.constant = word();
+    if (n > left() / 2) fail("an affine expression ends beyond the program");
+    a.terms.resize(n);
+    for (Term& t : a.terms) t.reg = word(), t.coefficient = word();
+    return a;
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(Code::kInvalidArgument, concat("[program, word ", position_, "] ", what, "."));
+  }
+
+ private:
+  std::vector<int64_t> words_;
+  size_t position_ = 0;
+};
+
+// Fills the operands of an instruction in declared order. Not inlined: a hundred copies take seconds to
+// compile.
+struct OperandReader {
+  Reader& reader;
+  const InstructionInfo& info;
+  size_t next = 0;
+
+  [[gnu::noinline]] void take(TileOperand& t) { t.tile = reader.word(), t.slot = reader.affine(); }
+  [[gnu::noinline]] void take(Affine& a) { a = reader.affine(); }
+  [[gnu::noinline]] void take(ViewOperand& v) {
+    v.argument = reader.word();
+    const int64_t rank = reader.within(6, "the rank of a view");
+    v.split = reader.word();
+    v.offset = reader.affine();
+    for (int64_t i = 0; i < rank; ++i) v.shape.push_back(reader.affine());
+    v.strides = reader.several(static_cast<size_t>(rank));
+  }
+  [[gnu::noinline]] void take(Immediate& i) {
+    i.is_float = reader.within(2, "the kind of a scalar") == 1, i.bits = reader.word();
+  }
+  [[gnu::noinline]] void take(std::vector<int64_t>& list) { list = reader.list(); }
+  [[gnu::noinline]] void take(int64_t& value) {  // enum or register
+    const OperandInfo& operand = info.operands[next];
+    value =
+        operand.kind == OperandKind::kenum ? reader.within(operand.values.size(), "a mode") : reader.word();
+  }
+
+  template <class... Operands>
+  void operator()(Operands&... operands) {
+    ((take(operands), ++next), ...);
+  }
+};
+
+Instruction read_instruction(Reader& reader) {
+  const size_t start = reader.position();
+  const uint64_t head = static_cast<uint64_t>(reader.word());
+  const uint64_t opcode = head & 0xFFFFFFFF, length = head >> 32;
+  if (opcode >= kOpcodes) reader.fail(concat("no instruction has opcode ", opcode));
+  OperandReader operands{reader, kInstructions[opcode]};
+  Instruction result;
+  switch (static_cast<Opcode>(opcode)) {
+#define ASCEND_READ(name)                        \
+  case Opcode::k##name:                          \
+    result.emplace<isa::name>().visit(operands); \
+    break;
+    ASCEND_FOR_EACH_INSTRUCTION(ASCEND_READ)
+#undef ASCEND_READ
+  }
+  if (reader.position() - start != length) {
+    reader.fail(concat(operands.info.name, " has the wrong length; expected ", reader.position() - start,
+                       " words, got ", length));
+  }
+  return result;
+}
+
+Kernel read_kernel(Reader& reader) {
+  Kernel k;
+  k.name = reader.string();
+  const size_t length = reader.count(), start = reader.position();
+  k.core = static_cast<CoreKind>(reader.within(3, "the core type of a kernel"));
+  k.grid = reader.list();
+  k.arguments.resize(reader.count(3));
+  for (ArgumentSpec& a : k.arguments) {
+    a.dtype = reader.dtype(), a.size = reader.word(), a.writes = reader.within(2, "the writes flag") == 1;
+  }
+  k.tiles.resize(reader.count(12));
+  for (TileSpec& t : k.tiles) {
+    t.loc = static_cast<Loc>(reader.within(7, "the location of a tile"));
+    t.dtype = reader.dtype();
+    t.rows = reader.word(), t.columns = reader.word();
+    t.layout = static_cast<Layout>(reader.within(4, "the layout of a tile"));
+    t.address = reader.word(), t.slots = reader.word(), t.slot_stride = reader.word();
+    t.valid_rows = reader.affine(), t.valid_columns = reader.affine();
+  }
+  k.registers = reader.word();
+  const size_t instructions = reader.count();
+  k.body.reserve(instructions);
+  for (size_t i = 0; i < instructions; ++i) k.body.push_back(read_instruction(reader));
+  if (reader.position() - start != length) reader.fail(concat("kernel ", k.name, " has the wrong length"));
+  return k;
+}
+
+constexpr int kMaxDepth = 200;
+
+Region read_region(Reader& reader, int depth);
+
+Command read_command(Reader& reader, int depth) {
+  const size_t start = reader.position();
+  const uint64_t head = static_cast<uint64_t>(reader.word());
+  const uint64_t code = head & 0xFFFFFFFF, length = head >> 32;
+  if (code >= kCommands) reader.fail(concat("no stream command has code ", code));
+  Command result;
+  switch (static_cast<CommandCode>(code)) {
+    case CommandCode::klaunch: {
+      LaunchCommand c;
+      c.kernel = reader.word(), c.slots = reader.list();
+      result.value = std::move(c);
+      break;
+    }
+    case CommandCode::kaicpu: {
+      AicpuCommand c;
+      c.op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
+      c.slots = reader.list(), c.ints = reader.list();
+      result.value = std::move(c);
+      break;
+    }
+    case CommandCode::kcopy: {
+      CopyCommand c;
+      c.destination = reader.word(), c.source = reader.word(), c.bytes = reader.word();
+      result.value = c;
+      break;
+    }
+    case CommandCode::kloop: {
+      LoopCommand c;
+      c.predicate = reader.word();
+      c.swaps.resize(reader.count(2));
+      for (auto& [a, b] : c.swaps) a = reader.word(), b = reader.word();
+      c.condition = read_region(reader, depth), c.body = read_region(reader, depth);
+      result.value = std::move(c);
+      break;
+    }
+    case CommandCode::kcase: {
+      CaseCommand c;
+      c.index = reader.word();
+      const size_t branches = reader.count();
+      for (size_t i = 0; i < branches; ++i) c.branches.push_back(read_region(reader, depth));
+      result.value = std::move(c);
+      break;
+    }
+    case CommandCode::kcall: {
+      CallCommand c;
+      c.function = reader.word(), c.slots = reader.list();
+      result.value = std::move(c);
+      break;
+    }
+  }
+  if (reader.position() - start != length) reader.fail("a stream command has the wrong length");
+  return result;
+}
+
+Region read_region(Reader& reader, int depth) {
+  if (depth > kMaxDepth) reader.fail(concat("regions are nested deeper than ", kMaxDepth));
+  const size_t length = reader.count(), stop = reader.position() + length;
+  Region region;
+  while (reader.position() < stop) region.push_back(read_command(reader, depth + 1));
+  if (reader.position() != stop) reader.fail("a region ends inside a command");
+  return region;
+}
+
+Function read_function(Reader& reader) {
+  Function f;
+  f.name = reader.string();
+  f.frame_bytes = reader.word();
+  f.slots.resize(reader.count(3));
+  f.parameters = f.results = 0;
+  for (Slot& s : f.slots) {
+    s.kind = static_cast<SlotKind>(reader.within(4, "the kind of a slot"));
+    s.offset = reader.word(), s.bytes = reader.word();
+    if (s.offset < 0 || s.bytes < 0) reader.fail("a slot has a negative offset or size");
+    if (s.kind == SlotKind::kParameter) f.parameters = std::max(f.parameters, s.offset + 1);
+    if (s.kind == SlotKind::kResult) f.results = std::max(f.results, s.offset + 1);
+  }
+  f.commands = read_region(reader, 0);
+  return f;
+}
+
+std::vector<TensorSpec> read_types(Reader& reader) {
+  std::vector<TensorSpec> types(reader.count(2));
+  for (TensorSpec& t : types) {
+    t.dtype = reader.dtype();
+    t.dims = reader.list();
+    t.bytes = dtype_bytes(t.dtype);
+    for (int64_t d : t.dims) {
+      if (d < 0 || __builtin_mul_overflow(t.bytes, static_cast<uint64_t>(d), &t.bytes))
+        reader.fail("a tensor is too large");
+    }
+  }
+  return types;
+}
+
+}  // namespace
+
+int64_t Kernel::blocks() const {
+  int64_t n = 1;
+  for (int64_t g : grid) n *= g;
+  return n;
+}
+
+Module read_module(std::span<const std::byte> bytes) {
+  const auto lost = [](const std::string& what) { throw Error(Code::kDataLoss, "[program] " + what); };
+  if (bytes.size() < kHeaderBytes)
+    lost(concat("too short; expected at least 48 bytes, got ", bytes.size(), "."));
+  if (std::memcmp(bytes.data(), "ASCENDPG", 8) != 0) lost("no Ascend program: the magic number is missing.");
+  const auto field = [&]<class T>(size_t at, T) {
+    T value;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    return value;
+  };
+  const uint32_t version = field(8, uint32_t{}), checksum = field(12, uint32_t{});
+  if (version != kVersion)
+    lost(concat("unknown format version; expected ", kVersion, ", got ", version, "."));
+  if (const uint32_t actual = crc32(bytes.subspan(16)); actual != checksum) {
+    lost(concat("the program is damaged; expected checksum ", checksum, ", got ", actual,
+                ". Compile it again."));
+  }
+  if (field(16, uint64_t{}) != kIsaHash) {
+    throw Error(Code::kInvalidArgument,
+                "[program] compiled for another version of the instruction set. Compile it again.");
+  }
+  const uint64_t words = field(24, uint64_t{}), start = field(32, uint64_t{}), size = field(40, uint64_t{});
+  if (words > (bytes.size() - kHeaderBytes) / 8 || start < kHeaderBytes + 8 * words || start > bytes.size() ||
+      size > bytes.size() - start) {
+    lost("the header's sizes do not fit the program.");
+  }
+  std::vector<int64_t> stream(words);
+  std::memcpy(stream.data(), bytes.data() + kHeaderBytes, 8 * words);
+  Reader reader(std::move(stream));
+
+  Module m;
+  m.constants = bytes.subspan(start, size);
+  m.name = reader.string();
+  const std::string target = reader.string();
+  m.target = nullptr;
+  for (const Target& t : kTargets) {
+    if (t.name == target) m.target = &t;
+  }
+  if (!m.target) reader.fail(concat("no target is called ", target));
+  m.parameters = read_types(reader);
+  m.results = read_types(reader);
+  for (int64_t alias : reader.several(m.results.size())) {
+    if (alias < -1 || alias >= static_cast<int64_t>(m.parameters.size()))
+      reader.fail("a result aliases no parameter");
+    m.result_alias.push_back(static_cast<int>(alias));
+  }
+  for (size_t n = reader.count(2), i = 0; i < n; ++i) {
+    std::string key = reader.string();
+    m.metadata[std::move(key)] = reader.string();
+  }
+  for (size_t n = reader.count(), i = 0; i < n; ++i) m.kernels.push_back(read_kernel(reader));
+  for (size_t n = reader.count(), i = 0; i < n; ++i) m.functions.push_back(read_function(reader));
+  if (reader.left() != 0) reader.fail("words are left over after the last function");
+  return m;
+}
+
+}  // namespace ascend
