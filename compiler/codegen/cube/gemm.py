@@ -1,0 +1,297 @@
+"""Matrix products: from a problem in strides to a kernel that streams panels GM -> L1 -> L0 -> L0C -> GM.
+
+Blocks are persistent: block i computes tiles i, i + blocks, ... of the result, so that loads of the next tile
+overlap the end of the last one. L1, L0A and L0B are double buffered by slots. A result tile that fits half of L0C
+alternates between two buffers; a larger one is two parts along M, and every panel is multiplied into one part after the
+other, so that a part drains through FIXP while the cube unit works on the other one, or on the next tile's first part.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ...ir.kernel import Kernel, KernelBuilder
+from ...isa.dtypes import DType
+from ...isa.model import Affine, Layout, Loc, TileRef
+from ...targets import Target
+from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
+from .groups import Group, Position, Tiling, group_size, locate, tile_group, unravel
+
+ZERO = Affine()
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor in GM as the kernel sees it: element type, elements, and the element its indices start from."""
+
+    dtype: DType
+    size: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """c[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]), relu if asked.
+
+    Strides are of (a, b, c) along batch, (a, c) along m, (b, c, bias) along n, (a, b) along k.
+    """
+
+    batch: Group
+    m: Group
+    n: Group
+    k: Group
+    a: Buffer
+    b: Buffer
+    c: Buffer
+    accumulator: DType
+    bias: Buffer | None = None
+    relu: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the kernel: type and shape."""
+        shape = "x".join(str(group_size(g)) for g in (self.m, self.n, self.k))
+        batch = group_size(self.batch)
+        carried = "_bias" * bool(self.bias) + "_relu" * self.relu
+        return f"matmul_{self.a.dtype}_{f'{batch}x' if batch > 1 else ''}{shape}{carried}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Sizes and tilings of one kernel."""
+
+    tiles: GemmTiles
+    m: Tiling
+    n: Tiling
+    k: Tiling
+    part: int  # indices of m's split dimension in a part
+
+    @property
+    def parts(self) -> int:
+        return -(-self.m.tile // self.part)
+
+
+def plan_gemm(p: Gemm, target: Target) -> _Plan:
+    """Choose tile sizes and how they cover the dimensions of the problem."""
+    batch, rows, columns, depth = (group_size(g) for g in (p.batch, p.m, p.n, p.k))
+    spare = 2 * round_up(512 * p.bias.dtype.bytes, FRACTAL_BYTES) if p.bias else 0
+    product = Product(batch, rows, columns, depth, p.a.dtype.bytes, p.accumulator.bytes, p.c.dtype.bytes)
+    tiles = choose_tiles(product, target, spare)
+    m = tile_group(p.m, tiles.m, 3)
+    n = tile_group(p.n, tiles.n, min(3, 5 - m.rank))
+    k = tile_group(p.k, tiles.panel, 5 - max(m.rank, n.rank))
+    part = m.tile
+    if tiles.parts == 2 and m.tile * m.inner_size > tiles.m // 2:
+        part = round_up(-(-m.tile // 2), FRACTAL if m.inner_size == 1 else 1)
+        if part * m.inner_size % FRACTAL or round_up(part * m.inner_size, FRACTAL) > tiles.m // 2:
+            m = tile_group(p.m, tiles.m // 2, m.rank)
+            part = m.tile
+    return _Plan(tiles, m, n, k, part)
+
+
+@lru_cache(maxsize=512)
+def emit_gemm(problem: Gemm, target: Target) -> Kernel:
+    """Generate the kernel of a problem; equal problems give the same kernel."""
+    return _Emitter(problem, plan_gemm(problem, target), target).run()
+
+
+class _Emitter:
+    """Writes the instructions of one kernel."""
+
+    def __init__(self, problem: Gemm, plan: _Plan, target: Target):
+        self.p, self.plan = problem, plan
+        self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
+        self.blocks = min(self.total, target.cube_cores)
+        self.kernel_builder = b = KernelBuilder(problem.name, "aic", (self.blocks,))
+        self.args = [
+            b.argument(x.dtype, x.size) for x in (problem.a, problem.b, *([problem.bias] if problem.bias else []))
+        ]
+        self.out = b.argument(problem.c.dtype, problem.c.size, writes=True)
+        unit = max(1, FRACTAL_BYTES // problem.a.dtype.bytes)
+        self.panel_capacity = round_up(plan.k.capacity, unit)
+        self.step = min(plan.tiles.step, self.panel_capacity)
+        self.steps = -(-plan.k.capacity // self.step)  # per whole panel
+
+    def run(self) -> Kernel:
+        """Emit the loop over the block's tiles."""
+        b, block = self.kernel_builder, self.kernel_builder.blocks[0]
+        if self.total == self.blocks:
+            self._tile(block, ZERO)
+            return b.kernel
+        trips = Affine(self.total // self.blocks)
+        if self.total % self.blocks:
+            trips = b.scalar("sdiv", self.total + self.blocks - 1 - block, self.blocks)
+        with b.loop(0, trips) as turn:
+            self._tile(block + turn * self.blocks, turn)
+        return b.kernel
+
+    def _order(self, index: Affine) -> tuple[list[Affine], Affine, Affine]:
+        """Return batch coordinates, row and column of tile `index`: down a few rows, then right."""
+        b, rows, columns = self.kernel_builder, self.plan.m.steps, self.plan.n.steps
+        batch_sizes = [d.size for d in self.p.batch]
+        group = min(self.plan.tiles.group, rows)
+        if rows % group == 0:
+            *batch, outer, column, inner = unravel(b, index, (*batch_sizes, rows // group, columns, group))
+            return batch, outer * group + inner, column
+        *batch, within = unravel(b, index, (*batch_sizes, rows * columns))
+        outer, rest = unravel(b, within, (-(-rows // group), group * columns))
+        height = b.scalar("smin", group, rows - outer * group)
+        column = b.scalar("sdiv", rest, height)
+        return batch, outer * group + b.scalar("smod", rest, height), column
+
+    def _tile(self, index: Affine, turn: Affine) -> None:
+        """Emit one tile of the result."""
+        b, p, plan = self.kernel_builder, self.p, self.plan
+        batch, row, column = self._order(index)
+        self.base = [Affine(x.offset) for x in (p.a, p.b, p.c)]
+        for coordinate, dim in zip(batch, p.batch, strict=True):
+            self.base = [o + coordinate * s for o, s in zip(self.base, dim.strides, strict=True)]
+        self.m, self.n = locate(b, plan.m, row, 2), locate(b, plan.n, column, 3)
+        self.turn = turn
+        self._declare()
+        if p.bias:
+            self._load_bias()
+        if plan.k.steps == 1:
+            self._panel(ZERO)
+        else:
+            with b.loop(0, plan.k.steps) as panel:
+                self._panel(panel)
+        if plan.parts == 1:
+            self._drain(0)
+
+    def _declare(self) -> None:
+        """Declare the tiles, once the registers of their valid regions exist."""
+        b, p, plan, m, n = self.kernel_builder, self.p, self.plan, self.m, self.n
+        dtype, step = p.a.dtype, self.step
+        columns = round_up(plan.n.capacity, FRACTAL)
+        self.k_count = ZERO + plan.k.tile
+        if plan.k.split.size % plan.k.tile:
+            self.k_count = Affine(0, ((b.register(), 1),))
+        k_extent = self.k_count * plan.k.inner_size
+        self.k_steps: Affine = Affine(self.steps)
+        self.k_valid: Affine = Affine(step)
+        if not k_extent.is_constant and self.steps > 1:
+            self.k_steps = Affine(0, ((b.register(), 1),))
+        if not k_extent.is_constant or plan.k.capacity % step:
+            self.k_valid = Affine(0, ((b.register(), 1),)) if self.steps > 1 else k_extent
+        self.k_extent = k_extent
+        self.l1a = b.tile(
+            Loc.mat, dtype, round_up(plan.m.capacity, FRACTAL), self.panel_capacity, (m.extent, k_extent), Layout.nz, 2
+        )
+        self.l1b = b.tile(Loc.mat, dtype, self.panel_capacity, columns, (k_extent, n.extent), Layout.zn, 2)
+        self.part_counts = self._part_counts()
+        self.left, self.right, self.acc = [], [], []
+        rows = round_up(plan.part * plan.m.inner_size, FRACTAL)
+        for count in self.part_counts:
+            valid = count * plan.m.inner_size
+            self.left.append(b.tile(Loc.left, dtype, rows, step, (valid, self.k_valid), Layout.nz, 2))
+            self.right.append(b.tile(Loc.right, dtype, step, columns, (self.k_valid, n.extent), Layout.zn, 2))
+            self.acc.append(
+                b.tile(Loc.acc, p.accumulator, rows, columns, (valid, n.extent), Layout.nz, 2 if plan.parts == 1 else 1)
+            )
+
+    def _part_counts(self) -> list[Affine]:
+        """Return how many indices of m's split dimension each part of the tile has."""
+        count, part = self.m.count, self.plan.part
+        if self.plan.parts == 1:
+            return [count]
+        first = self.kernel_builder.minimum(part, count)
+        return [first, count - first]
+
+    def _load_bias(self) -> None:
+        """Load the tile's piece of the bias into the bias table."""
+        b, n = self.kernel_builder, self.n
+        bias = self.p.bias
+        assert bias is not None
+        columns = round_up(self.plan.n.capacity, FRACTAL)
+        staged = b.tile(Loc.mat, bias.dtype, 1, columns, (1, n.extent))
+        self.bias = b.tile(Loc.bias, bias.dtype, 1, columns, (1, n.extent))
+        shape, strides = self._extents(self.plan.n, n), self.plan.n.strides(2)
+        b.tload(staged, b.view(self.args[2], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1))
+        b.tmov(self.bias, staged)
+
+    @staticmethod
+    def _extents(tiling: Tiling, at: Position) -> tuple[Affine | int, ...]:
+        return (at.count, *(d.size for d in tiling.inner))
+
+    def _panel(self, panel: Affine) -> None:
+        """Emit the loads and products of one panel of K; of several parts, each drains as soon as it is finished."""
+        b, plan, m, n = self.kernel_builder, self.plan, self.m, self.n
+        k = self._locate_k(panel)
+        slot = self.turn * plan.k.steps + panel
+        k_shape = (self.k_count, *(d.size for d in plan.k.inner))
+        a_shape = (*self._extents(plan.m, m), *k_shape)
+        a_strides = (*plan.m.strides(0), *plan.k.strides(0))
+        b.tload(
+            TileRef(self.l1a.tile, slot),
+            b.view(self.args[0], self.base[0] + m.offsets[0] + k[0], a_shape, a_strides, plan.m.rank),
+        )
+        b_shape = (*k_shape, *self._extents(plan.n, n))
+        b_strides = (*plan.k.strides(1), *plan.n.strides(0))
+        b.tload(
+            TileRef(self.l1b.tile, slot),
+            b.view(self.args[1], self.base[1] + n.offsets[0] + k[1], b_shape, b_strides, plan.k.rank),
+        )
+        for part in range(plan.parts):
+            if self.steps == 1:
+                self._step(panel, slot, ZERO, part)
+            else:
+                with b.loop(0, self.k_steps) as at:
+                    self._step(panel, slot, at, part)
+            if plan.parts > 1:
+                with b.when(panel - (plan.k.steps - 2)) if plan.k.steps > 1 else nullcontext():
+                    self._drain(part)
+
+    def _locate_k(self, panel: Affine) -> list[Affine]:
+        """Emit the offsets of a panel in a and b, and its extents into their registers."""
+        b, k = self.kernel_builder, self.plan.k
+        *outer, at = unravel(b, panel, k.counts)
+        first = at * k.tile
+        if not self.k_count.is_constant:
+            b.smin(self.k_count.terms[0][0], Affine(k.tile), k.split.size - first)
+        if not self.k_steps.is_constant:
+            b.sdiv(self.k_steps.terms[0][0], self.k_extent + (self.step - 1), Affine(self.step))
+        offsets = []
+        for operand in range(2):
+            offset = first * k.split.strides[operand]
+            for coordinate, dim in zip(outer, k.outer, strict=True):
+                offset += coordinate * dim.strides[operand]
+            offsets.append(offset)
+        return offsets
+
+    def _step(self, panel: Affine, slot: Affine, at: Affine, part: int) -> None:
+        """Emit one step: L1 to L0A and L0B, and their product."""
+        b, plan = self.kernel_builder, self.plan
+        if self.steps > 1 and not self.k_valid.is_constant:
+            b.smin(self.k_valid.terms[0][0], Affine(self.step), self.k_extent - at * self.step)
+        done = panel * self.steps + at  # steps before this one
+        l0 = slot * self.steps + at
+        left, right = TileRef(self.left[part].tile, l0), TileRef(self.right[part].tile, l0)
+        b.textract(left, TileRef(self.l1a.tile, slot), Affine(part * plan.part * plan.m.inner_size), at * self.step)
+        b.textract(right, TileRef(self.l1b.tile, slot), at * self.step, ZERO)
+        acc = TileRef(self.acc[part].tile, self._acc_slot)
+        if not self.p.bias:
+            b.tmatmul(acc, left, right, done)
+        elif done.is_constant:
+            b.tmatmul_bias(acc, left, right, self.bias)
+        else:
+            with b.when(1 - done):
+                b.tmatmul_bias(acc, left, right, self.bias)
+            with b.when(done):
+                b.tmatmul(acc, left, right, 1)
+
+    @property
+    def _acc_slot(self) -> Affine:
+        return self.turn if self.plan.parts == 1 else ZERO
+
+    def _drain(self, part: int) -> None:
+        """Store one part of the tile."""
+        b, plan, m, n = self.kernel_builder, self.plan, self.m, self.n
+        row = part * plan.part * plan.m.split.strides[1]
+        shape = (self.part_counts[part], *(d.size for d in plan.m.inner), *self._extents(plan.n, n))
+        strides = (*plan.m.strides(1), *plan.n.strides(1))
+        offset = self.base[2] + m.offsets[1] + n.offsets[1] + row
+        view = b.view(self.out, offset, shape, strides, plan.m.rank)
+        b.tstore(view, TileRef(self.acc[part].tile, self._acc_slot), activation="relu" if self.p.relu else "none")

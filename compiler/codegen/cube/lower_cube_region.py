@@ -1,0 +1,56 @@
+"""A cube region to the launch that computes it.
+
+transpose(x) ; dot ; convert   ->   one kernel: strided loads, product, conversion as the result drains
+"""
+
+from __future__ import annotations
+
+from ...ir.graph import Op, Value
+from ...ir.ops import Convert, Dot, Transpose
+from ...ir.schedule import Launch, Region, Step
+from ...targets import Target
+from .dot import LAYOUT_OPS, Strided, apply_layout, dot_problem, row_major, whole
+from .gemm import emit_gemm
+
+
+class CubeLoweringError(Exception):
+    """A region that the cube path does not take; the fusion pass should not have formed it."""
+
+
+def lower_cube_region(region: Region, target: Target) -> list[Step]:
+    """Return the launches that compute a region of kind "cube"."""
+    if region.outputs[0].type.size == 0:
+        return []
+    views: dict[Value, Strided] = {}
+    anchor: Op | None = None
+    for op in region.ops:
+        if isinstance(op, Dot):
+            anchor = op
+        elif anchor is None and isinstance(op, LAYOUT_OPS):
+            source = op.operands[0]
+            view = apply_layout(op, views.get(source) or whole(source))
+            if view is None:
+                raise CubeLoweringError(f"[cube region, {op.name} at {op.loc}] strides cannot express this operand.")
+            views[op.result] = view
+    if not isinstance(anchor, Dot):
+        raise CubeLoweringError("[cube region] has no dot or convolution. Give it to another lowering.")
+    lhs, rhs = (views.get(v) or whole(v) for v in anchor.operands)
+    (result,) = region.outputs
+    out = _result_strides(region.ops[region.ops.index(anchor) + 1 :], anchor, result)
+    problem = dot_problem(anchor, lhs, rhs, out, None, False)
+    return [Launch(emit_gemm(problem, target), [lhs.value, rhs.value, result], [result])]
+
+
+def _result_strides(ops: list[Op], anchor: Op, result: Value) -> Strided:
+    """Return the anchor's result as it lies in the region's output, after the transposes that follow it."""
+    order = list(range(anchor.result.type.rank))
+    for op in ops:
+        if isinstance(op, Transpose):
+            order = [order[p] for p in op.permutation]
+        elif not isinstance(op, Convert):
+            raise CubeLoweringError(f"[cube region, {op.name} at {op.loc}] cannot follow a contraction in its kernel.")
+    dense = row_major(result.shape)
+    strides = [0] * len(order)
+    for position, dimension in enumerate(order):
+        strides[dimension] = dense[position]
+    return Strided(result, 0, anchor.result.shape, tuple(strides))
