@@ -46,7 +46,7 @@ class Target:
     mad_f32_factor: float = 2.0  # cycles per fractal step in f32 relative to f16 (which also has half the K per fractal)
     vector_start: float = 30.0  # cycles
     vector_repeat_bytes: int = 256
-    move_full_bytes: int = 16 * 1024  # a move of this size reaches the full rate
+    move_start: float = 40.0  # cycles before the first byte; assumed, such that 16 KiB reach about 0.9 of the rate
     move_alignment: int = 512
     misaligned_efficiency: float = 0.7
     launch_dispatch: float = 2.5e-6

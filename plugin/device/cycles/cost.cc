@@ -1,0 +1,178 @@
+#include "plugin/device/cycles/cost.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
+namespace ascend::cycles {
+namespace {
+
+// The operands of an instruction by kind, whatever its opcode.
+struct Operands {
+  const TileOperand* tiles[4] = {};
+  int n_tiles = 0;
+  const ViewOperand* view = nullptr;
+
+  explicit Operands(const Instruction& instruction) {
+    visit(instruction, [&](const auto& i) { i.visit([&](const auto&... o) { (add(o), ...); }); });
+  }
+  void add(const TileOperand& t) { tiles[n_tiles++] = &t; }
+  void add(const ViewOperand& v) { view = &v; }
+  template <class T>
+  void add(const T&) {}
+};
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct Extent {
+  int64_t rows, columns;
+  DType dtype;
+  int64_t elements() const { return rows * columns; }
+  int64_t bytes() const { return elements() * dtype_bytes(dtype); }
+};
+
+Extent extent(const Walk& walk, const TileOperand& operand) {
+  const TileSpec& t = walk.kernel().tiles[operand.tile];
+  return {walk.value(t.valid_rows), walk.value(t.valid_columns), t.dtype};
+}
+
+// Contiguous segments of a view: trailing dimensions that lie without gaps form one.
+Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
+  const int64_t size = dtype_bytes(walk.kernel().arguments[view.argument].dtype);
+  Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, 0};
+  bool gap = false;
+  for (size_t d = view.shape.size(); d-- > 0;) {
+    const int64_t n = walk.value(view.shape[d]), step = view.strides[d] * size;
+    if (n == 0) return {};
+    if (n == 1 || step == 0) continue;  // a broadcast is read once
+    if (!gap && std::abs(step) == t.row_bytes) {
+      t.row_bytes *= n;
+    } else {
+      if (!gap) t.row_step = step;
+      gap = true;
+      t.rows *= n;
+    }
+  }
+  return t;
+}
+
+// Extra passes for types the vector unit converts before it can compute: to f32 or i32 and back; 64 bits in halves.
+double promotion(const InstructionInfo& info, DType t) {
+  if (info.native >> static_cast<int>(t) & 1) return 1;
+  return dtype_bytes(t) == 8 ? 4 : 3;
+}
+
+double repeats(const Extent& e, const Target& target, int lane_bytes = 0) {
+  const int64_t width = lane_bytes ? lane_bytes : std::max(dtype_bytes(e.dtype), 2);
+  return static_cast<double>(ceil_div(e.elements() * width, target.vector_repeat_bytes));
+}
+
+double mad_cycles(const Walk& walk, const Operands& o, const Target& target) {
+  const Extent left = extent(walk, *o.tiles[1]), right = extent(walk, *o.tiles[2]);
+  const int64_t size = dtype_bytes(left.dtype);
+  const double steps = static_cast<double>(ceil_div(left.rows, 16) * ceil_div(right.columns, 16) *
+                                           ceil_div(left.columns * size, 32));
+  return target.mad_start + steps * (size >= 4 ? target.mad_f32_factor * (size / 4) : 1.0);
+}
+
+}  // namespace
+
+Pipe pipe_of(const Kernel& kernel, const Instruction& instruction) {
+  const InstructionInfo& info = instruction.info();
+  if (info.pipe_by < 0) return info.pipes[0];
+  const Operands o(instruction);
+  int tile = 0;  // position of operand pipe_by among the tile operands
+  for (int i = 0; i < info.pipe_by; ++i) tile += info.operands[i].kind == OperandKind::ktile;
+  return info.pipes[static_cast<int>(kernel.tiles[o.tiles[tile]->tile].loc)];
+}
+
+Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& target) {
+  const InstructionInfo& info = instruction.info();
+  const Operands o(instruction);
+  Cost cost{pipe_of(walk.kernel(), instruction), 0, {}};
+  const auto widest = [&] {  // the operand that decides how many repeats there are
+    Extent e = extent(walk, *o.tiles[0]);
+    for (int i = 1; i < o.n_tiles; ++i) {
+      const Extent s = extent(walk, *o.tiles[i]);
+      if (s.elements() > e.elements() || (s.elements() == e.elements() && s.bytes() > e.bytes())) e = s;
+    }
+    return e;
+  };
+  switch (info.cost) {
+    case CostKind::kcontrol:
+    case CostKind::kfree:
+      break;
+    case CostKind::ksync:
+    case CostKind::kscalar:
+      cost.cycles = 1;
+      break;
+    case CostKind::kscalar_load:
+      cost.cycles = target.vector_start;
+      cost.traffic = traffic_of(walk, *o.view, false);
+      cost.traffic.rate = 32;
+      break;
+    case CostKind::krepeat:
+    case CostKind::kconvert:
+    case CostKind::kmove:
+    case CostKind::ktranspose:
+    case CostKind::krow_reduce: {
+      const Extent e = widest();
+      if (cost.pipe == Pipe::kMTE1) {  // tmov into the bias table
+        cost.cycles = target.vector_start + static_cast<double>(e.bytes()) / target.l0b_rate;
+        break;
+      }
+      const double cycles = std::max(info.cycles, 1.0);
+      const bool converts = info.cost == CostKind::kconvert;
+      cost.cycles = target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
+      break;
+    }
+    case CostKind::kextract: {
+      const TileSpec& dst = walk.kernel().tiles[o.tiles[0]->tile];
+      const double rate = dst.loc == Loc::kleft ? target.l0a_rate : target.l0b_rate;
+      cost.cycles = target.mad_start + static_cast<double>(extent(walk, *o.tiles[0]).bytes()) / rate;
+      break;
+    }
+    case CostKind::kmad:
+      cost.cycles = mad_cycles(walk, o, target);
+      break;
+    case CostKind::kload: {
+      const bool to_l1 = walk.kernel().tiles[o.tiles[0]->tile].loc == Loc::kmat;
+      cost.traffic = traffic_of(walk, *o.view, false);
+      cost.traffic.rate = to_l1 ? target.l2_rate : target.ub_load_rate;
+      cost.cycles = target.move_start;
+      break;
+    }
+    case CostKind::kstore: {
+      cost.traffic = traffic_of(walk, *o.view, true);
+      if (walk.kernel().tiles[o.tiles[0]->tile].loc == Loc::kacc) {
+        const Extent e = extent(walk, *o.tiles[0]);
+        const double out = dtype_bytes(walk.kernel().arguments[o.view->argument].dtype);
+        const double drain = e.rows * std::max(target.fixp_row, out * e.columns / target.fixp_rate);
+        cost.cycles = target.fixp_start;
+        cost.traffic.rate = drain > 0 ? cost.traffic.bytes() / drain : target.ub_store_rate;
+      } else {
+        cost.cycles = target.move_start;
+        cost.traffic.rate = target.ub_store_rate;
+      }
+      break;
+    }
+    case CostKind::kgather: {
+      const bool write = info.operands[0].kind == OperandKind::kview;
+      const Extent e = extent(walk, *o.tiles[0]);
+      cost.traffic = traffic_of(walk, *o.view, write);
+      if (cost.traffic.argument >= 0) {  // every row a segment of its own, wherever it lies
+        const int64_t per_row = std::max<int64_t>(e.columns * dtype_bytes(e.dtype), 32);
+        cost.traffic.rows = e.rows;
+        cost.traffic.row_bytes = per_row;
+        cost.traffic.row_step = std::max(per_row, target.l2_line);
+        cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
+      }
+      cost.cycles = target.move_start + 2.0 * e.rows;
+      break;
+    }
+  }
+  return cost;
+}
+
+}  // namespace ascend::cycles

@@ -1,0 +1,332 @@
+#include "plugin/device/cycles/timeline.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <queue>
+
+#include "plugin/device/cycles/cost.h"
+#include "plugin/device/cycles/memory_model.h"
+#include "plugin/device/cycles/walk.h"
+#include "plugin/error.h"
+#include "plugin/isa/message.h"
+
+namespace ascend::cycles {
+namespace {
+
+constexpr size_t kQueueDepth = 32;  // instructions a pipe holds before the scalar unit has to wait
+constexpr int kEvents = 8, kCrossFlags = 16;
+
+enum class Act : uint8_t { kWork, kSet, kWait, kCrossSet, kCrossWait };
+
+struct Queued {
+  Act act;
+  int instruction;
+  double issued;
+  int flag = 0;  // set, wait: (src * kPipes + dst) * kEvents + event; cross: the flag
+  double cycles = 0;
+  Traffic traffic;
+};
+
+struct Core;
+
+struct Unit {  // cores that run one block together, and their cross flags
+  std::vector<Core*> cores;
+  int to_vector[2][kCrossFlags] = {}, to_cube[2][kCrossFlags] = {};
+  int number = 0;
+};
+
+struct Core {
+  Unit* unit = nullptr;
+  int index = 0;  // in the simulation
+  Role role = Role::kOnly;
+  std::optional<Walk> walk;
+  bool walked = true;
+  double scalar_clock = 0, scalar_busy = 0;
+  int scalar_wait = -1;  // flag the scalar unit waits for
+  std::deque<Queued> queue[kPipes];
+  bool busy[kPipes] = {};
+  double started[kPipes] = {}, worked[kPipes] = {};
+  int flags[kPipes * kPipes * kEvents] = {};
+  bool had_work = false;
+
+  bool idle() const {
+    if (!walked) return false;
+    for (int p = 0; p < kPipes; ++p)
+      if (busy[p] || !queue[p].empty()) return false;
+    return true;
+  }
+};
+
+class Simulation {
+ public:
+  Simulation(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace, size_t limit)
+      : kernel_(kernel), target_(target), shape_(kernel), memory_(kernel, target, warm), trace_(trace), limit_(limit) {
+    const bool vector = kernel.core == CoreKind::kAiv;
+    const int64_t units = std::min<int64_t>(kernel.blocks(), vector ? target.vector_cores : target.cube_cores);
+    const int per_unit = kernel.core == CoreKind::kMix ? 3 : 1;
+    units_.resize(units);
+    cores_.resize(units * per_unit);
+    for (int u = 0; u < units; ++u) {
+      units_[u].number = u;
+      for (int c = 0; c < per_unit; ++c) {
+        Core& core = cores_[u * per_unit + c];
+        core.unit = &units_[u];
+        core.index = u * per_unit + c;
+        core.role = per_unit == 1 ? Role::kOnly : static_cast<Role>(static_cast<int>(Role::kCube) + c);
+        units_[u].cores.push_back(&core);
+      }
+    }
+  }
+
+  KernelTime run() {
+    for (Unit& unit : units_) begin_block(unit);
+    for (;;) {
+      const double event = events_.empty() ? kNever : events_.top().time;
+      const double next = std::min(event, memory_.next());
+      if (next == kNever) break;
+      now_ = next;
+      if (memory_.next() <= now_)
+        for (int owner : memory_.finish(now_)) complete(cores_[owner / kPipes], owner % kPipes);
+      while (!events_.empty() && events_.top().time <= now_) {
+        const Event e = events_.top();
+        events_.pop();
+        happen(e);
+      }
+    }
+    for (Core& core : cores_)
+      if (!core.idle()) throw_stuck(core);
+    return result();
+  }
+
+ private:
+  static constexpr double kNever = std::numeric_limits<double>::infinity();
+  struct Event {
+    double time;
+    int core, pipe;  // pipe -1: look again
+    bool operator<(const Event& other) const { return time > other.time; }
+  };
+
+  void begin_block(Unit& unit) {
+    if (next_block_ >= kernel_.blocks()) return;
+    for (Core* core : unit.cores) {
+      core->walk.emplace(shape_, next_block_, core->role);
+      core->walked = false;
+      core->scalar_clock = std::max(core->scalar_clock, now_);
+    }
+    ++next_block_;
+    for (Core* core : unit.cores) progress(*core);
+  }
+
+  void happen(const Event& e) {
+    Core& core = cores_[e.core];
+    if (e.pipe < 0) {
+      progress(core);
+      return;
+    }
+    Queued& q = core.queue[e.pipe].front();
+    if (q.traffic.argument >= 0 && q.traffic.rows > 0) {  // start-up over: the transfer goes on in the shared memory
+      memory_.start(q.traffic, e.core * kPipes + e.pipe, now_);
+    } else {
+      complete(core, e.pipe);
+    }
+  }
+
+  void complete(Core& core, int pipe) {
+    const Queued& q = core.queue[pipe].front();
+    core.worked[pipe] += now_ - core.started[pipe];
+    if (trace_ && trace_->size() < limit_) {
+      const int unit = core.role == Role::kOnly ? 0 : static_cast<int>(core.role) - static_cast<int>(Role::kCube);
+      trace_->push_back({core.unit->number, unit, static_cast<Pipe>(pipe), q.instruction, core.started[pipe], now_});
+    }
+    core.queue[pipe].pop_front();
+    core.busy[pipe] = false;
+    progress(core);
+  }
+
+  // Issues and starts whatever can go on at this moment on the core (and, through cross flags, on its unit).
+  void progress(Core& core) {
+    bool moved = true, crossed = false;
+    while (moved) {
+      moved = issue(core);
+      for (int p = 0; p < kPipes; ++p) {
+        while (!core.busy[p] && !core.queue[p].empty() && start(core, p, crossed)) moved = true;
+      }
+    }
+    if (crossed)
+      for (Core* other : core.unit->cores)
+        if (other != &core) progress(*other);
+    if (core.idle() && std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](Core* c) { return c->idle(); }))
+      begin_block(*core.unit);
+  }
+
+  bool start(Core& core, int p, bool& crossed) {
+    Queued& q = core.queue[p].front();
+    if (q.issued > now_) {
+      events_.push({q.issued, core.index, -1});
+      return false;
+    }
+    const int lane = core.role == Role::kVector1;
+    Unit& unit = *core.unit;
+    switch (q.act) {
+      case Act::kWork:
+        core.busy[p] = true;
+        core.started[p] = now_;
+        events_.push({now_ + q.cycles, core.index, p});
+        return false;
+      case Act::kSet:
+        ++core.flags[q.flag];
+        break;
+      case Act::kWait:
+        if (core.flags[q.flag] == 0) return false;
+        --core.flags[q.flag];
+        break;
+      case Act::kCrossSet:
+        if (core.role == Role::kCube) {
+          ++unit.to_vector[0][q.flag];
+          ++unit.to_vector[1][q.flag];
+        } else {
+          ++unit.to_cube[lane][q.flag];
+        }
+        crossed = true;
+        break;
+      case Act::kCrossWait:
+        if (core.role == Role::kCube) {
+          if (unit.to_cube[0][q.flag] == 0 || unit.to_cube[1][q.flag] == 0) return false;
+          --unit.to_cube[0][q.flag];
+          --unit.to_cube[1][q.flag];
+        } else {
+          if (unit.to_vector[lane][q.flag] == 0) return false;
+          --unit.to_vector[lane][q.flag];
+        }
+        break;
+    }
+    core.queue[p].pop_front();
+    return true;
+  }
+
+  // The scalar unit: one instruction a cycle into the pipes' queues, until one is full or a flag holds it.
+  bool issue(Core& core) {
+    if (core.walked) return false;
+    bool moved = false;
+    core.scalar_clock = std::max(core.scalar_clock, now_);
+    for (;;) {
+      if (core.scalar_wait >= 0) {
+        if (core.flags[core.scalar_wait] == 0) return moved;
+        --core.flags[core.scalar_wait];
+        core.scalar_wait = -1;
+      }
+      for (int p = 0; p < kPipes; ++p)
+        if (core.queue[p].size() >= kQueueDepth) return moved;
+      const int index = core.walk->next();
+      if (index < 0) {
+        core.walked = true;
+        return true;
+      }
+      moved = true;
+      core.scalar_clock += 1;
+      core.scalar_busy += 1;
+      ++instructions_;
+      enqueue(core, index);
+    }
+  }
+
+  void enqueue(Core& core, int index) {
+    const Instruction& instruction = kernel_.body[index];
+    const auto flag = [&](const auto& i) {
+      return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents + (core.walk->value(i.event_) & (kEvents - 1)));
+    };
+    const auto push = [&](int64_t pipe, Queued q) { core.queue[pipe].push_back(std::move(q)); };
+    switch (instruction.opcode()) {
+      case Opcode::kset_flag: {
+        const auto& i = instruction.as<isa::set_flag>();
+        if (i.src_ == static_cast<int>(Pipe::kS))
+          ++core.flags[flag(i)];
+        else
+          push(i.src_, {Act::kSet, index, core.scalar_clock, flag(i), 0, {}});
+        return;
+      }
+      case Opcode::kwait_flag: {
+        const auto& i = instruction.as<isa::wait_flag>();
+        if (i.dst_ == static_cast<int>(Pipe::kS))
+          core.scalar_wait = flag(i);
+        else
+          push(i.dst_, {Act::kWait, index, core.scalar_clock, flag(i), 0, {}});
+        return;
+      }
+      case Opcode::kset_cross_flag: {
+        const auto& i = instruction.as<isa::set_cross_flag>();
+        push(i.pipe_, {Act::kCrossSet, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        return;
+      }
+      case Opcode::kwait_cross_flag: {
+        const auto& i = instruction.as<isa::wait_cross_flag>();
+        push(i.pipe_, {Act::kCrossWait, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        return;
+      }
+      case Opcode::kpipe_barrier:  // pipes are in order: nothing overtakes
+        return;
+      default:
+        break;
+    }
+    const Cost cost = cost_of(*core.walk, instruction, target_);
+    if (cost.pipe == Pipe::kS) {
+      core.scalar_clock += cost.cycles;
+      core.scalar_busy += cost.cycles;
+      return;
+    }
+    core.had_work = true;
+    push(static_cast<int>(cost.pipe), {Act::kWork, index, core.scalar_clock, 0, cost.cycles, cost.traffic});
+  }
+
+  int cross(const Core& core, const Affine& flag) const {
+    return static_cast<int>(core.walk->value(flag) & (kCrossFlags - 1));
+  }
+
+  [[noreturn]] void throw_stuck(const Core& core) const {
+    int where = -1;
+    for (const auto& queue : core.queue)
+      if (!queue.empty() && (where < 0 || queue.front().instruction < where)) where = queue.front().instruction;
+    throw Error(Code::kFailedPrecondition,
+                concat("[", place(kernel_, std::max(where, 0)), "] waits for a flag that nobody sets; expected a matching set. ",
+                       "Check the kernel's synchronisation."));
+  }
+
+  KernelTime result() const {
+    KernelTime t;
+    t.cycles = now_;
+    t.gm_bytes = memory_.gm_bytes();
+    t.hbm_bytes = memory_.hbm_bytes();
+    t.instructions = instructions_;
+    for (const Core& core : cores_) {
+      if (!core.had_work) continue;
+      const bool cube = core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
+      double* busy = cube ? t.cube_busy : t.vector_busy;
+      ++(cube ? t.cube_cores : t.vector_cores);
+      for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p];
+      busy[static_cast<int>(Pipe::kS)] += core.scalar_busy;
+    }
+    return t;
+  }
+
+  const Kernel& kernel_;
+  const Target& target_;
+  Shape shape_;
+  MemoryModel memory_;
+  std::vector<Interval>* trace_;
+  size_t limit_;
+  std::vector<Unit> units_;
+  std::vector<Core> cores_;
+  std::priority_queue<Event> events_;
+  double now_ = 0;
+  int64_t next_block_ = 0, instructions_ = 0;
+};
+
+}  // namespace
+
+KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace, size_t limit) {
+  return Simulation(kernel, target, warm, trace, limit).run();
+}
+
+}  // namespace ascend::cycles

@@ -1,0 +1,136 @@
+#include "plugin/device/cycles/walk.h"
+
+#include <algorithm>
+
+namespace ascend::cycles {
+
+Shape::Shape(const Kernel& k) : kernel(k), match(k.body.size(), -1), in_subblocks(k.body.size(), false) {
+  std::vector<int> open;
+  int depth = 0;  // of subblocks
+  for (size_t i = 0; i < k.body.size(); ++i) {
+    const Opcode op = k.body[i].opcode();
+    in_subblocks[i] = depth > 0;
+    if (k.body[i].info().opens) {
+      open.push_back(static_cast<int>(i));
+      depth += op == Opcode::ksubblocks;
+    } else if (op == Opcode::kend) {
+      match[i] = open.back();
+      match[open.back()] = static_cast<int>(i);
+      depth -= k.body[open.back()].opcode() == Opcode::ksubblocks;
+      open.pop_back();
+    }
+  }
+}
+
+Walk::Walk(const Shape& shape, int64_t block, Role role)
+    : shape_(shape), role_(role), registers_(shape.kernel.registers, 0) {
+  const auto& grid = shape.kernel.grid;
+  for (size_t d = grid.size(); d-- > 0;) {
+    registers_[d] = block % grid[d];
+    block /= grid[d];
+  }
+}
+
+int64_t Walk::value(const Affine& a) const {
+  int64_t v = a.constant;
+  for (const Term& t : a.terms) v += t.coefficient * registers_[t.reg];
+  return v;
+}
+
+int Walk::next() {
+  const auto& body = shape_.kernel.body;
+  while (at_ < static_cast<int>(body.size())) {
+    const int index = at_;
+    const Instruction& instruction = body[index];
+    if (instruction.info().opens) {
+      enter(index);
+      continue;
+    }
+    if (instruction.opcode() == Opcode::kend) {
+      leave(index);
+      continue;
+    }
+    ++at_;
+    if (instruction.info().group == "scalar") {
+      scalar(instruction);
+      return index;
+    }
+    const bool vector_part = shape_.in_subblocks[index];
+    if (role_ == Role::kOnly || vector_part == (role_ != Role::kCube)) return index;
+  }
+  return -1;
+}
+
+void Walk::enter(int index) {
+  const Instruction& instruction = shape_.kernel.body[index];
+  bool run = true;
+  Frame frame{index, 0, 1};
+  if (instruction.opcode() == Opcode::kloop) {
+    const auto& loop = instruction.as<isa::loop>();
+    const int64_t start = value(loop.start_);
+    frame.stop = value(loop.stop_);
+    frame.step = value(loop.step_);
+    registers_[loop.dst_] = start;
+    run = start < frame.stop;
+  } else if (instruction.opcode() == Opcode::kwhen) {
+    run = value(instruction.as<isa::when>().value_) > 0;
+  } else {
+    run = role_ != Role::kCube;
+    registers_[instruction.as<isa::subblocks>().dst_] = role_ == Role::kVector1;
+  }
+  if (run) {
+    frames_.push_back(frame);
+    at_ = index + 1;
+  } else {
+    at_ = shape_.match[index] + 1;
+  }
+}
+
+void Walk::leave(int index) {
+  Frame& frame = frames_.back();
+  const Instruction& opener = shape_.kernel.body[frame.opener];
+  if (opener.opcode() == Opcode::kloop) {
+    int64_t& counter = registers_[opener.as<isa::loop>().dst_];
+    counter += frame.step;
+    if (counter < frame.stop) {
+      at_ = frame.opener + 1;
+      return;
+    }
+  }
+  frames_.pop_back();
+  at_ = index + 1;
+}
+
+namespace {
+int64_t floor_div(int64_t a, int64_t b) { return b == 0 ? 0 : a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+}  // namespace
+
+void Walk::scalar(const Instruction& instruction) {
+  const auto binary = [&](const auto& i, auto f) { registers_[i.dst_] = f(value(i.a_), value(i.b_)); };
+  switch (instruction.opcode()) {
+    case Opcode::ksaffine: {
+      const auto& i = instruction.as<isa::saffine>();
+      registers_[i.dst_] = value(i.a_);
+      break;
+    }
+    case Opcode::ksmin:
+      binary(instruction.as<isa::smin>(), [](int64_t a, int64_t b) { return std::min(a, b); });
+      break;
+    case Opcode::ksmax:
+      binary(instruction.as<isa::smax>(), [](int64_t a, int64_t b) { return std::max(a, b); });
+      break;
+    case Opcode::ksmul:
+      binary(instruction.as<isa::smul>(), [](int64_t a, int64_t b) { return a * b; });
+      break;
+    case Opcode::ksdiv:
+      binary(instruction.as<isa::sdiv>(), floor_div);
+      break;
+    case Opcode::ksmod:
+      binary(instruction.as<isa::smod>(), [](int64_t a, int64_t b) { return a - b * floor_div(a, b); });
+      break;
+    default:
+      registers_[instruction.as<isa::sload>().dst_] = 0;
+  }
+}
+
+}  // namespace ascend::cycles
