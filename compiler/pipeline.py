@@ -19,6 +19,7 @@ from pathlib import Path
 from . import frontend
 from .codegen.plan_program import plan_program
 from .codegen.schedule_graph import Branches, Loop, Schedule, Scheduler
+from .codegen.trip_count import trip_count
 from .frontend import Module
 from .ir.program import Program
 from .ir.schedule import AicpuLaunch, Launch
@@ -117,20 +118,31 @@ def compile_module(
         program = plan_program(
             module.name, schedule, [-1 if a is None else a for a in module.aliases], target, dict(metadata or {})
         )
-        program.metadata |= describe(module, program)
+        program.metadata |= describe(module, program, schedule)
     stages.dump("program", lambda: str(program))
     return program
 
 
-def describe(module: Module, program: Program) -> dict[str, str | bytes]:
+def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, str | bytes]:
     """Return what the plugin tells JAX about a program, as text by key."""
     counts = program.launches()
     return {
         "name": module.name,
         "num_partitions": str(module.num_partitions),
         "num_replicas": str(module.num_replicas),
+        "trip_counts": ",".join(map(str, _trip_counts(schedule))),  # of its loops, in order; empty where data decides
         **{f"launches.{kind}": str(count) for kind, count in counts.items()},
     }
+
+
+def _trip_counts(schedule: Schedule) -> Iterator[int | str]:
+    for item in schedule.items:
+        if isinstance(item, Loop):
+            count = trip_count(item.op)
+            yield "" if count is None else count
+        if isinstance(item, (Loop, Branches)):
+            for part in item.parts:
+                yield from _trip_counts(part)
 
 
 def _print_region(region: object) -> str:

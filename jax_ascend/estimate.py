@@ -1,0 +1,175 @@
+"""What a function would cost on silicon: compile it, execute nothing, add up simulated kernel times.
+
+The time of a kernel comes from the event-driven model in plugin/device/cycles; a program's time is the sum over its
+launches, each with its dispatch, loops multiplied by their trip counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import _plugin
+from .compiler.ir.program import Command, Program
+from .compiler.pipeline import compile_program
+from .compiler.targets import Target
+from .compiler.targets import target as find_target
+
+PIPE_COLUMNS = {  # report column: (core type, pipe); names as msprof's PipeUtilization.csv has them
+    "aic_mac_ratio": ("cube", "M"),
+    "aic_scalar_ratio": ("cube", "S"),
+    "aic_mte1_ratio": ("cube", "MTE1"),
+    "aic_mte2_ratio": ("cube", "MTE2"),
+    "aic_fixpipe_ratio": ("cube", "FIXP"),
+    "aiv_vec_ratio": ("vector", "V"),
+    "aiv_scalar_ratio": ("vector", "S"),
+    "aiv_mte2_ratio": ("vector", "MTE2"),
+    "aiv_mte3_ratio": ("vector", "MTE3"),
+}
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """One kernel of a program: how often it is launched and where its time goes."""
+
+    name: str
+    core: str  # aic, aiv, mix, or aicpu
+    blocks: int
+    launches: int
+    seconds: float  # of all launches, dispatch included
+    cycles: float  # of one launch, without dispatch
+    hbm_bytes: float  # of one launch
+    busy: dict[str, float]  # PIPE_COLUMNS name -> share of the launch's cycles, mean over the cores with work
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Simulated cost of one execution of a program."""
+
+    target: Target
+    seconds: float
+    cycles: float
+    kernels: list[KernelRow]
+    assumptions: list[str] = field(default_factory=list)  # what the figures rest on that the program does not say
+    _program: bytes = field(default=b"", repr=False)
+    _warm: bool = field(default=False, repr=False)
+
+    def trace(self, path: str | Path, kernel: int | None = None, limit: int = 100_000) -> None:
+        """Write a trace for Perfetto or chrome://tracing: one lane per pipe and core.
+
+        Kernels follow one another, one launch each; `kernel` picks one by its index. At most `limit` intervals a kernel.
+        """
+        events: list[dict[str, Any]] = []
+        start = 0.0
+        scale = 1e6 / self.target.clock  # microseconds per cycle
+        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core != "aicpu" and kernel in (None, i)]
+        for index, row in rows:
+            for core, unit, pipe, instruction, first, last in _plugin.kernel_trace(
+                self._program, index, self._warm, limit
+            ):
+                lane = {0: "", 1: ".v0", 2: ".v1"}[unit]
+                events.append(
+                    {
+                        "name": f"{row.name} #{instruction}",
+                        "cat": row.name,
+                        "ph": "X",
+                        "pid": f"core {core}{lane}",
+                        "tid": {"M": "CUBE", "V": "VECTOR", "S": "SCALAR"}.get(pipe, pipe),
+                        "ts": start + first * scale,
+                        "dur": (last - first) * scale,
+                    }
+                )
+            start += row.cycles * scale
+        Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}))
+
+    def __str__(self) -> str:
+        lines = [f"{self.target.name}: {self.seconds * 1e6:.1f} us, {self.cycles:.0f} cycles"]
+        for row in sorted(self.kernels, key=lambda r: -r.seconds):
+            busy = " ".join(f"{k.removesuffix('_ratio')} {v:.0%}" for k, v in row.busy.items() if v >= 0.005)
+            lines.append(f"{row.seconds * 1e6:10.1f} us  {row.launches:5d} x {row.core:5s} {row.name:40s} {busy}")
+        return "\n".join(lines + [f"assumed: {a}" for a in self.assumptions])
+
+
+def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend910b", l2: str = "cold") -> Estimate:
+    """Estimate one call of `fn` on a device, without executing it.
+
+    Args:
+        fn: a function JAX can trace (jitted or not).
+        args: its arguments: arrays, or jax.ShapeDtypeStruct pytrees.
+        target: a target's name or a Target.
+        l2: "cold", every kernel's first touch of a line goes to HBM, or "warm", its arguments are in the L2 as far as they fit.
+
+    Raises:
+        UnsupportedOpsError: the program has ops that are not lowered.
+    """
+    import jax
+    from jax.interpreters import mlir
+
+    if l2 not in ("cold", "warm"):
+        raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
+    lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))
+    module = lowered.compiler_ir("stablehlo")
+    return estimate_program(
+        compile_program(mlir.module_to_bytecode(module), find_target(target) if isinstance(target, str) else target),
+        target,
+        l2,
+    )
+
+
+def estimate_program(program: Program, target: str | Target = "ascend910b", l2: str = "cold") -> Estimate:
+    """Estimate one execution of a compiled program; arguments as `estimate`."""
+    chosen = find_target(target) if isinstance(target, str) else target
+    data, warm = program.encode(), l2 == "warm"
+    assumptions: list[str] = []
+    launches, aicpu = _count(program, assumptions)
+    rows = []
+    for index, (kernel, time) in enumerate(zip(program.kernels, _plugin.kernel_times(data, warm), strict=True)):
+        count = launches.get(index, 0)
+        cores = {"cube": time["cube_cores"], "vector": time["vector_cores"]}
+        busy = {
+            column: time[f"{kind}_busy"][pipe] / (time["cycles"] * cores[kind])
+            for column, (kind, pipe) in PIPE_COLUMNS.items()
+            if cores[kind] and time["cycles"]
+        }
+        seconds = count * (time["cycles"] / chosen.clock + chosen.launch_dispatch) + (
+            chosen.launch_cold if count else 0
+        )
+        rows.append(
+            KernelRow(kernel.name, kernel.core, kernel.blocks, count, seconds, time["cycles"], time["hbm_bytes"], busy)
+        )
+    for op, count in aicpu.items():
+        assumptions.append(f"{count} launches of the AICPU kernel {op!r} count their dispatch only")
+        rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch, 0, 0, {}))
+    seconds = sum(r.seconds for r in rows)
+    return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
+
+
+def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, int]]:
+    """Launches per kernel index and per AICPU kernel, loops multiplied out."""
+    launches: dict[int, int] = {}
+    aicpu: dict[str, int] = {}
+    trips: Iterator[str] = iter(str(program.metadata.get("trip_counts", "")).split(","))
+
+    def visit(commands: list[Command], times: int) -> None:
+        for c in commands:
+            match c.spec.name:
+                case "launch":
+                    launches[c.values[0]] = launches.get(c.values[0], 0) + times
+                case "aicpu":
+                    aicpu[c.values[0]] = aicpu.get(c.values[0], 0) + times
+                case "loop":
+                    known = next(trips, "")
+                    if not known:
+                        assumptions.append("a while loop whose trip count depends on data counts as one iteration")
+                    count = int(known or 1)
+                    visit(c.values[2], times * (count + 1))
+                    visit(c.values[3], times * count)
+                case "case":
+                    assumptions.append("a conditional counts as its first branch")
+                    visit(c.values[1][0], times)
+
+    visit(program.functions[0].commands, 1)
+    return launches, aicpu
