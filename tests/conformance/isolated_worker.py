@@ -1,0 +1,113 @@
+"""Run self-checking modules in a process of their own, so that a crash is one case's and no more.
+
+`serve` is the child: it answers each path with a record. `Worker` is the parent's handle: it
+starts the child, waits with a limit, and turns a death or a hang into a record too.
+"""
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+class Worker:
+    """A child process that runs cases on `platform`; restarted after a crash or a timeout."""
+
+    def __init__(self, platform, seconds):
+        self.platform, self.seconds = platform, seconds
+        self.process = None
+
+    def run(self, path):
+        """Return the record of one case: its name, status, message, ops and seconds."""
+        if self.process is None:
+            self.connection, theirs = SPAWN.Pipe()
+            self.process = SPAWN.Process(target=serve, args=(theirs, self.platform), daemon=True)
+            self.process.start()
+            theirs.close()
+        try:
+            self.connection.send(str(path))
+            if self.connection.poll(self.seconds):
+                return self.connection.recv()
+            status, message = "timeout", f"no answer after {self.seconds} s"
+        except (EOFError, OSError):
+            self.process.join()
+            status, message = "crash", f"the process ended with exit code {self.process.exitcode}"
+        self.stop()
+        return {"name": Path(path).stem, "status": status, "message": message}
+
+    def stop(self):
+        """End the child process, if there is one."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.connection.close()
+            self.process = None
+
+
+def serve(connection, platform):
+    """Answer every path received with a record, until the other end closes."""
+    os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ["JAX_PLATFORMS"] = "cpu" if platform == "cpu" else f"{platform},cpu"
+    while True:
+        try:
+            path = connection.recv()
+        except EOFError:
+            return
+        start = time.perf_counter()
+        record = {"name": Path(path).stem, "message": "", **run_module(Path(path).read_text(), platform)}
+        connection.send({**record, "seconds": round(time.perf_counter() - start, 3)})
+
+
+def run_module(text, platform):
+    """Run one module; status is pass, mismatch, unsupported, compile_error, run_error or parse_error."""
+    from checked_module import ops_of, split
+    from judge import judge
+
+    record = {"ops": ops_of(text)}
+    try:
+        module = split(text)
+        data = run(load(module.data, "cpu"), []) if module.data else []
+    except Exception as error:
+        return {**record, "status": "parse_error", "message": describe(error)}
+    try:
+        program = load(module.program, platform)
+    except Exception as error:
+        status = "unsupported" if "UNIMPLEMENTED" in str(error) else "compile_error"
+        return {**record, "status": status, "message": describe(error)}
+    try:
+        results = run(program, data)
+    except Exception as error:
+        return {**record, "status": "run_error", "message": describe(error)}
+    pairs = zip(module.checks, results[::2], results[1::2])
+    wrong = [message for check, actual, expected in pairs if (message := judge(check, actual, expected))]
+    return {**record, "status": "mismatch" if wrong else "pass", "message": "; ".join(wrong)}
+
+
+def describe(error):
+    return f"{type(error).__name__}: {error}"[:600]
+
+
+def load(bytecode, platform):
+    """Compile MLIR bytecode for the first device of a platform."""
+    from jax._src import xla_bridge
+    from jaxlib import _jax, xla_client
+
+    backend = xla_bridge.get_backend(platform)
+    device = backend.devices()[0]
+    options = xla_client.CompileOptions()
+    options.num_replicas = options.num_partitions = 1
+    options.device_assignment = xla_client.DeviceAssignment.create(np.array([[device.id]]))
+    return backend.compile_and_load(bytecode, _jax.DeviceList((device,)), options), device
+
+
+def run(loaded, arguments):
+    """Execute a loaded program on NumPy arguments and return its results as NumPy arrays."""
+    import jax
+
+    executable, device = loaded
+    results = executable.execute_sharded([jax.device_put(a, device) for a in arguments])
+    return [np.asarray(array[0]) for array in results.disassemble_into_single_device_arrays()]
