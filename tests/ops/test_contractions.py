@@ -1,0 +1,105 @@
+"""Matrix products in every arrangement of dimensions, and convolutions, with their gradients."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from case import FLOATS, INTS, case, checks, verify
+from jax import lax
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+NCHW = ("NCHW", "OIHW", "NCHW")
+EINSUMS = {
+    "ij,jk->ik": ("T[33,65]", "T[65,17]"),
+    "ij,kj->ik": ("T[33,65]", "T[17,65]"),
+    "ji,jk->ik": ("T[65,33]", "T[65,17]"),
+    "ji,kj->ik": ("T[65,33]", "T[17,65]"),
+    "ji,kj->ki": ("T[65,33]", "T[17,65]"),
+    "bij,bjk->bik": ("T[3,7,19]", "T[3,19,5]"),
+    "bqhd,bkhd->bhqk": ("T[2,9,3,8]", "T[2,11,3,8]"),
+    "bhqk,bkhd->bqhd": ("T[2,3,9,11]", "T[2,11,3,8]"),
+    "ijk,kjl->il": ("T[5,6,7]", "T[7,6,4]"),
+    "i,i->": ("T[127]", "T[127]"),
+    "i,j->ij": ("T[7]", "T[129]"),
+    "ij,j->i": ("T[33,127]", "T[127]"),
+    "i,ij->j": ("T[33]", "T[33,127]"),
+    "bij,jk->bik": ("T[3,7,19]", "T[19,5]"),
+    "abij,abjk->abik": ("T[2,2,5,6]", "T[2,2,6,3]"),
+    "bi,bi->b": ("T[9,33]", "T[9,33]"),
+}
+CONVOLUTIONS = {
+    "same": {"window_strides": (1, 1), "padding": "SAME"},
+    "valid stride 2": {"window_strides": (2, 2), "padding": "VALID"},
+    "uneven": {"window_strides": (2, 1), "padding": ((0, 2), (1, 0))},
+    "window dilation": {"window_strides": (1, 1), "padding": "SAME", "rhs_dilation": (2, 1)},
+    "base dilation": {"window_strides": (1, 1), "padding": ((1, 2), (2, 1)), "lhs_dilation": (2, 3)},
+}
+
+
+def convolution(options, numbers=NHWC, **more):
+    return lambda x, k: lax.conv_general_dilated(x, k, dimension_numbers=numbers, **options, **more)
+
+
+def negative_pad(x, k):
+    return convolution({"window_strides": (1, 1), "padding": ((-1, 1), (0, -1))})(x, k)
+
+
+def cropped(x, k):
+    """What `negative_pad` means: XLA:CPU reads beyond the input when padding is negative."""
+    return convolution({"window_strides": (1, 1), "padding": ((0, 1), (0, 0))})(x[:, 1:, :-1], k)
+
+
+def to_f32(a, b):
+    return lax.dot(a, b, preferred_element_type=jnp.float32), lax.dot(a, b).astype(jnp.float32)
+
+
+def dense(x, w, b):
+    return jax.nn.gelu(x @ w + b), jax.nn.relu(x @ w) * 2 + x[:, :1], jax.nn.softmax(x @ w)
+
+
+def odd_products(*pairs):
+    return [a @ b for a, b in zip(pairs[::2], pairs[1::2])]
+
+
+def attention(q, k, v):
+    scores = jnp.where(jnp.tril(jnp.ones((q.shape[0], k.shape[0]), bool)), q @ k.T / 4, -jnp.inf)
+    return jax.nn.softmax(scores) @ v
+
+
+ODD = [(1, 1, 1), (1, 7, 127), (127, 1, 7), (7, 127, 1), (129, 130, 131), (0, 3, 4), (3, 0, 4), (16, 300, 16)]
+CASES = [
+    *(
+        case(name, lambda a, b, name=name: jnp.einsum(name, a, b), *specs, types="f32 bf16", grad=True)
+        for name, specs in EINSUMS.items()
+    ),
+    case("f16", lambda a, b: a @ b, "f16[33,65]", "f16[65,9]"),
+    case("integers", lambda a, b: a @ b, "T[9,33] 0..3", "T[33,7] 0..3", types=INTS),
+    case("int8 to int32", lambda a, b: lax.dot(a, b, preferred_element_type=jnp.int32), "i8[9,70]", "i8[70,8]"),
+    case("bool", lambda a, b: a @ b, "bool[5,7]", "bool[7,3]"),
+    case("to f32", to_f32, "T[33,64]", "T[64,20]", types="bf16 f16", grad=True),
+    case("mixed", lambda a, b: a @ b.astype(jnp.float32), "f32[9,33]", "bf16[33,7]", grad=True),
+    case("dense layer", dense, "T[33,64]", "T[64,48]", "T[48]", types="f32 bf16", grad=True),
+    case("odd sizes", odd_products, *(s for m, k, n in ODD for s in (f"T[{m},{k}]", f"T[{k},{n}]")), grad=True),
+    case("several tiles", lambda a, b: a @ b, "T[260,300]", "T[300,520]", types="f32 bf16", grad=True),
+    case("attention", attention, "T[70,16]", "T[70,16]", "T[70,16]", types="f32 bf16", grad=True),
+    case("vmap", jax.vmap(lambda a, b: jnp.tanh(a @ b)), "f32[3,5,8]", "f32[3,8,4]", grad=True),
+    *(
+        case(name, convolution(options), "T[2,9,10,5]", "T[3,2,5,7]", types="f32 bf16", grad=True)
+        for name, options in CONVOLUTIONS.items()
+    ),
+    case("negative pad", negative_pad, "f32[2,9,10,5]", "f32[3,2,5,7]", reference=cropped),
+    case("f16 convolution", convolution(CONVOLUTIONS["same"]), "f16[2,9,10,5]", "f16[3,2,5,7]"),
+    case("nchw", convolution(CONVOLUTIONS["same"], NCHW), "T[2,5,9,8]", "T[6,5,3,3]", types="f32 bf16", grad=True),
+    case("groups", convolution(CONVOLUTIONS["same"], feature_group_count=2), "f32[2,6,6,4]", "f32[3,3,2,6]", grad=True),
+    case("depthwise", convolution(CONVOLUTIONS["same"], feature_group_count=4), "f32[2,6,6,4]", "f32[3,3,1,8]", grad=True),
+    case("batch groups", convolution(CONVOLUTIONS["same"], batch_group_count=2), "f32[4,6,6,3]", "f32[3,3,3,4]"),
+    case("one by one", convolution(CONVOLUTIONS["same"]), "T[2,5,5,33]", "T[1,1,33,20]", types="f32 bf16", grad=True),
+    case("one dimension", lambda x, k: jnp.convolve(x, k, "same"), "f32[50]", "f32[7]", grad=True),
+    case("three dimensions", lambda x, k: lax.conv(x, k, (1, 2, 1), "SAME"), "f32[1,2,5,6,4]", "f32[3,2,2,3,2]", grad=True),
+    case("transposed", lambda x, k: lax.conv_transpose(x, k, (2, 2), "SAME"), "f32[2,5,5,3]", "f32[3,3,3,4]", grad=True),
+    case("with relu", lambda x, k: jax.nn.relu(convolution(CONVOLUTIONS["same"])(x, k) + 1), "f32[2,6,6,3]", "f32[3,3,3,8]", grad=True),
+]
+
+
+@pytest.mark.parametrize("check", checks(CASES), ids=str)
+def test_contractions(check):
+    verify(check)
