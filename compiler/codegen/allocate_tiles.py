@@ -67,8 +67,9 @@ def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
     )
     stride = max(t.slot_stride or t.bytes for t in tiles)
     stride = -(-stride // loc.alignment) * loc.alignment
-    for t in tiles:
-        t.slot_stride = stride
+    if slots > 1:
+        for t in tiles:
+            t.slot_stride = stride
     fixed = {t.address for t in tiles if t.address >= 0}
     assert len(fixed) <= 1, f"[kernel {kernel.name}] treshape joins tiles at different addresses {sorted(fixed)}"
     return _Piece(live, slots * stride, loc.alignment, fixed.pop() if fixed else -1)

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from ..isa.dtypes import DType
-from ..isa.encoding import encode_affine, encode_instruction
+from ..isa.encoding import Reader, decode_instruction, encode_affine, encode_instruction
 from ..isa.model import Affine, Layout, Loc, Pipe, Spec, TileRef, View, instruction_set
 
 CORES = ("aiv", "aic", "mix")  # vector cores alone, cube cores alone, AI cores with cube and both vector cores
@@ -101,6 +101,24 @@ class Kernel:
         for instruction in self.body:
             encode_instruction(words, instruction.spec, instruction.values)
         return words
+
+    @classmethod
+    def decode(cls, name: str, reader: Reader) -> Kernel:
+        """Take from `reader` what `encode` wrote; DecodeError says where and why it is no kernel."""
+        core = reader.one_of(CORES)
+        kernel = cls(name, core, reader.several(reader.count()))
+        for _ in range(reader.count()):
+            dtype = reader.dtype()
+            kernel.arguments.append(Argument(dtype, reader.word(), bool(reader.word())))
+        for _ in range(reader.count()):
+            loc, dtype, rows, columns = reader.one_of(tuple(Loc)), reader.dtype(), reader.word(), reader.word()
+            layout, (address, slots, stride) = reader.one_of(tuple(Layout)), reader.several(3)
+            valid = reader.affine(), reader.affine()
+            kernel.tiles.append(Tile(loc, dtype, rows, columns, layout, address, slots, stride, *valid))
+        kernel.registers = reader.word()
+        for _ in range(reader.count()):
+            kernel.body.append(Instruction(*decode_instruction(reader)))
+        return kernel
 
     def __str__(self) -> str:
         from ..isa.text import print_kernel

@@ -14,11 +14,15 @@ from __future__ import annotations
 import hashlib
 import struct
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+
+from .dtypes import DType
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
 
 Words = list[int]
+Item = TypeVar("Item")
 
 
 class DecodeError(Exception):
@@ -70,11 +74,7 @@ def _encode_operand(words: Words, operand: Operand, value: Any) -> None:
             encode_affine(words, extent)
         words += value.strides
     elif kind == "imm":
-        if isinstance(value, float):
-            words += (1, struct.unpack("<q", struct.pack("<d", value))[0])
-        else:
-            value = int(value)
-            words += (0, value - (1 << 64) if value >= 1 << 63 else value)
+        words += _encode_number(value)
     elif kind == "enum":
         words.append(operand.values.index(value))
     elif kind == "register":
@@ -82,6 +82,15 @@ def _encode_operand(words: Words, operand: Operand, value: Any) -> None:
     else:
         words.append(len(value))
         words += map(int, value)
+
+
+def _encode_number(value: Any) -> tuple[int, int]:
+    """Integers of any kind as integers (u64 wraps), all else, NumPy's small floats included, as doubles."""
+    value = value[()] if isinstance(value, np.ndarray) else value
+    if isinstance(value, (int, np.integer, np.bool_)):
+        value = int(value)
+        return 0, value - (1 << 64) if value >= 1 << 63 else value
+    return 1, struct.unpack("<q", struct.pack("<d", float(value)))[0]
 
 
 def encode_instruction(words: Words, spec: Spec, values: tuple[Any, ...]) -> None:
@@ -112,6 +121,32 @@ class Reader:
             raise DecodeError(f"[word {self.position}] a list of {count} words does not fit the program")
         return tuple(self.word() for _ in range(count))
 
+    def count(self) -> int:
+        """Take the length of a list; every item takes at least a word."""
+        count = self.word()
+        if not 0 <= count <= len(self.words) - self.position:
+            raise DecodeError(f"[word {self.position - 1}] a list of {count} items does not fit the program")
+        return count
+
+    def expect_position(self, end: int, what: str) -> None:
+        """Raise DecodeError unless `what`, just taken, ends at word `end`."""
+        if self.position != end:
+            raise DecodeError(f"[word {self.position}] {what} ends here; its declared length says word {end}")
+
+    def one_of(self, items: tuple[Item, ...]) -> Item:
+        """Take an index into `items`."""
+        index = self.word()
+        if not 0 <= index < len(items):
+            raise DecodeError(f"[word {self.position - 1}] got {index}; expected an index into {items}")
+        return items[index]
+
+    def dtype(self) -> DType:
+        """Take the code of an element type."""
+        try:
+            return DType.of_code(self.word())
+        except KeyError as error:
+            raise DecodeError(f"[word {self.position - 1}] no element type has code {error.args[0]}") from None
+
     def affine(self) -> Affine:
         """Take an affine operand."""
         count, const = self.word(), self.word()
@@ -134,10 +169,7 @@ def _decode_operand(reader: Reader, operand: Operand) -> Any:
         is_float, bits = reader.several(2)
         return struct.unpack("<d", struct.pack("<q", bits))[0] if is_float else bits
     if kind == "enum":
-        index = reader.word()
-        if not 0 <= index < len(operand.values):
-            raise DecodeError(f"[word {reader.position - 1}] {operand.name} is one of {operand.values}, got index {index}")
-        return operand.values[index]
+        return reader.one_of(operand.values)
     if kind == "register":
         return reader.word()
     return reader.several(reader.word())
@@ -152,6 +184,5 @@ def decode_instruction(reader: Reader) -> tuple[Spec, tuple[Any, ...]]:
         raise DecodeError(f"[word {start}] no instruction has opcode {opcode}; expected less than {len(specs())}")
     spec = specs()[opcode]
     values = tuple(_decode_operand(reader, operand) for operand in spec.operands)
-    if reader.position != start + length:
-        raise DecodeError(f"[word {start}] {spec.name} takes {reader.position - start} words, its head says {length}")
+    reader.expect_position(start + length, spec.name)
     return spec, values

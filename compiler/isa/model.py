@@ -7,8 +7,7 @@ table, manual, operand effects for allocation and synchronisation) is read from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -191,7 +190,6 @@ class Spec:
     dtypes: str = "any"  # rule: same:<class> | compare | convert | select | reduce:<class> | matmul | any
     native: frozenset[DType] = frozenset()  # computed natively on A2/A3; others are promoted and cost accordingly
     opens: bool = False  # starts a block closed by `end`
-    reference: Callable[..., Any] | None = field(default=None, compare=False)  # NumPy meaning, for elementwise
 
     @property
     def tiles(self) -> tuple[Operand, ...]:

@@ -150,7 +150,6 @@ def test_fractal_memories_are_aligned_to_fractals_and_counted_apart():
     b.tmatmul(c, a2, w, 1)
     allocate_tiles(b.kernel, Target())
     assert [t.address for t in b.kernel.tiles] == [0, 1024, 0, 0]
-    assert b.kernel.tiles[0].slot_stride == 1024
 
 
 def random_kernel(rng):
@@ -246,7 +245,7 @@ def shrink(kernel, seed):
     for t in kernel.tiles:
         t.address = -1
     allocate_tiles(kernel, Target(ub_bytes=needed))
-    assert all(t.address >= 0 and t.address + t.slots * t.slot_stride <= needed for t in kernel.tiles)
+    assert all(t.address >= 0 and t.address + t.slots * t.bytes <= needed for t in kernel.tiles)
     return needed < total
 
 

@@ -1,0 +1,203 @@
+"""A Program's bytes, written and read.
+
+The header, then `words` little-endian 64-bit words, then the constants (64-byte aligned within the file):
+
+    0   8 bytes   "ASCENDPG"
+    8   u32       format version          12  u32  CRC-32 of everything from byte 16 on
+    16  u64       ISA hash                24  u64  number of words
+    32  u64       file offset of the constants     40  u64  bytes of constants
+    48  the words, as encode_program writes them
+
+A string is its length in bytes and then its bytes in whole words; a list is its length and then its items. A command
+is a head word (code, and its length in words in the upper half), then its fields as isa/stream.py declares them.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+from ..isa.encoding import DecodeError, Reader, isa_hash
+from ..isa.stream import AICPU, COMMANDS
+from .graph import TensorType
+from .kernel import Kernel
+from .program import SLOT_KINDS, Command, Function, Program, Slot
+
+MAGIC = b"ASCENDPG"
+VERSION = 1
+_HEADER = struct.Struct("<8sIIQQQQ")
+_COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
+_AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
+
+
+def encode_program(program: Program) -> bytes:
+    """Return the program's bytes."""
+    words: list[int] = []
+    _string(words, program.name)
+    _string(words, program.target)
+    for types in (program.parameters, program.results):
+        words.append(len(types))
+        for t in types:
+            words += (t.dtype.code, t.rank, *t.shape)
+    words += program.result_alias
+    words.append(len(program.metadata))
+    for key, value in program.metadata.items():
+        _string(words, key)
+        _string(words, value)
+    words.append(len(program.kernels))
+    for kernel in program.kernels:
+        _string(words, kernel.name)
+        body = kernel.encode()
+        words.append(len(body))
+        words += body
+    words.append(len(program.functions))
+    for function in program.functions:
+        _string(words, function.name)
+        words += (function.frame_bytes, len(function.slots))
+        for slot in function.slots:
+            words += (SLOT_KINDS.index(slot.kind), slot.offset, slot.bytes)
+        _region(words, function.commands)
+    packed = struct.pack(f"<{len(words)}q", *words)
+    start = -(-(_HEADER.size + len(packed)) // 64) * 64
+    body = packed + bytes(start - _HEADER.size - len(packed)) + program.constants
+    tail = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants)) + body
+    return MAGIC + struct.pack("<II", VERSION, zlib.crc32(tail)) + tail
+
+
+def decode_program(data: bytes) -> Program:
+    """Return the program that `data` encodes; DecodeError says where and why it is none."""
+    if len(data) < _HEADER.size:
+        raise DecodeError(f"[program] the header is cut short; expected {_HEADER.size} bytes, got {len(data)}")
+    magic, version, checksum, isa, count, start, size = _HEADER.unpack_from(data)
+    for what, expected, got in (
+        ("magic", MAGIC, magic),
+        ("format version", VERSION, version),
+        ("checksum", zlib.crc32(data[16:]), checksum),
+        ("hash of the instruction set", isa_hash(), isa),
+        ("length", start + size, len(data)),
+    ):
+        if expected != got:
+            raise DecodeError(f"[program] wrong {what}; expected {expected!r}, got {got!r}. Compile it again.")
+    if _HEADER.size + 8 * count > start:
+        raise DecodeError(f"[program] {count} words do not fit before the constants at byte {start}")
+    reader = Reader(list(struct.unpack_from(f"<{count}q", data, _HEADER.size)))
+    name, target = _read_text(reader), _read_text(reader)
+    parameters, results = (
+        [_read_type(reader) for _ in range(reader.count())],
+        [_read_type(reader) for _ in range(reader.count())],
+    )
+    program = Program(name, target, parameters, results, list(reader.several(len(results))), constants=data[start:])
+    for _ in range(reader.count()):
+        key = _read_text(reader)
+        program.metadata[key] = _text_or_bytes(_read_string(reader))
+    for _ in range(reader.count()):
+        kernel_name = _read_text(reader)
+        end = reader.word() + reader.position
+        program.kernels.append(Kernel.decode(kernel_name, reader))
+        reader.expect_position(end, f"kernel {kernel_name}")
+    for _ in range(reader.count()):
+        function = Function(_read_text(reader), frame_bytes=reader.word())
+        for _ in range(reader.count()):
+            function.slots.append(Slot(reader.one_of(SLOT_KINDS), *reader.several(2)))
+        function.commands = _read_region(reader)
+        program.functions.append(function)
+    reader.expect_position(len(reader.words), "the program")
+    return program
+
+
+def _read_type(reader: Reader) -> TensorType:
+    dtype = reader.dtype()
+    return TensorType(reader.several(reader.word()), dtype)
+
+
+def _read_string(reader: Reader) -> bytes:
+    size = reader.word()
+    words = reader.several(-(-size // 8))
+    return struct.pack(f"<{len(words)}q", *words)[:size]
+
+
+def _read_text(reader: Reader) -> str:
+    return _read_string(reader).decode()
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    """Metadata does not say which it was: text if it is printable."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data
+    return text if text.isprintable() or text.replace("\n", "").isprintable() else data
+
+
+def _read_region(reader: Reader) -> list[Command]:
+    end = reader.word() + reader.position
+    commands = []
+    while reader.position < end:
+        commands.append(_read_command(reader))
+    reader.expect_position(end, "a region")
+    return commands
+
+
+def _read_command(reader: Reader) -> Command:
+    start = reader.position
+    head = reader.word()
+    code = head & 0xFFFFFFFF
+    if code >= len(COMMANDS):
+        raise DecodeError(f"[word {start}] no command has code {code}; expected less than {len(COMMANDS)}")
+    spec = COMMANDS[code]
+    values = tuple(_read_field(reader, kind) for _, kind in spec.fields)
+    reader.expect_position(start + (head >> 32), f"command {spec.name}")
+    return Command(spec, values)
+
+
+def _read_field(reader: Reader, kind: str) -> Any:
+    if kind in ("slot", "kernel", "function", "int"):
+        return reader.word()
+    if kind in ("slots", "ints"):
+        return list(reader.several(reader.word()))
+    if kind == "pairs":
+        flat = reader.several(2 * reader.word())
+        return list(zip(flat[::2], flat[1::2], strict=True))
+    if kind == "aicpu":
+        return reader.one_of(AICPU).name
+    if kind == "region":
+        return _read_region(reader)
+    return [_read_region(reader) for _ in range(reader.count())]
+
+
+def _string(words: list[int], text: str | bytes) -> None:
+    data = text.encode() if isinstance(text, str) else text
+    words.append(len(data))
+    words += struct.unpack(f"<{-(-len(data) // 8)}q", data + bytes(-len(data) % 8))
+
+
+def _region(words: list[int], commands: list[Command]) -> None:
+    head = len(words)
+    words.append(0)
+    for c in commands:
+        _command(words, c)
+    words[head] = len(words) - head - 1
+
+
+def _command(words: list[int], c: Command) -> None:
+    head = len(words)
+    words.append(0)
+    for (_, kind), value in zip(c.spec.fields, c.values, strict=True):
+        if kind in ("slot", "kernel", "function", "int"):
+            words.append(value)
+        elif kind in ("slots", "ints"):
+            words.append(len(value))
+            words += value
+        elif kind == "pairs":
+            words.append(len(value))
+            words += [x for pair in value for x in pair]
+        elif kind == "aicpu":
+            words.append(_AICPU[value])
+        elif kind == "region":
+            _region(words, value)
+        else:
+            words.append(len(value))
+            for region in value:
+                _region(words, region)
+    words[head] = _COMMANDS[c.spec.name] | (len(words) - head) << 32

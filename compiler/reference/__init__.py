@@ -1,0 +1,13 @@
+"""The slow, obvious meaning of programs: every instruction in NumPy, interpreters of kernels and of the stream.
+
+This is what the executor is tested against; no program of a user runs here. On-chip memory starts poisoned (NaN),
+blocks run in program order, flags mean nothing.
+"""
+
+from . import arithmetic, cube, memory, move, reduction, scalar  # noqa: F401  (they fill MEANINGS)
+from .interpreter import run_kernel
+from .machine import ReferenceFault
+from .meanings import MEANINGS
+from .stream import run_program
+
+__all__ = ["MEANINGS", "ReferenceFault", "run_kernel", "run_program"]

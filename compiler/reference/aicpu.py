@@ -1,0 +1,88 @@
+"""Meanings of the AICPU kernels: functions of slot bytes and static integers, results first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+
+from ..isa.dtypes import DType
+from .arithmetic import BINARY
+from .meanings import narrow, widen
+
+Aicpu = Callable[[list[np.ndarray], list[int]], None]
+AICPU_MEANINGS: dict[str, Aicpu] = {}
+
+
+def _register(function: Aicpu) -> Aicpu:
+    AICPU_MEANINGS[function.__name__.strip("_")] = function
+    return function
+
+
+def _take(stream: Iterator[int], count: int) -> tuple[int, ...]:
+    return tuple(next(stream) for _ in range(count))
+
+
+def _array(data: np.ndarray, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
+    size = int(np.prod(shape, dtype=np.int64))
+    return data[: size * dtype.bytes].view(dtype.numpy).reshape(shape)
+
+
+def sortable(values: np.ndarray, descending: bool, total_order: bool) -> np.ndarray:
+    """Return integers that order as the values do; without total order -0 equals +0 and every NaN is last."""
+    dtype = DType.of_numpy(values.dtype)
+    if dtype.is_float:
+        if not total_order:
+            values = np.where(values != values, np.nan, values + 0).astype(dtype.numpy)
+        bits = values.view(f"i{dtype.bytes}").astype(np.int64)
+        keys = np.where(bits < 0, bits ^ (2 ** (8 * dtype.bytes - 1) - 1), bits)
+    elif dtype is DType.u64:
+        keys = (values ^ np.uint64(1 << 63)).view(np.int64)
+    else:
+        keys = values.astype(np.int64)
+    return ~keys if descending else keys
+
+
+@_register
+def _sort(slots: list[np.ndarray], ints: list[int]) -> None:
+    stream = iter(ints)
+    count, rank = _take(stream, 2)
+    shape = _take(stream, rank)
+    dimension, _stable = _take(stream, 2)
+    dtypes = [DType.of_code(code) for code in _take(stream, count)]
+    operands = [_array(s, t, shape).copy() for s, t in zip(slots[count:], dtypes, strict=True)]
+    keys = [_take(stream, 3) for _ in range(next(stream))]
+    columns = [sortable(operands[k], bool(down), bool(total)) for k, down, total in keys]
+    order = np.lexsort([np.moveaxis(c, dimension, -1) for c in reversed(columns)], axis=-1)
+    for slot, dtype, operand in zip(slots, dtypes, operands, strict=False):
+        moved = np.take_along_axis(np.moveaxis(operand, dimension, -1), order, -1)
+        _array(slot, dtype, shape)[...] = np.moveaxis(moved, -1, dimension)
+
+
+@_register
+def _scatter(slots: list[np.ndarray], ints: list[int]) -> None:
+    stream = iter(ints)
+    dtype, index_dtype = (DType.of_code(code) for code in _take(stream, 2))
+    combine, rank = _take(stream, 2)
+    shape = _take(stream, rank)
+    count, indexed = _take(stream, 2)
+    dimensions = _take(stream, indexed)
+    flat = _take(stream, 2 * next(stream))
+    sizes = dict(zip(flat[::2], flat[1::2], strict=True))  # by window dimension
+    extents = tuple(sizes.values())
+    result, indices = _array(slots[0], dtype, shape), _array(slots[2], index_dtype, (count, indexed))
+    updates = _array(slots[3], dtype, (count, *extents))
+    result[...] = _array(slots[1], dtype, shape).copy()
+    operation = BINARY[("", "tadd", "tmul", "tmin", "tmax", "tand", "tor")[combine]] if combine else None
+    for item in range(count):
+        start = dict(zip(dimensions, map(int, indices[item]), strict=True))
+        if any(not 0 <= at <= shape[d] - sizes.get(d, 1) for d, at in start.items()):
+            continue  # a window that does not fit is dropped whole
+        for window in product(*map(range, extents)):
+            inner = dict(zip(sizes, window, strict=True))
+            at = tuple(start.get(d, 0) + inner.get(d, 0) for d in range(rank))
+            new = updates[(item, *window)]
+            if operation:
+                new = narrow(np.asarray(operation(dtype, widen(result[at]), widen(new))), dtype)
+            result[at] = new

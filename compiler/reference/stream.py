@@ -1,0 +1,103 @@
+"""Runs a whole Program: stream commands over slot tables, kernels by the kernel interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir.program import Command, Function, Program
+from ..targets import Target, target
+from .aicpu import AICPU_MEANINGS
+from .interpreter import run_kernel
+from .machine import POISON, ReferenceFault
+
+Bytes = np.ndarray
+
+
+def run_program(program: Program | bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Run a program, given as object or as bytes, on one array per parameter; return one array per result.
+
+    Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
+    """
+    if isinstance(program, bytes):
+        program = Program.decode(program)
+    parameters = []
+    for index, (type, value) in enumerate(zip(program.parameters, inputs, strict=True)):
+        if value.shape != type.shape or value.dtype != type.dtype.numpy:
+            raise ReferenceFault(
+                f"[program {program.name}] parameter {index} is wrong; "
+                f"expected {type}, got {value.dtype}{list(value.shape)}"
+            )
+        parameters.append(np.array(value, order="C").reshape(-1).view(np.uint8))
+    results = [
+        parameters[alias] if alias >= 0 else np.full(type.bytes, POISON, np.uint8)
+        for type, alias in zip(program.results, program.result_alias, strict=True)
+    ]
+    _Stream(program, target(program.target)).enter(program.functions[0], parameters, results, None)
+    return [r[: t.bytes].view(t.dtype.numpy).reshape(t.shape) for r, t in zip(results, program.results, strict=True)]
+
+
+@dataclass
+class _Stream:
+    program: Program
+    target: Target
+
+    def enter(self, function: Function, parameters: list[Bytes], results: list[Bytes], frame: Bytes | None) -> None:
+        """Run a function; without a frame it gets one of its own."""
+        if frame is None or frame.size < function.frame_bytes:
+            frame = np.full(function.frame_bytes, POISON, np.uint8)
+        constants = np.frombuffer(self.program.constants, np.uint8)
+        table = []
+        for slot in function.slots:
+            if slot.kind in ("parameter", "result"):
+                data = (parameters if slot.kind == "parameter" else results)[slot.offset]
+                table.append(data[: slot.bytes])
+                continue
+            data = (constants if slot.kind == "constant" else frame)[slot.offset : slot.offset + slot.bytes]
+            if data.size != slot.bytes:
+                raise ReferenceFault(f"[function {function.name}] {slot} leaves its storage")
+            table.append(data)
+        self.run(function, function.commands, table)
+
+    def run(self, function: Function, commands: list[Command], table: list[Bytes]) -> None:
+        for c in commands:
+            fields: dict[str, Any] = {name: value for (name, _), value in zip(c.spec.fields, c.values, strict=True)}
+            getattr(self, c.spec.name)(function, table, **fields)
+
+    def launch(self, function: Function, table: list[Bytes], kernel: int, slots: list[int]) -> None:
+        run_kernel(self.program.kernels[kernel], [table[s] for s in slots], self.target)
+
+    def aicpu(self, function: Function, table: list[Bytes], op: str, slots: list[int], ints: list[int]) -> None:
+        with np.errstate(all="ignore"):
+            AICPU_MEANINGS[op]([table[s] for s in slots], list(ints))
+
+    def copy(self, function: Function, table: list[Bytes], destination: int, source: int, bytes: int) -> None:
+        table[destination][:bytes] = table[source][:bytes].copy()
+
+    def loop(
+        self, function: Function, table: list[Bytes], predicate: int, swaps: list[tuple[int, int]],
+        condition: list[Command], body: list[Command],
+    ) -> None:  # fmt: skip
+        while True:
+            self.run(function, condition, table)
+            if not table[predicate][0]:
+                return
+            self.run(function, body, table)
+            for a, b in swaps:
+                table[a], table[b] = table[b], table[a]
+
+    def case(self, function: Function, table: list[Bytes], index: int, branches: list[list[Command]]) -> None:
+        chosen = int(table[index][:4].view(np.int32)[0])
+        self.run(function, branches[chosen if 0 <= chosen < len(branches) else -1], table)
+
+    def call(self, caller: Function, table: list[Bytes], function: int, slots: list[int]) -> None:
+        callee = self.program.functions[function]
+        count = {
+            k: 1 + max((s.offset for s in callee.slots if s.kind == k), default=-1) for k in ("parameter", "result")
+        }
+        given = [table[s] for s in slots]
+        parameters, rest = given[: count["parameter"]], given[count["parameter"] :]
+        results, frame = rest[: count["result"]], rest[count["result"] :]
+        self.enter(callee, parameters, results, frame[0] if frame else None)
