@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxlib.mlir import ir
 
+from ..ir.builder import splat
 from ..ir.graph import TensorType
 from ..isa.dtypes import DType
 
@@ -32,11 +33,6 @@ def literal(attribute: ir.Attribute, type: TensorType) -> np.ndarray:
         if dtype.is_float and attribute.is_splat:
             return splat(_element(attribute.get_splat_value(), dtype), type)
     return literal_of_text(str(attribute), type)
-
-
-def splat(element: object, type: TensorType) -> np.ndarray:
-    """Return an array of this type whose elements are all `element`, stored once."""
-    return np.broadcast_to(np.asarray(element, type.dtype.numpy), type.shape)
 
 
 def _element(attribute: Any, dtype: DType) -> object:
@@ -118,7 +114,7 @@ def python_value(attribute: ir.Attribute) -> object:
         except UnicodeDecodeError:
             return attribute.value_bytes
     if isinstance(attribute, (ir.BoolAttr, ir.IntegerAttr, ir.FloatAttr)):
-        return attribute.value  # pyright: ignore[reportAttributeAccessIssue]
+        return attribute.value  # type: ignore
     if isinstance(attribute, ir.DenseElementsAttr):
         return np.array(attribute)
     return str(attribute)

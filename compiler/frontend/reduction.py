@@ -9,11 +9,12 @@ import numpy as np
 from jaxlib.mlir import ir
 
 from ..ir import ops
+from ..ir.builder import splat_element
 from ..ir.graph import TensorType, Value
 from ..ir.identities import identity_element
 from .elementwise import boolean_kind
 from .patterns import arg_reduction, reduction_kind, window_selection
-from .scope import Importer, Scope, Unsupported, splat_element
+from .scope import Importer, Scope, Unsupported
 
 
 def reduce(scope: Scope, op: ir.OpView) -> Sequence[Value]:

@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from jaxlib.mlir import ir
 
-from ..ir import ops
-from ..ir.graph import Graph, Op, TensorType, Value
+from ..ir.builder import Builder
+from ..ir.graph import Graph, TensorType, Value
 from ..isa.dtypes import DType
-from .constants import integers, splat
+from .constants import integers
 
 Importer = Callable[["Scope", "ir.OpView"], "Sequence[Value]"]
 
@@ -74,16 +73,14 @@ class ModuleState:
         return self.callees[symbol]
 
 
-class Scope:
+class Scope(Builder):
     """One Graph under construction."""
 
     def __init__(self, module: ModuleState, graph: Graph, values: dict[ir.Value, Value]) -> None:
+        super().__init__(graph.ops)
         self.module = module
         self.graph = graph
         self.values = values
-        self.loc = ""
-
-    # Reading an MLIR op.
 
     def operands(self, op: ir.OpView | ir.Operation) -> list[Value]:
         """Return the op's operands."""
@@ -170,57 +167,8 @@ class Scope:
             type = TensorType((), DType.i1)
         return self.constant(0, type)
 
-    # Building the Graph.
-
-    def emit(self, op: Op, *types: TensorType) -> Value:
-        """Append an op with results of these types; return its first result."""
-        return self.graph.add(op, *types, loc=self.loc)
-
-    def emit_op(self, op: Op, types: Sequence[TensorType]) -> list[Value]:
-        """Append an op with any number of results; return them."""
-        self.graph.ops.append(op.with_results(types, self.loc))
-        return op.results
-
-    def constant(self, element: object, type: TensorType) -> Value:
-        """Return a splat constant of this type."""
-        return self.emit(ops.Constant([], splat(element, type)), type)
-
-    def broadcast(self, x: Value, shape: tuple[int, ...], dimensions: tuple[int, ...] = ()) -> Value:
-        """Return x broadcast so that its dimension d is `dimensions[d]` of `shape`; splats stay constants."""
-        type = TensorType(shape, x.dtype)
-        if x.type == type and dimensions == tuple(range(len(shape))):
-            return x
-        if isinstance(x.producer, ops.Constant) and x.producer.splat is not None:
-            return self.constant(x.producer.splat, type)
-        if list(dimensions) != sorted(dimensions):
-            order = tuple(sorted(range(len(dimensions)), key=dimensions.__getitem__))
-            x = self.emit(ops.Transpose([x], order), TensorType(tuple(x.shape[d] for d in order), x.dtype))
-            dimensions = tuple(sorted(dimensions))
-        return self.emit(ops.BroadcastInDim([x], tuple(dimensions)), type)
-
-    def reshape(self, x: Value, shape: tuple[int, ...]) -> Value:
-        """Return x in another shape."""
-        return x if x.shape == shape else self.emit(ops.Reshape([x]), TensorType(shape, x.dtype))
-
-    def unary(self, kind: str, x: Value) -> Value:
-        """Return kind(x)."""
-        return self.emit(ops.Unary([x], kind), x.type)
-
-    def binary(self, kind: str, a: Value, b: Value) -> Value:
-        """Return a kind b."""
-        return self.emit(ops.Binary([a, b], kind), a.type)
-
-    def convert(self, x: Value, dtype: DType) -> Value:
-        """Return x converted to an element type."""
-        return x if x.dtype is dtype else self.emit(ops.Convert([x]), TensorType(x.shape, dtype))
-
 
 _TERMINATORS = frozenset(("stablehlo.return", "func.return", "sdy.return"))
-
-
-def splat_element(x: Value) -> np.generic | None:
-    """Return the element of a splat constant, or None for other values."""
-    return x.producer.splat if isinstance(x.producer, ops.Constant) else None
 
 
 def _display_name(op: ir.OpView) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import prod
 from typing import ClassVar
 
@@ -94,19 +95,22 @@ class Op:
 
     def attributes(self) -> dict[str, object]:
         """Return the op's attributes by name, in declaration order."""
-        skip = {"operands", "results", "loc"}
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in skip}
+        return {name: getattr(self, name) for name in attribute_names(type(self))}
 
     def regions(self) -> Iterator[Graph]:
         """Yield the graphs this op holds."""
-        for value in self.attributes().values():
-            for item in value if isinstance(value, (list, tuple)) else (value,):
-                if isinstance(item, Graph):
-                    yield item
+        for name in region_names(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, Graph):
+                yield value
+            elif value:
+                yield from value
 
     def clone(self, operands: Sequence[Value]) -> Op:
         """Copy this op onto other operands: same attributes (regions shared) and result types, new results."""
-        other = dataclasses.replace(self, operands=list(operands))
+        other: Op = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.operands = list(operands)
         return other.with_results([r.type for r in self.results], self.loc)
 
     def verify(self) -> None:
@@ -118,6 +122,19 @@ class Op:
             types = ", ".join(str(v.type) for v in self.operands)
             outs = ", ".join(str(v.type) for v in self.results)
             raise GraphError(f"[{self.name} ({types}) -> ({outs}) at {self.loc or 'unknown'}] {rule}")
+
+
+@cache
+def attribute_names(kind: type[Op]) -> tuple[str, ...]:
+    """Return the names of an op class's attributes, in declaration order."""
+    skip = {"operands", "results", "loc"}
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in skip)
+
+
+@cache
+def region_names(kind: type[Op]) -> tuple[str, ...]:
+    """Return the names of the attributes of an op class that hold graphs."""
+    return tuple(f.name for f in dataclasses.fields(kind) if "Graph" in str(f.type))
 
 
 @dataclass(eq=False)

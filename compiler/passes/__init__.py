@@ -1,1 +1,47 @@
-"""Graph passes, one file each, named after what they do."""
+"""Graph passes, one file each, named after what they do; GRAPH_PASSES is the order they run in.
+
+A pass is `pass_name(module, target)`, changes the module's graph in place, and depends on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..frontend import Module
+from .decompose_general_reduce import decompose_general_reduce
+from .decompose_random_bits import decompose_random_bits
+from .decompose_reduce_window import decompose_reduce_window
+from .decompose_select_and_scatter import decompose_select_and_scatter
+from .eliminate_common_subexpressions import eliminate_common_subexpressions
+from .eliminate_dead_code import eliminate_dead_code
+from .inline_calls import inline_calls
+from .normalize_convolution import normalize_convolution
+from .normalize_indexing import normalize_indexing
+from .remove_barriers import remove_barriers
+from .simplify import simplify
+from .simplify_loops import simplify_loops
+
+GraphPass = Callable[[Module, object], None]
+
+GRAPH_PASSES: tuple[GraphPass, ...] = (
+    inline_calls,
+    simplify,
+    eliminate_common_subexpressions,
+    simplify_loops,
+    decompose_general_reduce,
+    decompose_reduce_window,
+    decompose_select_and_scatter,
+    decompose_random_bits,
+    normalize_indexing,
+    normalize_convolution,
+    simplify,
+    eliminate_common_subexpressions,
+    eliminate_dead_code,
+    remove_barriers,
+)
+
+
+def run_graph_passes(module: Module, target: object = None) -> None:
+    """Run GRAPH_PASSES in order, in place."""
+    for graph_pass in GRAPH_PASSES:
+        graph_pass(module, target)

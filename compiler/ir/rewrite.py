@@ -1,0 +1,41 @@
+"""The forward walk that passes share: visit every op once, regions included, and replace some by others.
+
+Operands are already replaced when an op is visited, so a rule sees its operands' new producers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .builder import Builder
+from .graph import Graph, Op, Value
+
+Rule = Callable[[Op, Builder], "Sequence[Value] | None"]
+"""Given an op and a builder that appends where the op stands, returns its new results, or None to keep it."""
+
+
+def rewrite(graph: Graph, rule: Rule) -> None:
+    """Apply a rule to every op of a graph and of the regions in it, in place."""
+    _rewrite(graph, rule, {}, set())
+
+
+def _rewrite(graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[int]) -> None:
+    if id(graph) in seen:  # a callee shared by several calls
+        return
+    seen.add(id(graph))
+    kept: list[Op] = []
+    get = mapping.get
+    builder = Builder(kept)
+    for op in graph.ops:
+        if mapping:
+            op.operands = [get(v, v) for v in op.operands]
+        for region in op.regions():
+            _rewrite(region, rule, mapping, seen)
+        builder.loc = op.loc
+        results = rule(op, builder)
+        if results is None:
+            kept.append(op)
+        else:
+            mapping.update(zip(op.results, results, strict=True))
+    graph.ops = kept
+    graph.results = [get(v, v) for v in graph.results]

@@ -1,0 +1,108 @@
+"""Windowed reductions as elementwise combinations of strided slices of the padded input.
+
+    %1 = reduce_window(%x) kind=max window=(1,2) stride=(1,2)
+    ->
+    %a = slice(%x)[:, 0::2]   %b = slice(%x)[:, 1::2]   %1 = max(%a, %b)
+
+Simple kinds are separable, so dimensions are handled one after the other. Long windows of stride 1 (cumulative
+sums) combine by doubling: s1 = x, s2[i] = s1[i] s1[i+1], s4[i] = s2[i] s2[i+2], ..., and the window's length in
+binary says which of them cover it.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from ..frontend import Module
+from ..ir.builder import Builder
+from ..ir.graph import GraphError, Op, Value
+from ..ir.identities import identity_element
+from ..ir.ops import ReduceWindow
+from ..ir.rewrite import rewrite
+from ..ir.vectorize import apply_elementwise
+
+_SHORT = 8  # windows up to this length combine slice by slice
+_MOST_SLICES = 4096
+
+
+def decompose_reduce_window(module: Module, target: object) -> None:
+    """Replace every ReduceWindow, in place."""
+    rewrite(module.main, _decompose)
+
+
+def _decompose(op: Op, b: Builder) -> list[Value] | None:
+    if not isinstance(op, ReduceWindow):
+        return None
+    n = len(op.results)
+    if op.kind == "general":
+        return _general(op, b, op.operands[:n], op.operands[n:])
+    x = op.operands[0]
+    neutral = b.constant(identity_element(op.kind, x.dtype), op.operands[1].type)
+    for d in range(x.type.rank):
+        x = _along(op, b, x, neutral, d)
+    return [x]
+
+
+def _along(op: ReduceWindow, b: Builder, x: Value, neutral: Value, d: int) -> Value:
+    """Combine along one dimension."""
+    window, stride, gap = op.window[d], op.stride[d], op.window_dilation[d]
+    x = b.pad(x, neutral, *(_only(x, d, amount) for amount in (op.low[d], op.high[d], op.base_dilation[d] - 1)))
+    span = x.shape[d] - (window - 1) * gap
+    count = 0 if span <= 0 else (span - 1) // stride + 1
+    if count == 0:
+        return b.slice_dim(x, d, 0, 0)
+
+    def at(source: Value, offset: int, step: int, length: int) -> Value:
+        return b.slice_dim(source, d, offset, offset + (length - 1) * step + 1, step)
+
+    if window <= _SHORT or gap * window > 2 * x.shape[d]:
+        parts = [at(x, k * gap, stride, count) for k in range(window)]
+        return _tree(op, b, parts)
+    dense = (count - 1) * stride + 1  # window positions before striding
+    doubled, length, covered, total = x, 1, 0, None
+    while True:
+        if window & length:
+            part = at(doubled, covered * gap, 1, dense)
+            total = part if total is None else b.binary(op.kind, total, part)
+            covered += length
+        if covered == window:
+            break
+        left = doubled.shape[d] - length * gap
+        doubled = b.binary(op.kind, at(doubled, 0, 1, left), at(doubled, length * gap, 1, left))
+        length *= 2
+    assert total is not None
+    return at(total, 0, stride, count)
+
+
+def _only(x: Value, d: int, amount: int) -> tuple[int, ...]:
+    return tuple(amount if i == d else 0 for i in range(x.type.rank))
+
+
+def _tree(op: ReduceWindow, b: Builder, parts: list[Value]) -> Value:
+    while len(parts) > 1:
+        pairs = [b.binary(op.kind, *parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
+        parts = pairs + parts[len(parts) & ~1 :]
+    return parts[0]
+
+
+def _general(op: ReduceWindow, b: Builder, xs: list[Value], inits: list[Value]) -> list[Value]:
+    """Fold the body over the cells of the window, all windows at once."""
+    assert op.body is not None
+    shape = op.results[0].shape
+    cells = list(product(*(range(w) for w in op.window)))
+    if len(cells) > _MOST_SLICES:
+        raise GraphError(
+            f"[decompose_reduce_window, {op.loc or 'unknown'}] a general reducer over a window of {len(cells)} "
+            f"elements; expected at most {_MOST_SLICES}. Use add, mul, max or min, or lax.associative_scan."
+        )
+    interior = [d - 1 for d in op.base_dilation]
+    padded = [b.pad(x, init, op.low, op.high, interior) for x, init in zip(xs, inits)]
+    state = [b.broadcast(init, shape) for init in inits]
+    if 0 in shape:
+        return state
+    for cell in cells:
+        start = [k * gap for k, gap in zip(cell, op.window_dilation)]
+        limit = [s + (n - 1) * t + 1 for s, n, t in zip(start, shape, op.stride)]
+        new = [b.slice(x, start, limit, op.stride) for x in padded]
+        state = apply_elementwise(b.emit, op.body, [*state, *new], shape)
+    return state

@@ -1,0 +1,55 @@
+"""Compute equal things once, per graph.
+
+    %1 = exp(%0)   %2 = exp(%0)   add(%1, %2)    ->    %1 = exp(%0)   add(%1, %1)
+
+Ops with regions or effects stay. Nothing is shared between a region and the graph around it: what is cheap to
+repeat in a loop is dear to keep in memory.
+"""
+
+from __future__ import annotations
+
+from ..frontend import Module
+from ..ir.graph import Graph, Op, Value, attribute_names
+from ..ir.ops import Constant, CustomCall, OptimizationBarrier
+
+_LIMIT = 4096  # bytes of constants that are compared
+
+
+def eliminate_common_subexpressions(module: Module, target: object) -> None:
+    """Merge equal ops of each graph, in place."""
+    _merge(module.main, {})
+
+
+def _merge(graph: Graph, mapping: dict[Value, Value]) -> None:
+    seen: dict[object, Op] = {}
+    kept: list[Op] = []
+    get = mapping.get
+    for op in graph.ops:
+        if mapping:
+            op.operands = [get(v, v) for v in op.operands]
+        for region in op.regions():
+            _merge(region, mapping)
+        key = expression_key(op)
+        known = seen.setdefault(key, op) if key is not None else op
+        if known is op:
+            kept.append(op)
+        else:
+            mapping.update(zip(op.results, known.results))
+    graph.ops = kept
+    graph.results = [get(v, v) for v in graph.results]
+
+
+def expression_key(op: Op) -> object:
+    """Return what equal ops have in common, or None if the op is not to be merged."""
+    kind = type(op)
+    if kind is Constant:
+        value = op.value  # type: ignore[attr-defined]
+        if op.splat is not None:  # type: ignore[attr-defined]
+            return (op.results[0].type, op.splat.tobytes())  # type: ignore[attr-defined]
+        return (op.results[0].type, value.tobytes()) if value.nbytes <= _LIMIT else None
+    if kind is OptimizationBarrier or kind is CustomCall or op.side_effect:
+        return None
+    for _ in op.regions():
+        return None
+    attributes = [getattr(op, name) for name in attribute_names(kind)]
+    return (kind, *attributes, *map(id, op.operands), *[r.type for r in op.results])

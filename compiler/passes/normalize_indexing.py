@@ -1,0 +1,100 @@
+"""Gather and scatter in one simple form each: B start vectors, one slice of the operand's rank per start.
+
+    %r = gather(%x, %indices) offset_dims=.. collapsed_slice_dims=.. start_index_map=..
+    ->
+    %s = indices as i32[B, d]    %g = gather_slices(%x, %s): [B, *slice_sizes]    %r = transpose(reshape(%g))
+
+Batching dimensions become one more column of the starts. Index types narrow to i32 by clamping into its range, so
+that what was out of bounds stays so.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..frontend import Module
+from ..ir.builder import Builder
+from ..ir.graph import Op, TensorType, Value
+from ..ir.ops import Gather, GatherSlices, Scatter, ScatterSlices
+from ..ir.rewrite import rewrite
+from ..isa.dtypes import DType
+
+_LARGEST = (1 << 31) - 1
+
+
+def normalize_indexing(module: Module, target: object) -> None:
+    """Replace every Gather and Scatter, in place."""
+    rewrite(module.main, _normalize)
+
+
+def _normalize(op: Op, b: Builder) -> list[Value] | None:
+    if isinstance(op, Gather):
+        return [_gather(op, b)]
+    if isinstance(op, Scatter):
+        return _scatter(op, b)
+    return None
+
+
+def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ...]) -> tuple[Value, tuple[int, ...]]:
+    """Return the starts as i32[B, d + len(batching)] and the batch shape that B linearises."""
+    rank = indices.type.rank
+    if vector_dim == rank:
+        indices = b.reshape(indices, (*indices.shape, 1))
+    batch_dims = [d for d in range(indices.type.rank) if d != vector_dim]
+    indices = b.transpose(indices, [*batch_dims, vector_dim])
+    batch = indices.shape[:-1]
+    info_dtype = indices.dtype
+    if info_dtype in (DType.u32, DType.u64, DType.i64):
+        indices = b.binary("min", indices, b.like(indices, _LARGEST))
+        if info_dtype is DType.i64:
+            indices = b.binary("max", indices, b.like(indices, -_LARGEST - 1))
+    indices = b.convert(indices, DType.i32)
+    columns = [b.reshape(indices, (prod(batch), indices.shape[-1]))]
+    for d in batching:
+        column = b.iota((*batch, 1), d - (d > vector_dim))
+        columns.append(b.reshape(column, (prod(batch), 1)))
+    if columns[0].shape[1] == 0 and len(columns) > 1:
+        columns = columns[1:]
+    return b.concatenate(columns, 1), batch
+
+
+def _gather(op: Gather, b: Builder) -> Value:
+    x, indices = op.operands
+    starts, batch = _starts(b, indices, op.index_vector_dim, op.start_indices_batching_dims)
+    index_map = (*op.start_index_map, *op.operand_batching_dims)
+    out = op.result
+    slices = b.emit(
+        GatherSlices([x, starts], index_map, op.slice_sizes, op.indices_are_sorted and not op.operand_batching_dims),
+        TensorType((starts.shape[0], *op.slice_sizes), x.dtype),
+    )
+    dropped = (*op.collapsed_slice_dims, *op.operand_batching_dims)
+    kept = [n for d, n in enumerate(op.slice_sizes) if d not in dropped]
+    slices = b.reshape(slices, (*batch, *kept))
+    # Result dimension d is the next offset dimension if it is one, else the next batch dimension.
+    order, next_batch, next_offset = [], 0, len(batch)
+    for d in range(out.type.rank):
+        if d in op.offset_dims:
+            order.append(next_offset)
+            next_offset += 1
+        else:
+            order.append(next_batch)
+            next_batch += 1
+    return b.transpose(slices, order)
+
+
+def _scatter(op: Scatter, b: Builder) -> list[Value]:
+    n = len(op.results)
+    inputs, indices, updates = op.operands[:n], op.operands[n], op.operands[n + 1 :]
+    starts, batch = _starts(b, indices, op.index_vector_dim, op.scatter_indices_batching_dims)
+    index_map = (*op.scatter_dims_to_operand_dims, *op.input_batching_dims)
+    dropped = (*op.inserted_window_dims, *op.input_batching_dims)
+    slices = []
+    for x, update in zip(inputs, updates):
+        scatter_dims = [d for d in range(update.type.rank) if d not in op.update_window_dims]
+        moved = b.transpose(update, [*scatter_dims, *op.update_window_dims])
+        extents = iter(moved.shape[len(batch) :])
+        window = [1 if d in dropped else next(extents) for d in range(x.type.rank)]
+        slices.append(b.reshape(moved, (prod(batch), *window)))
+    is_sorted = op.indices_are_sorted and not op.input_batching_dims
+    same = ScatterSlices([*inputs, starts, *slices], op.kind, index_map, is_sorted, op.unique_indices, op.body)
+    return b.emit_op(same, [r.type for r in op.results])
