@@ -169,7 +169,8 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                     visit(c.values[3], times * count)
                 case "case":
                     assumptions.append("a conditional counts as its first branch")
-                    visit(c.values[1][0], times)
+                    for i, branch in enumerate(c.values[1]):
+                        visit(branch, 0 if i else times)
 
     visit(program.functions[0].commands, 1)
     return launches, aicpu

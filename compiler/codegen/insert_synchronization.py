@@ -191,7 +191,8 @@ class _Synchronizer:
                 seen.setdefault((later.vector_core, q), []).append((b, ys))
 
     def _emit_forward(self, earlier: _Node, later: _Node, p: Pipe, q: Pipe, touch: _Touch) -> None:
-        slotted = touch.slots > 1 and earlier.children is None and later.children is None
+        inner = _defined(earlier) | _defined(later)  # registers that mean nothing between the two
+        slotted = touch.slots > 1 and not any(register in inner for register, _ in touch.slot.terms)
         count = touch.slots if slotted else 1
         base = self._reserve(earlier.vector_core, p, q, count) if Pipe.S not in (p, q) else None
         if base is None:
@@ -284,6 +285,15 @@ def _flag(name: str, p: Pipe, q: Pipe, event: Affine) -> Instruction:
 def _drain(p: Pipe) -> list[Instruction]:
     event = Affine(_DRAIN_EVENT)
     return [_flag("set_flag", p, Pipe.S, event), _flag("wait_flag", p, Pipe.S, event)]
+
+
+def _defined(node: _Node) -> set[int]:
+    """Registers that the blocks of a node define."""
+    if node.children is None:
+        return set()
+    own = {node.instruction.values[0]} if node.instruction.spec.name != "when" else set()
+    inner = {c.instruction.values[0] for c in node.children if c.instruction.spec.group == "scalar"}
+    return own.union(inner, *map(_defined, node.children))
 
 
 def _by_pipe(node: _Node) -> dict[Pipe, list[_Touch]]:

@@ -12,6 +12,7 @@ from ..ir.ops import Case, Constant, While
 from ..ir.schedule import AicpuLaunch, Launch, Region, Rename, Step
 from ..passes.fuse_regions import fuse_regions
 from ..targets import Target
+from .allocate_tiles import allocate_tiles
 from .insert_synchronization import insert_synchronization
 from .lower_region import lower_region, region_key
 
@@ -117,6 +118,7 @@ class Scheduler:
             steps = lower_region(region, self.target)
             for step in steps:
                 if isinstance(step, Launch):
+                    allocate_tiles(step.kernel, self.target)
                     insert_synchronization(step.kernel)
             self._lowered[key] = (region, steps)
             return steps

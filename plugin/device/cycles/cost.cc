@@ -37,21 +37,27 @@ Extent extent(const Walk& walk, const TileOperand& operand) {
   return {walk.value(t.valid_rows), walk.value(t.valid_columns), t.dtype};
 }
 
-// Contiguous segments of a view: trailing dimensions that lie without gaps form one.
+// Contiguous segments of a view: the dimensions, by stride, that lie without gaps form one, in whatever order the tile
+// takes them (a transposing load reads GM like any other).
 Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
   const int64_t size = dtype_bytes(walk.kernel().arguments[view.argument].dtype);
   Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, 0};
-  bool gap = false;
-  for (size_t d = view.shape.size(); d-- > 0;) {
+  std::pair<int64_t, int64_t> dims[5];  // stride in bytes, extent
+  int rank = 0;
+  for (size_t d = 0; d < view.shape.size(); ++d) {
     const int64_t n = walk.value(view.shape[d]), step = view.strides[d] * size;
-    if (n == 0) return {};
+    if (n <= 0) return {};
     if (n == 1 || step == 0) continue;  // a broadcast is read once
-    if (!gap && std::abs(step) == t.row_bytes) {
-      t.row_bytes *= n;
+    if (step < 0) t.first += (n - 1) * step;
+    dims[rank++] = {std::abs(step), n};
+  }
+  std::sort(dims, dims + rank);
+  for (int d = 0; d < rank; ++d) {
+    if (t.rows == 1 && dims[d].first == t.row_bytes) {
+      t.row_bytes *= dims[d].second;
     } else {
-      if (!gap) t.row_step = step;
-      gap = true;
-      t.rows *= n;
+      if (t.rows == 1) t.row_step = dims[d].first;
+      t.rows *= dims[d].second;
     }
   }
   return t;
