@@ -264,5 +264,7 @@ def _holds_graph(value: object) -> bool:
 
 def _show(value: object) -> str:
     if isinstance(value, np.ndarray):
+        if value.size > 1 and not any(value.strides):
+            return f"splat({value.reshape(-1)[:1][0]})"
         return np.array2string(value, threshold=8, separator=",").replace("\n", "") if value.size <= 8 else "<...>"
     return str(value).replace(" ", "")

@@ -98,6 +98,8 @@ class DType(Enum):
         """Return the type of a NumPy dtype; KeyError if there is none."""
         return _BY_NUMPY[np.dtype(dtype)]  # type: ignore[arg-type]
 
+    __hash__ = object.__hash__  # members are unique; Enum's own hash is a Python call, felt in every dict of types
+
     def __str__(self) -> str:
         return self.name
 

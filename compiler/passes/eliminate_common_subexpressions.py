@@ -9,7 +9,7 @@ repeat in a loop is dear to keep in memory.
 from __future__ import annotations
 
 from ..frontend import Module
-from ..ir.graph import Graph, Op, Value, attribute_names
+from ..ir.graph import Graph, Op, Value, attribute_names, region_names
 from ..ir.ops import Constant, CustomCall, OptimizationBarrier
 
 _LIMIT = 4096  # bytes of constants that are compared
@@ -49,7 +49,8 @@ def expression_key(op: Op) -> object:
         return (op.results[0].type, value.tobytes()) if value.nbytes <= _LIMIT else None
     if kind is OptimizationBarrier or kind is CustomCall or op.side_effect:
         return None
-    for _ in op.regions():
+    if region_names(kind) and any(True for _ in op.regions()):
         return None
-    attributes = [getattr(op, name) for name in attribute_names(kind)]
-    return (kind, *attributes, *map(id, op.operands), *[r.type for r in op.results])
+    state = op.__dict__
+    attributes = [state[name] for name in attribute_names(kind)]
+    return (kind, op.results[0].type, *map(id, op.operands), *attributes)

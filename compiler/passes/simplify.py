@@ -3,6 +3,7 @@
     reshape(reshape(%x))               ->  reshape(%x)
     broadcast_in_dim(constant 1.0)     ->  constant 1.0 of the larger shape (still one element of storage)
     max(%x, -inf), mul(%x, 1)          ->  %x
+    exp(reshape(%x): [n,1])            ->  reshape(exp(%x)): [n,1]
     dot(transpose(%x), %y)             ->  dot(%x, %y) with other dimension numbers
 
 Nothing here changes a bit of any result, NaN payloads aside. The rules of each family are in simplify_*.py.
@@ -17,6 +18,8 @@ from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
 from .simplify_contraction import simplify_dot
 from .simplify_elementwise import (
+    ELEMENTWISE,
+    drop_unit_dimensions,
     simplify_binary,
     simplify_compare,
     simplify_convert,
@@ -64,6 +67,8 @@ def _simplify(op: Op, b: Builder) -> list[Value] | None:
     if rule is None:
         return None
     new = rule(op, b)
+    if new is None and type(op) in ELEMENTWISE:
+        new = drop_unit_dimensions(op, b)
     if new is None:
         return None
     # What a rule made may be simple in turn: an op it just appended is offered to the rules again.

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..ir import ops
 from ..ir.builder import Builder, splat_element
-from ..ir.graph import Value
+from ..ir.graph import Op, TensorType, Value
 from ..ir.identities import identity_element
 from ..isa.dtypes import DType
+from .simplify_shape import without_ones
 
 _EXACT = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 _EXACT |= {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
@@ -160,3 +161,38 @@ def _holds(source: DType, middle: DType) -> bool:
     if source.is_integer and middle.is_integer:
         return middle.bytes > source.bytes and (middle.kind == "i" or source.kind == "u")
     return False
+
+
+ELEMENTWISE = {ops.Unary, ops.Binary, ops.Compare, ops.Select, ops.Convert}
+
+
+def drop_unit_dimensions(op: Op, b: Builder) -> Value | None:
+    """Compute before a reshape that only adds dimensions of size 1, not after it: all operands are such or splats."""
+    result = op.results[0]
+    if 1 not in result.shape:
+        return None
+    source = None
+    for x in op.operands:
+        inner = x.producer
+        if isinstance(inner, ops.Reshape) and inner.operands[0].type.rank < x.type.rank:
+            shape = inner.operands[0].shape
+            if source not in (None, shape) or without_ones(shape) != without_ones(x.shape):
+                return None
+            source = shape
+        elif splat_element(x) is None:
+            return None
+    if source is None:
+        return None
+    operands = [
+        x.producer.operands[0]
+        if isinstance(x.producer, ops.Reshape)
+        else b.constant(splat_element(x), _shaped(x, source))
+        for x in op.operands
+    ]
+    inner = op.clone(operands)
+    b.ops.append(inner.with_results([_shaped(result, source)], op.loc))
+    return b.reshape(inner.results[0], result.shape)
+
+
+def _shaped(x: Value, shape: tuple[int, ...]) -> TensorType:
+    return TensorType(shape, x.dtype)
