@@ -125,11 +125,12 @@ class Affine:
         return self.const + sum(c * registers[r] for r, c in self.terms)
 
     def __str__(self) -> str:
-        text = "".join(f" + {c}*%r{r}" if c != 1 else f" + %r{r}" for r, c in self.terms)
-        text = text.replace("+ -", "- ")
-        if not self.terms:
-            return str(self.const)
-        return (f"{self.const}{text}" if self.const else text.removeprefix(" + ")).strip()
+        parts = [str(self.const)] if self.const or not self.terms else []
+        for register, coefficient in self.terms:
+            sign = "-" if coefficient < 0 else "+"
+            factor = "" if abs(coefficient) == 1 else f"{abs(coefficient)}*"
+            parts.append(f"{sign} {factor}%r{register}")
+        return " ".join(parts).removeprefix("+ ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The text of single operands, and of one instruction as a line; the inverse is in parse_text.py.
+"""The text of single operands, and of one instruction as a line; the inverse is in parse_kernel.py.
 
     pto.tload ins(%g0[64*%r0 : 64, 64 | 32 : 4096, 64, 1]) outs(%t0[%r4])
     %r5 = pto.smin ins(64, 200 - 64*%r0)

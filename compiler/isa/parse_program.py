@@ -1,0 +1,112 @@
+"""Reads the text of a program back; its commands are parsed by their declared fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import TensorType
+from ..ir.program import SLOT_KINDS, Command, Function, Program, Slot
+from .parse_kernel import KernelParser
+from .stream import AICPU, COMMANDS
+
+_PARTS = ("parameter", "result", "metadata", "constants", "kernel", "function")
+_COMMANDS = {spec.name: spec for spec in COMMANDS}
+_AICPU = {spec.name for spec in AICPU}
+
+
+def parse_program(text: str) -> Program:
+    """Return the program that `text` describes; TextError says which line is wrong."""
+    parser = _ProgramParser(text)
+    program = parser.program()
+    parser.expect_end()
+    return program
+
+
+class _ProgramParser(KernelParser):
+    def program(self) -> Program:
+        self.expect("program")
+        name = self.name()
+        self.expect("target")
+        program = Program(name, self.name(), [], [], [])
+        self.expect("{")
+        while not self.has("}"):
+            kind = self.one_of(_PARTS, "part of a program")
+            if kind == "parameter":
+                program.parameters.append(self._type())
+            elif kind == "result":
+                program.results.append(self._type())
+                program.result_alias.append(self.integer() if self.has("alias") else -1)
+            elif kind == "metadata":
+                key = self.string()
+                program.metadata[key] = self._bytes() if self.peek == "{" else self.string()
+            elif kind == "constants":
+                program.constants = self._bytes()
+            else:
+                self.next -= 1
+                program.kernels.append(self.kernel()) if kind == "kernel" else program.functions.append(self.function())
+        return program
+
+    def _type(self) -> TensorType:
+        dtype = self.dtype()
+        self.expect("[")
+        return TensorType(tuple(self.items("]", self.integer)), dtype)
+
+    def _bytes(self) -> bytes:
+        self.expect("{")
+        pieces = []
+        while not self.has("}"):
+            pieces.append(bytes.fromhex(self.string()))
+        return b"".join(pieces)
+
+    def function(self) -> Function:
+        self.expect("function")
+        name = self.name()
+        self.expect("frame", "(")
+        function = Function(name, frame_bytes=self.integer())
+        self.expect(")", "{")
+        while self.peek.startswith("%s"):
+            self._numbered("s", len(function.slots))
+            kind, offset = self.one_of(SLOT_KINDS, "kind of slot"), self.integer()
+            self.expect(":")
+            function.slots.append(Slot(kind, offset, self.integer()))
+        function.commands = self._region()
+        return function
+
+    def _region(self) -> list[Command]:
+        """Take commands up to and with the closing brace."""
+        commands = []
+        while not self.has("}"):
+            spec = _COMMANDS[self.one_of(_COMMANDS, "command")]
+            values = []
+            for name, kind in spec.fields:
+                values.append(self._regions(name) if kind == "regions" else self._field(name, kind))
+            commands.append(Command(spec, tuple(values)))
+        return commands
+
+    def _regions(self, name: str) -> list[list[Command]]:
+        regions = []
+        while self.has(name):
+            self.expect("{")
+            regions.append(self._region())
+        return regions
+
+    def _field(self, name: str, kind: str) -> Any:
+        self.expect(name)
+        if kind == "region":
+            self.expect("{")
+            return self._region()
+        self.expect("=")
+        if kind == "slot":
+            return self.reference("s")
+        if kind in ("kernel", "function"):
+            self.name()
+            self.expect("#")
+            return self.integer()
+        if kind == "int":
+            return self.integer()
+        if kind == "aicpu":
+            return self.one_of(_AICPU, "AICPU kernel")
+        self.expect("[")
+        if kind == "pairs":
+            return self.items("]", lambda: (self.reference("s"), self.reference("s")))
+        return self.items("]", lambda: self.reference("s") if kind == "slots" else self.integer())

@@ -1,0 +1,147 @@
+"""The text form of kernels and programs, in PTO's style. A page of text, a Kernel and its bytes are the same thing.
+
+    kernel @double aiv grid(16) registers(2) {
+      %g0 = argument f32[65536]
+      %g1 = argument f32[65536] writes
+      %t0 = pto.alloc_tile : !pto.tile_buf<loc=vec, dtype=f32, rows=16, cols=64, address=0, slots=2, stride=4096>
+      pto.loop %r1 = 0 to 4 step 1 {
+        pto.tload ins(%g0[4096*%r0 + 1024*%r1 : 16 | 64 : 64, 1]) outs(%t0[%r1])
+        pto.tadd ins(%t0[%r1], %t0[%r1]) outs(%t0[%r1])
+        pto.tstore ins(%t0[%r1]) outs(%g1[4096*%r0 + 1024*%r1 : 16 | 64 : 64, 1])
+      }
+    }
+
+text_operands.py writes single instructions, parse_kernel.py and parse_program.py read it back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from ..ir.kernel import Argument, Kernel, Tile
+from ..ir.program import Command, Function, Program
+from .model import Affine, Layout
+from .parse_kernel import parse_kernel
+from .parse_program import parse_program
+from .text_operands import print_instruction
+from .text_tokens import TextError
+
+__all__ = ["TextError", "parse_kernel", "parse_program", "print_kernel", "print_program"]
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.$-]+")
+_HEX_LINE = 64  # bytes
+
+
+def print_kernel(kernel: Kernel) -> str:
+    """Return a kernel's text; parse_kernel gives the kernel back."""
+    return "\n".join(_kernel_lines(kernel))
+
+
+def print_program(program: Program, constants: bool = True) -> str:
+    """Return a program's text; parse_program gives the program back.
+
+    `constants=False` leaves the bytes of constants and of binary metadata out, for reading only.
+    """
+    lines = [f"program {_name(program.name)} target {_name(program.target)} {{"]
+    lines += [f"  parameter {t.dtype}[{_list(t.shape)}]" for t in program.parameters]
+    for t, alias in zip(program.results, program.result_alias, strict=True):
+        lines.append(f"  result {t.dtype}[{_list(t.shape)}]" + (f" alias {alias}" if alias >= 0 else ""))
+    for key, value in program.metadata.items():
+        lines += _metadata_lines(key, value, constants)
+    if program.constants:
+        lines += _hex_lines("  constants", program.constants, constants)
+    for kernel in program.kernels:
+        lines += ["", *("  " + line for line in _kernel_lines(kernel))]
+    for function in program.functions:
+        lines += ["", *("  " + line for line in _function_lines(program, function))]
+    return "\n".join([*lines, "}"])
+
+
+def print_tile(number: int, tile: Tile) -> str:
+    """Return the declaration of a tile; what has its usual value is left out."""
+    fields = [f"loc={tile.loc.name}", f"dtype={tile.dtype}", f"rows={tile.rows}", f"cols={tile.columns}"]
+    if (tile.valid_rows, tile.valid_columns) != (Affine(tile.rows), Affine(tile.columns)):
+        fields.append(f"valid=[{tile.valid_rows}, {tile.valid_columns}]")
+    if tile.layout != Layout.nd:
+        fields.append(f"layout={tile.layout.name}")
+    numbers = (("address", tile.address, -1), ("slots", tile.slots, 1), ("stride", tile.slot_stride, 0))
+    for name, value, usual in numbers:
+        if value != usual:
+            fields.append(f"{name}={value}")
+    return f"%t{number} = pto.alloc_tile : !pto.tile_buf<{', '.join(fields)}>"
+
+
+def _list(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _name(name: str) -> str:
+    return f"@{name}" if _PLAIN_NAME.fullmatch(name) else f"@{json.dumps(name)}"
+
+
+def _argument(number: int, argument: Argument) -> str:
+    return f"%g{number} = argument {argument.dtype}[{argument.size}]" + (" writes" if argument.writes else "")
+
+
+def _kernel_lines(kernel: Kernel) -> Iterator[str]:
+    yield f"kernel {_name(kernel.name)} {kernel.core} grid({_list(kernel.grid)}) registers({kernel.registers}) {{"
+    yield from (f"  {_argument(i, a)}" for i, a in enumerate(kernel.arguments))
+    yield from (f"  {print_tile(i, t)}" for i, t in enumerate(kernel.tiles))
+    depth = 1
+    for instruction in kernel.body:
+        depth -= instruction.spec.name == "end"
+        yield "  " * depth + print_instruction(instruction.spec, instruction.values)
+        depth += instruction.spec.opens
+    yield "}"
+
+
+def _hex_lines(head: str, data: bytes, whole: bool) -> list[str]:
+    if not whole:
+        return [f"{head} {{ ... {len(data)} bytes }}"]
+    pieces = [data[i : i + _HEX_LINE].hex() for i in range(0, len(data), _HEX_LINE)]
+    return [f"{head} {{", *(f'    "{piece}"' for piece in pieces), "  }"]
+
+
+def _metadata_lines(key: str, value: str | bytes, whole: bool) -> list[str]:
+    head = f"  metadata {json.dumps(key)}"
+    return [f"{head} {json.dumps(value)}"] if isinstance(value, str) else _hex_lines(head, value, whole)
+
+
+def _function_lines(program: Program, function: Function) -> Iterator[str]:
+    yield f"function {_name(function.name)} frame({function.frame_bytes}) {{"
+    for number, slot in enumerate(function.slots):
+        yield f"  %s{number} = {slot.kind} {slot.offset} : {slot.bytes}"
+    yield from _command_lines(program, function.commands, "  ")
+    yield "}"
+
+
+def _command_lines(program: Program, commands: list[Command], indent: str) -> Iterator[str]:
+    for c in commands:
+        line = f"{indent}{c.spec.name}"
+        for (name, kind), value in zip(c.spec.fields, c.values, strict=True):
+            if kind in ("region", "regions"):
+                for region in [value] if kind == "region" else value:
+                    yield f"{line} {name} {{"
+                    yield from _command_lines(program, region, indent + "  ")
+                    line = f"{indent}}}"
+            else:
+                line += f" {name}={_field(program, kind, value)}"
+        yield line
+
+
+def _field(program: Program, kind: str, value: object) -> str:
+    if kind in ("kernel", "function"):
+        owners = program.kernels if kind == "kernel" else program.functions
+        assert isinstance(value, int)
+        return f"{_name(owners[value].name if value < len(owners) else '?')}#{value}"
+    if kind == "slot":
+        return f"%s{value}"
+    if kind == "slots":
+        return f"[{', '.join(f'%s{s}' for s in value)}]"  # type: ignore[union-attr]
+    if kind == "pairs":
+        return f"[{', '.join(f'%s{a} %s{b}' for a, b in value)}]"  # type: ignore[union-attr]
+    if kind == "ints":
+        return f"[{', '.join(str(int(v)) for v in value)}]"  # type: ignore[union-attr]
+    return str(value)

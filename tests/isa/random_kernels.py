@@ -1,0 +1,105 @@
+"""Random kernels and programs for round trips: well formed to encode and print, without meaning."""
+
+import struct
+
+from jax_ascend.compiler.ir.graph import TensorType
+from jax_ascend.compiler.ir.kernel import CORES, Argument, Instruction, Kernel, Tile
+from jax_ascend.compiler.ir.program import SLOT_KINDS, Command, Function, Program, Slot
+from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
+from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
+
+NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
+           struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000123))[0]]  # fmt: skip
+
+
+def integer(rng):
+    return rng.choice([0, 1, -1, rng.randint(-99, 99), rng.randint(-(2**40), 2**40)])
+
+
+def affine(rng, registers):
+    chosen = sorted(rng.sample(range(registers), rng.randint(0, min(3, registers))))
+    return Affine(integer(rng), tuple((r, integer(rng) or 5) for r in chosen))
+
+
+def operand(rng, kernel, kind, values):
+    if kind == "tile":
+        return TileRef(rng.randrange(len(kernel.tiles)), affine(rng, kernel.registers))
+    if kind == "affine":
+        return affine(rng, kernel.registers)
+    if kind == "view":
+        rank = rng.randint(0, 5)
+        shape = tuple(affine(rng, kernel.registers) for _ in range(rank))
+        strides = tuple(integer(rng) for _ in range(rank))
+        argument, offset = rng.randrange(len(kernel.arguments)), affine(rng, kernel.registers)
+        return View(argument, offset, shape, strides, rng.randint(0, rank))
+    if kind == "imm":
+        return rng.choice(NUMBERS)
+    if kind == "enum":
+        return rng.choice(values)
+    if kind == "register":
+        return rng.randrange(kernel.registers)
+    return tuple(integer(rng) for _ in range(rng.randint(0, 6)))
+
+
+def random_kernel(rng, name="k"):
+    kernel = Kernel(name, rng.choice(CORES), tuple(rng.randint(1, 9) for _ in range(rng.randint(1, 3))))
+    kernel.registers = len(kernel.grid) + rng.randint(0, 6)
+    dtypes = list(DType)
+    kernel.arguments = [
+        Argument(rng.choice(dtypes), rng.randint(0, 9999), rng.random() < 0.5) for _ in range(rng.randint(1, 4))
+    ]
+    for _ in range(rng.randint(1, 8)):
+        rows, columns = rng.randint(1, 99), rng.randint(1, 99)
+        valid = (Affine(rows), Affine(columns))
+        if rng.random() < 0.5:
+            valid = affine(rng, kernel.registers), affine(rng, kernel.registers)
+        place = (rng.choice([-1, 0, 64, 4096]), rng.choice([1, 2]), rng.choice([0, 512]))
+        kernel.tiles.append(
+            Tile(rng.choice(list(Loc)), rng.choice(dtypes), rows, columns, rng.choice(list(Layout)), *place, *valid)
+        )
+    depth = 0
+    specs = list(instruction_set().values())
+    for _ in range(rng.randint(0, 40)):
+        spec = rng.choice(specs)
+        if spec.name == "end" and not depth:
+            continue
+        depth += spec.opens - (spec.name == "end")
+        values = tuple(operand(rng, kernel, o.kind, o.values) for o in spec.operands)
+        kernel.body.append(Instruction(spec, values))
+    kernel.body += [Instruction(instruction_set()["end"], ()) for _ in range(depth)]
+    return kernel
+
+
+def random_commands(rng, program, slots, depth=0):
+    fields = {
+        "slot": lambda: rng.randrange(slots),
+        "slots": lambda: [rng.randrange(slots) for _ in range(rng.randint(0, 5))],
+        "kernel": lambda: rng.randrange(len(program.kernels)),
+        "function": lambda: rng.randrange(len(program.functions)),
+        "int": lambda: integer(rng),
+        "ints": lambda: [integer(rng) for _ in range(rng.randint(0, 5))],
+        "aicpu": lambda: rng.choice(AICPU).name,
+        "pairs": lambda: [(rng.randrange(slots), rng.randrange(slots)) for _ in range(rng.randint(0, 3))],
+        "region": lambda: random_commands(rng, program, slots, depth + 1),
+        "regions": lambda: [random_commands(rng, program, slots, depth + 1) for _ in range(rng.randint(0, 3))],
+    }
+    flat = [c for c in COMMANDS if not any(kind.startswith("region") for _, kind in c.fields)]
+    chosen = [rng.choice(COMMANDS if depth < 2 else flat) for _ in range(rng.randint(0, 4))]
+    return [Command(spec, tuple(fields[kind]() for _, kind in spec.fields)) for spec in chosen]
+
+
+def random_program(rng):
+    types = [[TensorType(tuple(rng.randint(0, 9) for _ in range(rng.randint(0, 3))), rng.choice(list(DType)))
+              for _ in range(rng.randint(0, 3))] for _ in range(2)]  # fmt: skip
+    aliases = [rng.choice([-1, 0]) for _ in types[1]]
+    program = Program(rng.choice(["main", "jit f<x>", 'a "b"\n']), "ascend910b", *types, aliases)
+    program.metadata = {"name": "ä b", "blob": bytes(rng.randrange(256) for _ in range(rng.randint(1, 99))) + b"\xff"}
+    program.constants = bytes(rng.randrange(256) for _ in range(rng.randint(0, 200)))
+    program.kernels = [random_kernel(rng, rng.choice(["k", "softmax.1", "jit(f)/x"])) for _ in range(rng.randint(1, 3))]
+    program.functions = [Function(f"f{i}", frame_bytes=64 * i) for i in range(rng.randint(1, 3))]
+    for function in program.functions:
+        numbers = [rng.randint(0, 99) for _ in range(rng.randint(1, 9))]
+        function.slots = [Slot(rng.choice(SLOT_KINDS), n, n + 1) for n in numbers]
+        function.commands = random_commands(rng, program, len(function.slots))
+    return program
