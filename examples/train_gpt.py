@@ -120,7 +120,7 @@ def loss_of(params, tokens, config, key=None):
     return optax.softmax_cross_entropy_with_integer_labels(predicted, tokens[:, 1:]).mean()
 
 
-def make_optimizer(steps, rate=3e-3):
+def make_optimizer(steps, rate=2e-3):
     """Return AdamW with decay on matrices only, clipping, warm-up over a twentieth and cosine decay."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(steps // 20, 1), max(steps, 2), rate / 10)
     matrices = functools.partial(jax.tree.map, lambda p: p.ndim > 1)
@@ -159,12 +159,12 @@ def write(params, key, config, length):
 
 
 def main(argv=None):
-    parser = argument_parser(__doc__.splitlines()[0], steps=400)
+    parser = argument_parser(__doc__.splitlines()[0], steps=1000)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="type of the activations")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--context", type=int, default=128, help="tokens the model sees")
+    parser.add_argument("--context", type=int, default=64, help="tokens the model sees")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sample", type=int, default=400, help="characters to write at the end")
     args = parser.parse_args(argv)

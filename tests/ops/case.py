@@ -125,8 +125,9 @@ def gradient(function, *arrays):
         full = list(arrays)
         for i, part in zip(chosen, parts):
             full[i] = part
-        results = [r for r in jax.tree.leaves(function(*full)) if jnp.issubdtype(r.dtype, jnp.floating)]
-        return sum((r.astype(jnp.float32) * weights(r.shape)).sum() for r in results)
+        results = map(jnp.asarray, jax.tree.leaves(function(*full)))
+        chosen_results = (r for r in results if jnp.issubdtype(r.dtype, jnp.floating))
+        return sum((r.astype(jnp.float32) * weights(r.shape)).sum() for r in chosen_results)
 
     return jax.grad(total)([arrays[i] for i in chosen])
 
