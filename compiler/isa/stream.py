@@ -53,4 +53,7 @@ AICPU = (
               "element dtype, index dtype, combine (0 assign, 1 add, 2 mul, 3 min, 4 max, 5 and, 6 or), operand rank, shape..., B, d, the d "
               "operand dimensions indexed..., number of window dimensions, per window dimension: operand dimension, extent; updates are [B, windows...]",
               "irregular scatter whose windows are not rows of contiguous memory, or that combines by mul/min/max"),
+    AicpuSpec("top_k",
+              "slots: values, indices i32, operand; ints: element dtype, rows, columns, k, largest",
+              "partial sort with indices of any element type; equal elements keep their order"),
 )  # fmt: skip

@@ -1,0 +1,30 @@
+"""Kernels whose addresses are data: gathers, scatters, updates of slices; and the AICPU's share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...ir.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
+from ...ir.schedule import Region, Step
+from ...targets import Target
+from .aicpu import lower_sort, lower_top_k
+from .gather_slices import lower_gather_slices
+from .scatter_slices import lower_scatter_slices
+from .update_slice import lower_update_slice
+
+_LOWERINGS: dict[type, Callable[[Any, Target], list[Step]]] = {
+    GatherSlices: lower_gather_slices,
+    ScatterSlices: lower_scatter_slices,
+    DynamicUpdateSlice: lower_update_slice,
+    Sort: lower_sort,
+    TopK: lower_top_k,
+}
+INDEXING_OPS = (GatherSlices, ScatterSlices, DynamicUpdateSlice)
+AICPU_OPS = (Sort, TopK)
+
+
+def lower_indexing_region(region: Region, target: Target) -> list[Step]:
+    """Return the launches of a region of kind "indexing" or "aicpu": one op, taken alone."""
+    (op,) = region.ops
+    return _LOWERINGS[type(op)](op, target)

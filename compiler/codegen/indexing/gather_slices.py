@@ -1,0 +1,65 @@
+"""GatherSlices: element offsets by vector arithmetic, then rows (or single elements) by mgather.
+
+result[b, window] = x[starts[b] + window]    blocks share out the rows b; wide windows are cut into columns
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from ...ir.kernel import KernelBuilder
+from ...ir.ops import GatherSlices
+from ...ir.schedule import Launch, Step
+from ...isa.model import Affine, Loc
+from ...targets import Target
+from .window import (
+    INDEX,
+    as_column,
+    batch_loop,
+    check_offsets,
+    element_offsets,
+    loop_over,
+    rows_per_tile,
+    split_blocks,
+    split_window,
+    strides_of,
+)  # fmt: skip
+
+
+def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
+    """Return the launch that gathers; none for an empty result."""
+    x, starts = op.operands
+    result = op.result
+    if result.type.size == 0:
+        return []
+    check_offsets(x, op.name, op.loc)
+    batch, depth = starts.shape
+    strides = strides_of(x.shape)
+    window = split_window(op.slice_sizes, strides)
+    size = result.type.size // batch
+    rows = rows_per_tile(batch, window.row, max(x.dtype.bytes, INDEX.bytes), target.ub_bytes // 8)
+    rows = min(rows, max(8, -(-batch // target.vector_cores)))  # enough tiles for all cores
+    tiles = -(-batch // rows)
+    blocks, per_block = split_blocks(tiles, target.vector_cores)
+    b = KernelBuilder(f"gather_{x.dtype}_{batch}x{size}", "aiv", (blocks,))
+    source, index = b.argument(x.dtype, x.type.size), b.argument(INDEX, max(starts.type.size, 1))
+    out = b.argument(x.dtype, result.type.size, writes=True)
+    limits = [x.shape[d] - op.slice_sizes[d] for d in op.index_map]
+    steps = [strides[d] for d in op.index_map]
+    with ExitStack() as stack:
+        tile = batch_loop(b, b.blocks[0], tiles, per_block, stack)
+        count = b.minimum(rows, batch - tile * rows) if batch % rows else Affine(rows)
+        offsets = element_offsets(b, index, (batch, depth), tile * rows, count, rows, limits, steps, skip=False)
+        if size == 1:
+            moved = b.tile(Loc.vec, x.dtype, 1, rows, (1, count))
+            b.mgather(moved, b.view(source, 0, (1, 1), (0, 1)), offsets, "elem")
+            b.tstore(b.view(out, tile * rows, (1, count), (0, 1)), moved)
+        else:
+            column = as_column(b, offsets)
+            piece = loop_over(b, window, None, stack)
+            moved = b.tile(Loc.vec, x.dtype, rows, window.row, (count, piece.width))
+            view_strides = tuple(d.stride for d in window.columns)
+            b.mgather(moved, b.view(source, piece.offset, (1, *piece.shape), (0, *view_strides), 1), column, "row")
+            dense = tuple(d.dense for d in window.columns)
+            b.tstore(b.view(out, tile * rows * size + piece.dense, (count, *piece.shape), (size, *dense), 1), moved)
+    return [Launch(b.kernel, [x, starts, result], [result])]
