@@ -17,9 +17,8 @@ from ...isa.dtypes import DType
 from ...isa.model import Affine, Layout, Loc, TileRef
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
-from .groups import Group, Position, Tiling, group_size, locate, tile_group, unravel
-
-ZERO = Affine()
+from .groups import Group, Tiling, group_size, locate, tile_group, unravel
+from .panels import ZERO, Panels, counted, persistent, view_shape
 
 
 @dataclass(frozen=True)
@@ -110,22 +109,13 @@ class _Emitter:
         ]
         self.out = b.argument(problem.c.dtype, problem.c.size, writes=True)
         unit = max(1, FRACTAL_BYTES // problem.a.dtype.bytes)
-        self.panel_capacity = round_up(plan.k.capacity, unit)
-        self.step = min(plan.tiles.step, self.panel_capacity)
-        self.steps = -(-plan.k.capacity // self.step)  # per whole panel
+        self.panels = Panels(b, plan.k, round_up(plan.k.capacity, unit), plan.tiles.step)
 
     def run(self) -> Kernel:
         """Emit the loop over the block's tiles."""
-        b, block = self.kernel_builder, self.kernel_builder.blocks[0]
-        if self.total == self.blocks:
-            self._tile(block, ZERO)
-            return b.kernel
-        trips = Affine(self.total // self.blocks)
-        if self.total % self.blocks:
-            trips = b.scalar("sdiv", self.total + self.blocks - 1 - block, self.blocks)
-        with b.loop(0, trips) as turn:
-            self._tile(block + turn * self.blocks, turn)
-        return b.kernel
+        with persistent(self.kernel_builder, self.total) as (tile, turn):
+            self._tile(tile, turn)
+        return self.kernel_builder.kernel
 
     def _order(self, index: Affine) -> tuple[list[Affine], Affine, Affine]:
         """Return batch coordinates, row and column of tile `index`: down a few rows, then right."""
@@ -153,41 +143,26 @@ class _Emitter:
         self._declare()
         if p.bias:
             self._load_bias()
-        if plan.k.steps == 1:
-            self._panel(ZERO)
-        else:
-            with b.loop(0, plan.k.steps) as panel:
-                self._panel(panel)
+        with counted(b, plan.k.steps) as panel:
+            self._panel(panel)
         if plan.parts == 1:
             self._drain(0)
 
     def _declare(self) -> None:
         """Declare the tiles, once the registers of their valid regions exist."""
         b, p, plan, m, n = self.kernel_builder, self.p, self.plan, self.m, self.n
-        dtype, step = p.a.dtype, self.step
+        dtype, panels = p.a.dtype, self.panels
         columns = round_up(plan.n.capacity, FRACTAL)
-        self.k_count = ZERO + plan.k.tile
-        if plan.k.split.size % plan.k.tile:
-            self.k_count = Affine(0, ((b.register(), 1),))
-        k_extent = self.k_count * plan.k.inner_size
-        self.k_steps: Affine = Affine(self.steps)
-        self.k_valid: Affine = Affine(step)
-        if not k_extent.is_constant and self.steps > 1:
-            self.k_steps = Affine(0, ((b.register(), 1),))
-        if not k_extent.is_constant or plan.k.capacity % step:
-            self.k_valid = Affine(0, ((b.register(), 1),)) if self.steps > 1 else k_extent
-        self.k_extent = k_extent
-        self.l1a = b.tile(
-            Loc.mat, dtype, round_up(plan.m.capacity, FRACTAL), self.panel_capacity, (m.extent, k_extent), Layout.nz, 2
-        )
-        self.l1b = b.tile(Loc.mat, dtype, self.panel_capacity, columns, (k_extent, n.extent), Layout.zn, 2)
+        left_rows = round_up(plan.m.capacity, FRACTAL)
+        self.l1a = b.tile(Loc.mat, dtype, left_rows, panels.capacity, (m.extent, panels.extent), Layout.nz, 2)
+        self.l1b = b.tile(Loc.mat, dtype, panels.capacity, columns, (panels.extent, n.extent), Layout.zn, 2)
         self.part_counts = self._part_counts()
         self.left, self.right, self.acc = [], [], []
         rows = round_up(plan.part * plan.m.inner_size, FRACTAL)
         for count in self.part_counts:
             valid = count * plan.m.inner_size
-            self.left.append(b.tile(Loc.left, dtype, rows, step, (valid, self.k_valid), Layout.nz, 2))
-            self.right.append(b.tile(Loc.right, dtype, step, columns, (self.k_valid, n.extent), Layout.zn, 2))
+            self.left.append(b.tile(Loc.left, dtype, rows, panels.step, (valid, panels.valid), Layout.nz, 2))
+            self.right.append(b.tile(Loc.right, dtype, panels.step, columns, (panels.valid, n.extent), Layout.zn, 2))
             self.acc.append(
                 b.tile(Loc.acc, p.accumulator, rows, columns, (valid, n.extent), Layout.nz, 2 if plan.parts == 1 else 1)
             )
@@ -208,69 +183,43 @@ class _Emitter:
         columns = round_up(self.plan.n.capacity, FRACTAL)
         staged = b.tile(Loc.mat, bias.dtype, 1, columns, (1, n.extent))
         self.bias = b.tile(Loc.bias, bias.dtype, 1, columns, (1, n.extent))
-        shape, strides = self._extents(self.plan.n, n), self.plan.n.strides(2)
+        shape, strides = view_shape(self.plan.n, n), self.plan.n.strides(2)
         b.tload(staged, b.view(self.args[2], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1))
         b.tmov(self.bias, staged)
-
-    @staticmethod
-    def _extents(tiling: Tiling, at: Position) -> tuple[Affine | int, ...]:
-        return (at.count, *(d.size for d in tiling.inner))
 
     def _panel(self, panel: Affine) -> None:
         """Emit the loads and products of one panel of K; of several parts, each drains as soon as it is finished."""
         b, plan, m, n = self.kernel_builder, self.plan, self.m, self.n
-        k = self._locate_k(panel)
+        k = self.panels.enter(panel, 2)
         slot = self.turn * plan.k.steps + panel
-        k_shape = (self.k_count, *(d.size for d in plan.k.inner))
-        a_shape = (*self._extents(plan.m, m), *k_shape)
+        k_shape = view_shape(plan.k, k)
+        a_shape = (*view_shape(plan.m, m), *k_shape)
         a_strides = (*plan.m.strides(0), *plan.k.strides(0))
         b.tload(
             TileRef(self.l1a.tile, slot),
-            b.view(self.args[0], self.base[0] + m.offsets[0] + k[0], a_shape, a_strides, plan.m.rank),
+            b.view(self.args[0], self.base[0] + m.offsets[0] + k.offsets[0], a_shape, a_strides, plan.m.rank),
         )
-        b_shape = (*k_shape, *self._extents(plan.n, n))
+        b_shape = (*k_shape, *view_shape(plan.n, n))
         b_strides = (*plan.k.strides(1), *plan.n.strides(0))
         b.tload(
             TileRef(self.l1b.tile, slot),
-            b.view(self.args[1], self.base[1] + n.offsets[0] + k[1], b_shape, b_strides, plan.k.rank),
+            b.view(self.args[1], self.base[1] + n.offsets[0] + k.offsets[1], b_shape, b_strides, plan.k.rank),
         )
         for part in range(plan.parts):
-            if self.steps == 1:
-                self._step(panel, slot, ZERO, part)
-            else:
-                with b.loop(0, self.k_steps) as at:
-                    self._step(panel, slot, at, part)
+            with self.panels.each_step() as at:
+                self._step(panel, slot, at, part)
             if plan.parts > 1:
                 with b.when(panel - (plan.k.steps - 2)) if plan.k.steps > 1 else nullcontext():
                     self._drain(part)
 
-    def _locate_k(self, panel: Affine) -> list[Affine]:
-        """Emit the offsets of a panel in a and b, and its extents into their registers."""
-        b, k = self.kernel_builder, self.plan.k
-        *outer, at = unravel(b, panel, k.counts)
-        first = at * k.tile
-        if not self.k_count.is_constant:
-            b.smin(self.k_count.terms[0][0], Affine(k.tile), k.split.size - first)
-        if not self.k_steps.is_constant:
-            b.sdiv(self.k_steps.terms[0][0], self.k_extent + (self.step - 1), Affine(self.step))
-        offsets = []
-        for operand in range(2):
-            offset = first * k.split.strides[operand]
-            for coordinate, dim in zip(outer, k.outer, strict=True):
-                offset += coordinate * dim.strides[operand]
-            offsets.append(offset)
-        return offsets
-
     def _step(self, panel: Affine, slot: Affine, at: Affine, part: int) -> None:
         """Emit one step: L1 to L0A and L0B, and their product."""
-        b, plan = self.kernel_builder, self.plan
-        if self.steps > 1 and not self.k_valid.is_constant:
-            b.smin(self.k_valid.terms[0][0], Affine(self.step), self.k_extent - at * self.step)
-        done = panel * self.steps + at  # steps before this one
-        l0 = slot * self.steps + at
+        b, plan, step = self.kernel_builder, self.plan, self.panels.step
+        done = panel * self.panels.steps + at  # steps before this one
+        l0 = slot * self.panels.steps + at
         left, right = TileRef(self.left[part].tile, l0), TileRef(self.right[part].tile, l0)
-        b.textract(left, TileRef(self.l1a.tile, slot), Affine(part * plan.part * plan.m.inner_size), at * self.step)
-        b.textract(right, TileRef(self.l1b.tile, slot), at * self.step, ZERO)
+        b.textract(left, TileRef(self.l1a.tile, slot), Affine(part * plan.part * plan.m.inner_size), at * step)
+        b.textract(right, TileRef(self.l1b.tile, slot), at * step, ZERO)
         acc = TileRef(self.acc[part].tile, self._acc_slot)
         if not self.p.bias:
             b.tmatmul(acc, left, right, done)
@@ -290,7 +239,7 @@ class _Emitter:
         """Store one part of the tile."""
         b, plan, m, n = self.kernel_builder, self.plan, self.m, self.n
         row = part * plan.part * plan.m.split.strides[1]
-        shape = (self.part_counts[part], *(d.size for d in plan.m.inner), *self._extents(plan.n, n))
+        shape = (self.part_counts[part], *(d.size for d in plan.m.inner), *view_shape(plan.n, n))
         strides = (*plan.m.strides(1), *plan.n.strides(1))
         offset = self.base[2] + m.offsets[1] + n.offsets[1] + row
         view = b.view(self.out, offset, shape, strides, plan.m.rank)

@@ -6,11 +6,13 @@ transpose(x) ; dot ; convert   ->   one kernel: strided loads, product, conversi
 from __future__ import annotations
 
 from ...ir.graph import Op, Value
-from ...ir.ops import Convert, Dot, Transpose
+from ...ir.ops import Convert, Convolution, Dot, Transpose
 from ...ir.schedule import Launch, Region, Step
 from ...targets import Target
+from .convolution import convolution_problem, plan_axes
 from .dot import LAYOUT_OPS, Strided, apply_layout, dot_problem, row_major, whole
-from .gemm import emit_gemm
+from .emit_correlation import emit_correlation
+from .gemm import Gemm, emit_gemm
 
 
 class CubeLoweringError(Exception):
@@ -24,7 +26,7 @@ def lower_cube_region(region: Region, target: Target) -> list[Step]:
     views: dict[Value, Strided] = {}
     anchor: Op | None = None
     for op in region.ops:
-        if isinstance(op, Dot):
+        if isinstance(op, (Dot, Convolution)):
             anchor = op
         elif anchor is None and isinstance(op, LAYOUT_OPS):
             source = op.operands[0]
@@ -32,13 +34,20 @@ def lower_cube_region(region: Region, target: Target) -> list[Step]:
             if view is None:
                 raise CubeLoweringError(f"[cube region, {op.name} at {op.loc}] strides cannot express this operand.")
             views[op.result] = view
-    if not isinstance(anchor, Dot):
+    if not isinstance(anchor, (Dot, Convolution)):
         raise CubeLoweringError("[cube region] has no dot or convolution. Give it to another lowering.")
     lhs, rhs = (views.get(v) or whole(v) for v in anchor.operands)
     (result,) = region.outputs
     out = _result_strides(region.ops[region.ops.index(anchor) + 1 :], anchor, result)
-    problem = dot_problem(anchor, lhs, rhs, out, None, False)
-    return [Launch(emit_gemm(problem, target), [lhs.value, rhs.value, result], [result])]
+    if isinstance(anchor, Dot):
+        problem = dot_problem(anchor, lhs, rhs, out, None, False)
+    else:
+        problem = convolution_problem(anchor, lhs, rhs, out, False)
+    if isinstance(problem, Gemm):
+        kernel = emit_gemm(problem, target)
+    else:
+        kernel = emit_correlation(*plan_axes(problem, target), target)
+    return [Launch(kernel, [lhs.value, rhs.value, result], [result])]
 
 
 def _result_strides(ops: list[Op], anchor: Op, result: Value) -> Strided:
