@@ -1,6 +1,6 @@
 """Storage of values: random programs with nested loops and branches give what direct evaluation gives.
 
-Every op becomes a kernel of its own, which may overwrite its operands; so only placement can go wrong.
+Every op becomes a kernel of its own; some of these may overwrite their operands, the others do so to their harm.
 """
 
 import numpy as np
@@ -29,6 +29,10 @@ def launch(op):
     size, out = a.type.size, op.result
     arguments = [builder.argument(v.dtype, size, v is out) for v in (a, b, out)]
     tiles = [builder.tile(Loc.vec, v.dtype, 1, size) for v in (a, b, out)]
+    overwrites = not isinstance(op, Compare) and op.kind in ("add", "max")
+    if not overwrites:  # these destroy an operand that shares the result's buffer
+        builder.texpands(tiles[2], 0)
+        builder.tstore(builder.view(arguments[2], 0, (1, size), (size, 1)), tiles[2])
     for argument, tile in zip(arguments[:2], tiles):
         builder.tload(tile, builder.view(argument, 0, (1, size), (size, 1)))
     if isinstance(op, Compare):
@@ -37,7 +41,7 @@ def launch(op):
         getattr(builder, f"t{op.kind}")(tiles[2], tiles[0], tiles[1])
     builder.tstore(builder.view(arguments[2], 0, (1, size), (size, 1)), tiles[2])
     allocate_tiles(builder.kernel, TARGET)
-    may_alias = tuple((out, v) for v in dict.fromkeys(op.operands) if v.type == out.type)
+    may_alias = tuple((out, v) for v in dict.fromkeys(op.operands) if overwrites)
     return Launch(builder.kernel, [a, b, out], [out], may_alias)
 
 
