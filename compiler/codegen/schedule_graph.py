@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from ..ir.graph import Graph, Op, Value
 from ..ir.ops import Case, Constant, While
 from ..ir.schedule import AicpuLaunch, Launch, Region, Rename, Step
+from ..isa.verify_kernel import verify_kernel
 from ..passes.fuse_regions import fuse_regions
 from ..targets import Target
 from .allocate_tiles import allocate_tiles
@@ -120,6 +121,7 @@ class Scheduler:
                 if isinstance(step, Launch):
                     allocate_tiles(step.kernel, self.target)
                     insert_synchronization(step.kernel)
+                    verify_kernel(step.kernel, self.target)
             self._lowered[key] = (region, steps)
             return steps
         original, steps = self._lowered[key]

@@ -86,6 +86,11 @@ class Program:
 
         return decode_program(data)
 
+    def __str__(self) -> str:
+        from ..isa.text import print_program
+
+        return print_program(self, constants=False)
+
     def launches(self) -> dict[str, int]:
         """Count the static launch sites by kind: cube, vector, mixed, aicpu."""
         counts = {"cube": 0, "vector": 0, "mixed": 0, "aicpu": 0}

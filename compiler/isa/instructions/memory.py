@@ -1,7 +1,18 @@
 """Between GM and the on-chip memories."""
 
 from ..model import (
-    ATOMIC_MODES, GATHER_MODES, Access, Cost, Loc, Pipe, Spec, declare, enum, out, src, view,
+    ATOMIC_MODES,
+    GATHER_MODES,
+    Access,
+    Cost,
+    Loc,
+    Pipe,
+    Spec,
+    declare,
+    enum,
+    out,
+    src,
+    view,
 )  # fmt: skip
 
 tload = declare(
