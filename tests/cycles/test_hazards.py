@@ -1,0 +1,68 @@
+"""The hazard check: clean as compiled, and every flag matters: dropping any one of them is reported."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jax_ascend import _plugin
+from jax_ascend.compiler.ir.kernel import Kernel
+from jax_ascend.compiler.ir.program import Program
+from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.targets import target
+
+
+def compile_function(fn, *shapes) -> Program:
+    arguments = [jax.ShapeDtypeStruct(s, jnp.float32) for s in shapes]
+    module = jax.jit(fn).trace(*arguments).lower(lowering_platforms=("ascend",)).compiler_ir("stablehlo")
+    return compile_program(str(module), target("ascend910b"))
+
+
+def softmax(x):
+    return jax.nn.softmax(x, axis=-1)
+
+
+def adam(p, m, v, g):
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    return p - 1e-3 * m / (jnp.sqrt(v) + 1e-8), m, v
+
+
+PROGRAMS = {
+    "matmul": (jnp.dot, (512, 384), (384, 768)),
+    "matmul bf16 odd": (lambda a, b: jnp.dot(a.astype("bfloat16"), b.astype("bfloat16")), (130, 70), (70, 50)),
+    "softmax": (softmax, (1024, 1000)),
+    "adam": (adam, *[(1000, 300)] * 4),
+}
+
+
+def without_each_flag(kernel: Kernel) -> Iterator[str]:
+    """Remove one set_flag or wait_flag at a time, yield its text, put it back."""
+    body = kernel.body
+    for i, instruction in enumerate(body):
+        if instruction.spec.name in ("set_flag", "wait_flag"):
+            kernel.body = body[:i] + body[i + 1 :]
+            yield f"instruction {i}: {instruction.spec.name} {[str(v) for v in instruction.values]}"
+    kernel.body = body
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_flag_is_needed_and_enough(name):
+    program = compile_function(*PROGRAMS[name])
+    assert _plugin.find_hazards(program.encode()) == []
+    flags = 0
+    for kernel in program.kernels:
+        for dropped in without_each_flag(kernel):
+            flags += 1
+            assert _plugin.find_hazards(program.encode()), f"{kernel.name}: nothing reported without {dropped}"
+    assert flags > 0
+
+
+def test_the_report_names_both_instructions():
+    program = compile_function(*PROGRAMS["softmax"])
+    kernel = next(k for k in program.kernels if any(i.spec.name == "wait_flag" for i in k.body))
+    first_wait = next(i for i, x in enumerate(kernel.body) if x.spec.name == "wait_flag" and x.values[1] == "V")
+    kernel.body = kernel.body[:first_wait] + kernel.body[first_wait + 1 :]
+    report = "\n".join(_plugin.find_hazards(program.encode()))
+    assert report.count("instruction ") >= 2
+    assert "pto." in report
