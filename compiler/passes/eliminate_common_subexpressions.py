@@ -53,4 +53,5 @@ def expression_key(op: Op) -> object:
         return None
     state = op.__dict__
     attributes = [state[name] for name in attribute_names(kind)]
-    return (kind, op.results[0].type, *map(id, op.operands), *attributes)
+    types = op.results[0].type if len(op.results) == 1 else tuple(r.type for r in op.results)
+    return (kind, types, *map(id, op.operands), *attributes)
