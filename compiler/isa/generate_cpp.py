@@ -99,6 +99,7 @@ def generate() -> str:
         "struct Immediate {\n  bool is_float = false;\n  int64_t bits = 0;  // the integer, or the bits of a double\n};\n",
         "namespace isa {\n", *map(_struct, all_specs), "}  // namespace isa\n",
         "#define ASCEND_FOR_EACH_INSTRUCTION(X) \\\n" + " \\\n".join(f"  X({n})" for n in opcodes) + "\n",
+        "#ifndef SIMD_VARIANT  // code for other CPUs must not take part in the initialisation of these tables\n",
         "struct OperandInfo {\n  std::string_view name;\n  OperandKind kind;\n  int access;  // 1 read, 2 write, 3 update\n"
         "  int locs;    // bit set of Loc\n  std::string_view shape;\n  std::vector<std::string_view> values;\n};",
         "struct InstructionInfo {\n  std::string_view name, group;\n  Pipe pipes[7];  // by location of operand pipe_by\n  int pipe_by;\n"
@@ -107,6 +108,7 @@ def generate() -> str:
         "inline const InstructionInfo kInstructions[] = {\n" + "\n".join(map(_info, all_specs)) + "\n};\n",
         "struct Target {\n" + "".join(f"  {cpp[str(f.type)]} {f.name};\n" for f in dataclasses.fields(Target)) + "};",
         "inline const Target kTargets[] = {\n" + "\n".join(map(_target, TARGETS.values())) + "\n};\n",
+        "#endif\n",
         "}  // namespace ascend",
     ]  # fmt: skip
     return "\n".join(parts) + "\n"

@@ -1,0 +1,119 @@
+// add, sub, mul, div, max, min: of two tiles, of a tile and a scalar, and of a tile and a column or a row.
+#include "plugin/device/execute/simd/families.h"
+#include "plugin/device/execute/simd/forms.h"
+
+namespace ascend::SIMD_VARIANT {
+namespace {
+
+struct Add : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    return a + b;
+  }
+};
+struct Sub : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    return a - b;
+  }
+};
+struct Mul : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    return a * b;
+  }
+};
+struct Div : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    return a / b;
+  }
+};
+// x / 0 is all ones; the least number / -1 wraps to itself.
+struct DivInt : Heavy {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    for (int i = 0; i < kLanes<C>; ++i) {
+      C x = a[i], y = b[i];
+      if (y == 0)
+        a[i] = C(-1);
+      else if (kSigned<C> && y == C(-1))
+        a[i] = C(0) - static_cast<Unsigned<C>>(x);
+      else
+        a[i] = x / y;
+    }
+    return a;
+  }
+};
+// NaN if either is NaN; +0 is above -0. Choosing both ways round differs only for two zeros and for NaN.
+struct Max : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    if constexpr (kFloat<C>) {
+      using B = Vec<Bits<C>>;
+      B both = bits_as<B>(a > b ? a : b) & bits_as<B>(b > a ? b : a);
+      return (a == a) & (b == b) ? bits_as<Vec<C>>(both) : a + b;
+    } else {
+      return a > b ? a : b;
+    }
+  }
+};
+struct Min : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    if constexpr (kFloat<C>) {
+      using B = Vec<Bits<C>>;
+      B both = bits_as<B>(a < b ? a : b) | bits_as<B>(b < a ? b : a);
+      return (a == a) & (b == b) ? bits_as<Vec<C>>(both) : a + b;
+    } else {
+      return a < b ? a : b;
+    }
+  }
+};
+
+using enum Opcode;
+constexpr Forms kAdd{ktadd, ktadds, kend, ktrowexpandadd, ktcolexpandadd};
+constexpr Forms kSub{ktsub, ktsubs, ktrsubs, ktrowexpandsub, ktcolexpandsub};
+constexpr Forms kMul{ktmul, ktmuls, kend, ktrowexpandmul, ktcolexpandmul};
+constexpr Forms kDiv{ktdiv, ktdivs, ktrdivs, ktrowexpanddiv, ktcolexpanddiv};
+constexpr Forms kMax{ktmax, ktmaxs, kend, ktrowexpandmax, ktcolexpandmax};
+constexpr Forms kMin{ktmin, ktmins, kend, ktrowexpandmin, ktcolexpandmin};
+
+// Integers that wrap have no sign.
+template <class Op>
+VectorFn wrapping(Form form, DType t) {
+  return pick(signless(t), [=]<class T>()
+                requires(!kIsBool<T> && (kFloat<Compute<T>> || !kSigned<Compute<T>>))
+              { return in_form<Op, T, T, kSame<Op, Sub>>(form); });
+}
+template <class Op>
+VectorFn ordered(Form form, DType t) {
+  return pick(t, [=]<class T>()
+                requires(!kIsBool<T>)
+              { return in_form<Op, T>(form); });
+}
+VectorFn quotient(Form form, DType t) {
+  return pick(t, [=]<class T>()
+                requires(!kIsBool<T>)
+              {
+                if constexpr (kInt<T>)
+                  return in_form<DivInt, T, T, true>(form);
+                else
+                  return in_form<Div, T, T, true>(form);
+              });
+}
+
+}  // namespace
+
+VectorFn find_arithmetic(const VectorKey& key) {
+  Form form;
+  if ((form = kAdd.of(key.opcode)) != Form::kNone) return wrapping<Add>(form, key.dst);
+  if ((form = kSub.of(key.opcode)) != Form::kNone) return wrapping<Sub>(form, key.dst);
+  if ((form = kMul.of(key.opcode)) != Form::kNone) return wrapping<Mul>(form, key.dst);
+  if ((form = kDiv.of(key.opcode)) != Form::kNone) return quotient(form, key.dst);
+  if ((form = kMax.of(key.opcode)) != Form::kNone) return ordered<Max>(form, key.dst);
+  if ((form = kMin.of(key.opcode)) != Form::kNone) return ordered<Min>(form, key.dst);
+  return nullptr;
+}
+
+}  // namespace ascend::SIMD_VARIANT

@@ -1,0 +1,353 @@
+// tcvt between any two element types.
+//
+// A conversion is one to three row bodies through a hub: f32 for floats and short integers, f64 for f64, i32
+// or i64 between integers. Where the hub is wider than the result but narrower than the source (f64, i32, i64
+// to f16, bf16 and below) the step into f32 rounds to odd, so that the second rounding gives what one would
+// have given.
+#include "plugin/device/execute/simd/families.h"
+#include "plugin/device/execute/simd/forms.h"
+#include "plugin/device/execute/simd/reduction.h"
+#include "plugin/device/execute/simd/small_floats.h"
+
+namespace ascend::SIMD_VARIANT {
+namespace {
+
+struct Identity : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
+    return x;
+  }
+};
+struct NotZero : Light {
+  template <class C>
+  static ASCEND_INLINE auto apply(Vec<C> x) {
+    return x != 0;
+  }
+};
+template <RoundMode kMode>
+struct Integral : Light {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
+    if constexpr (kMode == RoundMode::kfloor) return down<C>(x);
+    if constexpr (kMode == RoundMode::kceil) return up<C>(x);
+    return nearest<C>(x);
+  }
+};
+template <class C, RoundMode kMode>
+void round_row(const Row& r) {
+  map_row<Integral<kMode>, C, C>(r.dst, r.n, Stream<C, C>(r.src[0]));
+}
+
+// S to R in lanes of C.
+template <class S, class C, class R>
+void cast(const Row& r) {
+  map_row<Identity, C, R>(r.dst, r.n, Stream<C, S>(r.src[0]));
+}
+template <class S>
+void is_nonzero(const Row& r) {
+  map_row<NotZero, Compute<S>, mask>(r.dst, r.n, Stream<Compute<S>, S>(r.src[0]));
+}
+template <class S>
+void decode(const Row& r) {
+  auto* dst = reinterpret_cast<float*>(r.dst);
+  for (int64_t i = 0; i < r.n; ++i) dst[i] = kDecoded<S>.values[static_cast<uint8_t>(r.src[0][i])];
+}
+template <class R>
+void encode(const Row& r) {
+  auto* src = reinterpret_cast<const float*>(r.src[0]);
+  for (int64_t i = 0; i < r.n; ++i) r.dst[i] = std::byte{R::encode(src[i])};
+}
+template <class R>
+void wrap_small(const Row& r) {  // from i32
+  auto* src = reinterpret_cast<const int32_t*>(r.src[0]);
+  for (int64_t i = 0; i < r.n; ++i) r.dst[i] = static_cast<std::byte>(src[i] & R::kMask);
+}
+
+// f32 to an integer of at most 32 bits: truncated, saturated, NaN to 0.
+template <class R>
+struct Saturate : Light {
+  template <class>
+  static ASCEND_INLINE I apply(F x) {
+    x = x == x ? x : F{};
+    if constexpr (sizeof(R) < 4) {
+      constexpr float low = kSigned<R> ? -(1 << (8 * sizeof(R) - 1)) : 0,
+                      high = low + ((1 << (8 * sizeof(R))) - 1);
+      x = x < low ? F{} + low : x;
+      x = x > high ? F{} + high : x;
+      return __builtin_convertvector(x, I);
+    } else if constexpr (kSigned<R>) {
+      x = x < -0x1p31f ? F{} - 0x1p31f : x;
+      I y = __builtin_convertvector(x < 0x1p31f ? x : F{}, I);
+      return x < 0x1p31f ? y : I{} + INT32_MAX;
+    } else {
+      x = x < 0 ? F{} : x;
+      I low = __builtin_convertvector(x < 0x1p31f ? x : F{}, I);
+      F above = x - 0x1p31f;
+      I high = __builtin_convertvector((above >= 0) & (above < 0x1p31f) ? above : F{}, I) ^ INT32_MIN;
+      I y = x < 0x1p31f ? low : high;
+      return x < 0x1p32f ? y : ~I{};
+    }
+  }
+};
+template <class R>
+void saturate(const Row& r) {
+  map_row<Saturate<R>, float, R>(r.dst, r.n, Stream<float, float>(r.src[0]));
+}
+// f32 or f64 to any integer, one by one.
+template <class S, class R>
+void saturate_each(const Row& r) {
+  constexpr int width = 8 * sizeof(R) - (kSigned<R> ? 1 : 0);
+  constexpr double low = kSigned<R> ? -2.0 * (uint64_t{1} << (width - 1)) : 0,
+                   limit = 2.0 * (uint64_t{1} << (width - 1));
+  auto* src = reinterpret_cast<const S*>(r.src[0]);
+  auto* dst = reinterpret_cast<R*>(r.dst);
+  for (int64_t i = 0; i < r.n; ++i) {
+    double x = __builtin_trunc(static_cast<double>(src[i]));
+    dst[i] = x != x ? R(0) : x >= limit ? greatest<R>() : x <= low ? least<R>() : static_cast<R>(x);
+  }
+}
+
+// To f32, to odd: truncated, with the lowest bit set where anything was lost.
+float odd(double x) {
+  float y = static_cast<float>(x);
+  double back = y;
+  if (back == x || x != x) return y;
+  uint32_t u = bits_as<uint32_t>(y);
+  if (__builtin_fabs(back) > __builtin_fabs(x)) --u;  // an infinity becomes the largest number
+  return bits_as<float>(u | 1);
+}
+template <class S>
+void to_odd(const Row& r) {
+  auto* src = reinterpret_cast<const S*>(r.src[0]);
+  auto* dst = reinterpret_cast<float*>(r.dst);
+  for (int64_t i = 0; i < r.n; ++i) {
+    if constexpr (sizeof(S) == 8 && !kSame<S, double>) {
+      // 40 high bits and a sticky one are exact in f64.
+      bool negative = kSigned<S> && src[i] < 0;
+      uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(src[i]) : static_cast<uint64_t>(src[i]);
+      if (magnitude >> 52)
+        magnitude = (magnitude & ~uint64_t{0xfff}) | ((magnitude & 0xfff) != 0 ? 0x1000 : 0);
+      double x = static_cast<double>(magnitude);
+      dst[i] = odd(negative ? -x : x);
+    } else {
+      dst[i] = odd(static_cast<double>(src[i]));
+    }
+  }
+}
+
+// ---- which bodies
+// ---------------------------------------------------------------------------------------------
+
+struct Steps {
+  RowFn body[3] = {};
+  int size[4] = {};  // bytes per element before the first and after each
+  int count = 0;
+
+  constexpr Steps then(RowFn f, int bytes) const {
+    Steps s = *this;
+    s.body[s.count++] = f;
+    s.size[s.count] = bytes;
+    return s;
+  }
+};
+
+void run_steps(const Row& r, const Steps& steps) {
+  constexpr int64_t chunk = 512;
+  alignas(64) std::byte hub[2][chunk * 8];
+  for (int64_t i = 0; i < r.n; i += chunk) {
+    int64_t n = r.n - i < chunk ? r.n - i : chunk;
+    const std::byte* from = r.src[0] + i * steps.size[0];
+    for (int k = 0; k < steps.count; ++k) {
+      std::byte* to = k == steps.count - 1 ? r.dst + i * steps.size[k + 1] : hub[k % 2];
+      steps.body[k](Row{to, {from, nullptr, nullptr}, n, r.args});
+      from = to;
+    }
+  }
+}
+
+template <class T>
+inline constexpr int kWidth = 8 * sizeof(T);
+// The wider of two integer types; the first of two equally wide ones.
+template <bool kFirst, class A, class B>
+struct Either {
+  using type = A;
+};
+template <class A, class B>
+struct Either<false, A, B> {
+  using type = B;
+};
+template <class A, class B>
+using Wider = typename Either<(sizeof(A) >= sizeof(B)), A, B>::type;
+template <class T>
+constexpr bool integer() {
+  if constexpr (kIsSmall<T>)
+    return T::kIsInt;
+  else
+    return !kFloat<Compute<T>>;
+}
+
+// S as f32, exact or (i32 and above, f64) to odd.
+template <class S>
+constexpr Steps into_f32() {
+  Steps s{.size = {sizeof(S)}};
+  if constexpr (kSame<S, float>)
+    return s;
+  else if constexpr (kIsSmall<S>)
+    return s.then(decode<S>, 4);
+  else if constexpr (kSame<S, i1>)
+    return s.then(cast<uint8_t, float, float>, 4);
+  else if constexpr (kHalf<S> || kWidth<S> <= 16)
+    return s.then(cast<S, float, float>, 4);
+  else
+    return s.then(to_odd<S>, 4);
+}
+// f32, rounded to an integer already if R is one, as R.
+template <class R>
+constexpr Steps out_of_f32(Steps s) {
+  if constexpr (kSame<R, float>)
+    return s;
+  else if constexpr (kIsSmall<R>)
+    return s.then(encode<R>, 1);
+  else if constexpr (kSame<R, double>)
+    return s.then(cast<float, double, double>, 8);
+  else if constexpr (kHalf<R>)
+    return s.then(cast<float, float, R>, 2);
+  else if constexpr (kWidth<R> == 64)
+    return s.then(saturate_each<float, R>, 8);
+  else
+    return s.then(saturate<R>, sizeof(R));
+}
+
+template <class S, class R, RoundMode kMode>
+constexpr Steps steps() {
+  Steps s{.size = {sizeof(S)}};
+  constexpr bool from_int = integer<S>(), to_int = integer<R>();
+  if constexpr (kSame<R, i1>) {
+    if constexpr (kIsSmall<S>)
+      return into_f32<S>().then(is_nonzero<float>, 1);
+    else if constexpr (kInt<S>)
+      return s.then(is_nonzero<Unsigned<S>>, 1);
+    else
+      return s.then(is_nonzero<S>, 1);
+  } else if constexpr (from_int && to_int) {
+    if constexpr (kSame<S, R>) {
+      return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
+    } else if constexpr (kIsSmall<S>) {
+      Steps wide = s.then(decode<S>, 4).then(saturate<int32_t>, 4);
+      if constexpr (kIsSmall<R>)
+        return wide.then(wrap_small<R>, 1);
+      else
+        return wide.then(cast<int32_t, Wider<int32_t, R>, Unsigned<R>>, sizeof(R));
+    } else if constexpr (kSame<S, i1>) {
+      if constexpr (kIsSmall<R>)
+        return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
+      else
+        return s.then(cast<uint8_t, Unsigned<R>, Unsigned<R>>, sizeof(R));
+    } else if constexpr (kIsSmall<R>) {
+      return s.then(cast<S, Wider<S, int32_t>, int32_t>, 4).then(wrap_small<R>, 1);
+    } else {
+      return s.then(cast<S, Wider<S, R>, Unsigned<R>>, sizeof(R));
+    }
+  } else if constexpr (from_int) {
+    if constexpr (!kIsSmall<S> && !kSame<S, i1> && (kSame<R, float> || kSame<R, double>))
+      return s.then(cast<S, R, R>, sizeof(R));
+    else
+      return out_of_f32<R>(into_f32<S>());
+  } else if constexpr (kSame<S, double>) {
+    if constexpr (to_int) {
+      Steps rounded = s;
+      if constexpr (kMode != RoundMode::knone) rounded = s.then(round_row<double, kMode>, 8);
+      if constexpr (kIsSmall<R>)
+        return rounded.then(to_odd<double>, 4).then(encode<R>, 1);
+      else
+        return rounded.then(saturate_each<double, R>, sizeof(R));
+    } else if constexpr (kSame<R, double>) {
+      return s.then(cast<double, double, double>, 8);
+    } else if constexpr (kSame<R, float>) {
+      return s.then(cast<double, double, float>, 4);
+    } else {
+      return out_of_f32<R>(into_f32<double>());
+    }
+  } else if constexpr (kSame<S, R>) {
+    if constexpr (kSame<S, float>)
+      return s.then(cast<float, float, float>, 4);
+    else if constexpr (kHalf<S>)
+      return s.then(cast<uint16_t, uint16_t, uint16_t>, 2);
+    else
+      return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
+  } else if constexpr (kHalf<S> && kHalf<R>) {
+    return s.then(cast<S, float, R>, 2);
+  } else if constexpr (to_int && kMode != RoundMode::knone) {
+    return out_of_f32<R>(into_f32<S>().then(round_row<float, kMode>, 4));
+  } else {
+    return out_of_f32<R>(into_f32<S>());
+  }
+}
+
+template <class S, class R, RoundMode kMode>
+void stepped(const Row& r) {
+  static constexpr Steps s = steps<S, R, kMode>();
+  run_steps(r, s);
+}
+template <class S, class R, RoundMode kMode>
+VectorFn conversion() {
+  constexpr Steps s = steps<S, R, kMode>();
+  constexpr Sizes sizes{sizeof(R), {sizeof(S), 0, 0}, kLanes<float>};
+  if constexpr (s.count == 1)
+    return &instruction<s.body[0], sizes>;
+  else
+    return &instruction<stepped<S, R, kMode>, sizes>;
+}
+
+template <class Make>
+VectorFn pick_any(DType t, Make f) {
+  switch (t) {
+    case DType::kf8e5m2:
+      return f.template operator()<f8e5m2>();
+    case DType::kf8e4m3:
+      return f.template operator()<f8e4m3>();
+    case DType::kf8e3m4:
+      return f.template operator()<f8e3m4>();
+    case DType::kf8e4m3fn:
+      return f.template operator()<f8e4m3fn>();
+    case DType::kf8e4m3b11fnuz:
+      return f.template operator()<f8e4m3b11fnuz>();
+    case DType::kf8e5m2fnuz:
+      return f.template operator()<f8e5m2fnuz>();
+    case DType::kf8e4m3fnuz:
+      return f.template operator()<f8e4m3fnuz>();
+    case DType::kf8e8m0fnu:
+      return f.template operator()<f8e8m0fnu>();
+    case DType::kf4e2m1fn:
+      return f.template operator()<f4e2m1fn>();
+    case DType::ki4:
+      return f.template operator()<i4>();
+    case DType::ku4:
+      return f.template operator()<u4>();
+    case DType::ki2:
+      return f.template operator()<i2>();
+    case DType::ku2:
+      return f.template operator()<u2>();
+    default:
+      return pick(t, f);
+  }
+}
+
+}  // namespace
+
+VectorFn find_convert(const VectorKey& key) {
+  if (key.opcode != Opcode::ktcvt) return nullptr;
+  auto mode = static_cast<RoundMode>(key.mode);
+  return pick_any(key.src, [&]<class S>() {
+    return pick_any(key.dst, [&]<class R>() {
+      if constexpr (!integer<S>() && integer<R>() && !kSame<R, i1>) {
+        if (mode == RoundMode::krint) return conversion<S, R, RoundMode::krint>();
+        if (mode == RoundMode::kfloor) return conversion<S, R, RoundMode::kfloor>();
+        if (mode == RoundMode::kceil) return conversion<S, R, RoundMode::kceil>();
+      }
+      return conversion<S, R, RoundMode::knone>();
+    });
+  });
+}
+
+}  // namespace ascend::SIMD_VARIANT

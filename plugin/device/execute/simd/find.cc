@@ -1,0 +1,12 @@
+#include "plugin/device/execute/simd/families.h"
+
+namespace ascend::SIMD_VARIANT {
+
+VectorFn find_vector(const VectorKey& key) {
+  for (auto* find : {&find_arithmetic, &find_bits, &find_unary, &find_function, &find_compare, &find_convert,
+                     &find_row_reduction, &find_column_reduction, &find_running, &find_move})
+    if (VectorFn f = find(key)) return f;
+  return nullptr;
+}
+
+}  // namespace ascend::SIMD_VARIANT
