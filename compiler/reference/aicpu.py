@@ -86,3 +86,13 @@ def _scatter(slots: list[np.ndarray], ints: list[int]) -> None:
             if operation:
                 new = narrow(np.asarray(operation(dtype, widen(result[at]), widen(new))), dtype)
             result[at] = new
+
+
+@_register
+def _top_k(slots: list[np.ndarray], ints: list[int]) -> None:
+    code, rows, columns, k, largest = ints
+    dtype = DType.of_code(code)
+    operand = _array(slots[2], dtype, (rows, columns))
+    order = np.argsort(sortable(operand, bool(largest), total_order=True), axis=1, kind="stable")[:, :k]
+    _array(slots[0], dtype, (rows, k))[...] = np.take_along_axis(operand, order, 1)
+    _array(slots[1], DType.i32, (rows, k))[...] = order

@@ -1,0 +1,57 @@
+"""The AICPU kernels' reference against plain NumPy."""
+
+import numpy as np
+import pytest
+from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.reference.aicpu import AICPU_MEANINGS
+
+
+def raw(*arrays):
+    return [a.reshape(-1).view(np.uint8) for a in arrays]
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8, DType.u64, DType.i64, DType.f16])
+@pytest.mark.parametrize("descending", [0, 1])
+def test_sort_carries_a_payload_along_a_dimension(dtype, descending):
+    rng = np.random.default_rng(0)
+    keys = rng.integers(0 if dtype.kind == "u" else -9, 9, (3, 40, 2)).astype(dtype.numpy)
+    payload = np.arange(keys.size, dtype=np.int32).reshape(keys.shape)
+    out, carried = np.zeros_like(keys), np.zeros_like(payload)
+    ints = [2, 3, 3, 40, 2, 1, 1, dtype.code, DType.i32.code, 1, 0, descending, 1]
+    AICPU_MEANINGS["sort"](raw(out, carried, keys, payload), ints)
+    sign = -1 if descending else 1
+    order = np.argsort(sign * keys.astype(np.float64), axis=1, kind="stable")
+    np.testing.assert_array_equal(carried, np.take_along_axis(payload, order, 1))
+    np.testing.assert_array_equal(out, np.take_along_axis(keys, order, 1))
+
+
+def test_sort_by_two_keys_and_total_order():
+    first = np.float32([0.0, -0.0, np.nan, np.copysign(np.nan, -1), 1, -np.inf])
+    second = np.int32([1, 0, 2, 3, 4, 5])
+    out, carried = np.zeros_like(first), np.zeros_like(second)
+    kinds = [DType.f32.code, DType.i32.code]
+    AICPU_MEANINGS["sort"](raw(out, carried, first, second), [2, 1, 6, 0, 1, *kinds, 1, 0, 0, 1])
+    np.testing.assert_array_equal(carried, [3, 5, 0, 1, 4, 2])
+    AICPU_MEANINGS["sort"](raw(out, carried, first, second), [2, 1, 6, 0, 1, *kinds, 2, 0, 0, 0, 1, 0, 0])
+    np.testing.assert_array_equal(carried, [5, 0, 1, 4, 2, 3])
+
+
+def test_scatter_combines_windows_and_drops_those_that_do_not_fit():
+    operand = np.zeros((4, 5), np.float32)
+    indices = np.int32([[1, 0], [1, 0], [3, 4], [0, 3]])
+    updates = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
+    result = np.full_like(operand, np.nan)
+    ints = [DType.f32.code, DType.i32.code, 1, 2, 4, 5, 4, 2, 0, 1, 1, 1, 2]
+    AICPU_MEANINGS["scatter"](raw(result, operand, indices, updates), ints)
+    expected = operand.copy()
+    expected[1, 0:2] += [1 + 3, 2 + 4]
+    expected[0, 3:5] += [7, 8]
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_top_k_keeps_the_order_of_equals():
+    x = np.int32([[3, 9, 9, 1], [5, 5, 5, 5]])
+    values, indices = np.zeros((2, 3), np.int32), np.zeros((2, 3), np.int32)
+    AICPU_MEANINGS["top_k"](raw(values, indices, x), [DType.i32.code, 2, 4, 3, 1])
+    np.testing.assert_array_equal(indices, [[1, 2, 0], [0, 1, 2]])
+    np.testing.assert_array_equal(values, [[9, 9, 3], [5, 5, 5]])
