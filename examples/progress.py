@@ -9,9 +9,7 @@ import jax
 
 def argument_parser(description, *, steps):
     """Return a parser with --platform, --steps, --seed and --losses; `steps` is the default of --steps."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--platform", default="ascend", help="JAX platform to run on: ascend or cpu")
     parser.add_argument("--steps", type=int, default=steps, help="number of training steps")
     parser.add_argument("--seed", type=int, default=0, help="seed of parameters, dropout and batches")

@@ -57,9 +57,7 @@ def batch_norm(x, layer, running, train):
 def logits(params, running, x, train):
     after = []
     for i, (layer, statistics) in enumerate(zip(params["layers"], running)):
-        x = jax.lax.conv_general_dilated(
-            x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        x = jax.lax.conv_general_dilated(x, layer["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         x, statistics = batch_norm(x, layer, statistics, train)
         x = jax.nn.relu(x)
         x = pool(x, jax.lax.max, -jnp.inf) if i == 0 else pool(x, jax.lax.add, 0.0) / 4

@@ -124,9 +124,7 @@ def make_optimizer(steps, rate=2e-3):
     """Return AdamW with decay on matrices only, clipping, warm-up over a twentieth and cosine decay."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, rate, max(steps // 20, 1), max(steps, 2), rate / 10)
     matrices = functools.partial(jax.tree.map, lambda p: p.ndim > 1)
-    return optax.chain(
-        optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.99, weight_decay=0.1, mask=matrices)
-    )
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.99, weight_decay=0.1, mask=matrices))
 
 
 def make_step(config, optimizer):

@@ -22,7 +22,9 @@ def judge(check, actual, expected):
         return None
     where = tuple(int(i) for i in np.argwhere(~right)[0])
     wrong = right.size - int(right.sum())
-    return f"{wrong} of {right.size} values fail {check}; at {list(where)} expected {expected[where]}, got {actual[where]}"
+    return (
+        f"{wrong} of {right.size} values fail {check}; at {list(where)} expected {expected[where]}, got {actual[where]}"
+    )
 
 
 def meets(check, actual, expected):

@@ -30,7 +30,6 @@ def collectives(x):
         lax.psum_scatter(x, "i", tiled=True),
         lax.all_to_all(x, "i", 0, 0, tiled=True) + 1,
         lax.ppermute(x, "i", [(0, 0)]),
-        lax.pbroadcast(x, "i", 0),
         jnp.broadcast_to(lax.axis_index("i"), (1,)),
     )
 

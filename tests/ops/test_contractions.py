@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from case import FLOATS, INTS, case, checks, verify
+from case import INTS, case, checks, verify
 from jax import lax
 
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -90,13 +90,29 @@ CASES = [
     case("f16 convolution", convolution(CONVOLUTIONS["same"]), "f16[2,9,10,5]", "f16[3,2,5,7]"),
     case("nchw", convolution(CONVOLUTIONS["same"], NCHW), "T[2,5,9,8]", "T[6,5,3,3]", types="f32 bf16", grad=True),
     case("groups", convolution(CONVOLUTIONS["same"], feature_group_count=2), "f32[2,6,6,4]", "f32[3,3,2,6]", grad=True),
-    case("depthwise", convolution(CONVOLUTIONS["same"], feature_group_count=4), "f32[2,6,6,4]", "f32[3,3,1,8]", grad=True),
+    case(
+        "depthwise", convolution(CONVOLUTIONS["same"], feature_group_count=4), "f32[2,6,6,4]", "f32[3,3,1,8]", grad=True
+    ),
     case("batch groups", convolution(CONVOLUTIONS["same"], batch_group_count=2), "f32[4,6,6,3]", "f32[3,3,3,4]"),
     case("one by one", convolution(CONVOLUTIONS["same"]), "T[2,5,5,33]", "T[1,1,33,20]", types="f32 bf16", grad=True),
     case("one dimension", lambda x, k: jnp.convolve(x, k, "same"), "f32[50]", "f32[7]", grad=True),
-    case("three dimensions", lambda x, k: lax.conv(x, k, (1, 2, 1), "SAME"), "f32[1,2,5,6,4]", "f32[3,2,2,3,2]", grad=True),
-    case("transposed", lambda x, k: lax.conv_transpose(x, k, (2, 2), "SAME"), "f32[2,5,5,3]", "f32[3,3,3,4]", grad=True),
-    case("with relu", lambda x, k: jax.nn.relu(convolution(CONVOLUTIONS["same"])(x, k) + 1), "f32[2,6,6,3]", "f32[3,3,3,8]", grad=True),
+    case(
+        "three dimensions",
+        lambda x, k: lax.conv(x, k, (1, 2, 1), "SAME"),
+        "f32[1,2,5,6,4]",
+        "f32[3,2,2,3,2]",
+        grad=True,
+    ),
+    case(
+        "transposed", lambda x, k: lax.conv_transpose(x, k, (2, 2), "SAME"), "f32[2,5,5,3]", "f32[3,3,3,4]", grad=True
+    ),
+    case(
+        "with relu",
+        lambda x, k: jax.nn.relu(convolution(CONVOLUTIONS["same"])(x, k) + 1),
+        "f32[2,6,6,3]",
+        "f32[3,3,3,8]",
+        grad=True,
+    ),
 ]
 
 

@@ -9,7 +9,9 @@ from jax import lax
 
 def collatz(n):
     def steps(n):
-        return lax.while_loop(lambda c: c[0] > 1, lambda c: (jnp.where(c[0] % 2, 3 * c[0] + 1, c[0] // 2), c[1] + 1), (n, 0))[1]
+        return lax.while_loop(
+            lambda c: c[0] > 1, lambda c: (jnp.where(c[0] % 2, 3 * c[0] + 1, c[0] // 2), c[1] + 1), (n, 0)
+        )[1]
 
     return jax.vmap(steps)(n), steps(n[0])
 
@@ -105,11 +107,18 @@ CASES = [
     case("deep", deep, "f32[5,16]", "f32[4,16,16] -0.3..0.3", grad=True),
     case("cond", branches, "f32[2]", "f32[5,7]", grad=True),
     case("cond in vmap", jax.vmap(lambda p, x: lax.cond(p > 0, jnp.sin, jnp.cos, x)), "f32[5]", "f32[5,3]", grad=True),
-    case("cond in scan", lambda x: lax.scan(lambda c, r: (lax.cond(r > 0, lambda c: c + r, lambda c: c * r, c), c), x[0], x), "f32[9]", grad=True),
+    case(
+        "cond in scan",
+        lambda x: lax.scan(lambda c, r: (lax.cond(r > 0, lambda c: c + r, lambda c: c * r, c), c), x[0], x),
+        "f32[9]",
+        grad=True,
+    ),
     case("switch", switches, "i32[4] -1..5", "f32[6]", grad=True),
     case("remat", remat, "f32[8,8]", "f32[3,8]", grad=True),
     case("map", lambda x: lax.map(lambda r: jnp.cumsum(r) * r.max(), x), "f32[5,9]", grad=True),
-    case("jit in jit", lambda x: jax.jit(jnp.sin)(jax.jit(jnp.sin)(x)) + jax.jit(lambda x: x * 2)(x), "f32[9]", grad=True),
+    case(
+        "jit in jit", lambda x: jax.jit(jnp.sin)(jax.jit(jnp.sin)(x)) + jax.jit(lambda x: x * 2)(x), "f32[9]", grad=True
+    ),
     case("custom gradient", lambda x: jax.nn.relu6(x) + jax.numpy.sinc(x), "f32[9]", grad=True),
 ]
 

@@ -34,9 +34,20 @@ CASES = [
     case("triangular solve", solves, "f32[9,9]", "f32[9,5]"),
     case("complex", complex_arithmetic, "f32[5,7]", "f32[5,7]"),
     case("fourier", fourier, "f32[3,16]"),
-    case("power iteration", lambda x, v: lax.fori_loop(0, 20, lambda i, v: x @ v / jnp.linalg.norm(x @ v), v), "f32[9,9]", "f32[9]"),
+    case(
+        "power iteration",
+        lambda x, v: lax.fori_loop(0, 20, lambda i, v: x @ v / jnp.linalg.norm(x @ v), v),
+        "f32[9,9]",
+        "f32[9]",
+    ),
     case("householder", lambda v: jnp.eye(9) - 2 * jnp.outer(v, v) / (v @ v), "f32[9]", grad=True),
-    case("vmap of solve", jax.vmap(lambda a, b: jnp.linalg.det(jnp.tril(a[:2, :2])) * b), "f32[3,4,4]", "f32[3,4]", eager=False),
+    case(
+        "vmap of solve",
+        jax.vmap(lambda a, b: jnp.linalg.det(jnp.tril(a[:2, :2])) * b),
+        "f32[3,4,4]",
+        "f32[3,4]",
+        eager=False,
+    ),
 ]
 
 

@@ -26,17 +26,28 @@ def uniforms(seed):
 
 def integers(seed):
     key = random.key(seed[0])
-    return [random.randint(key, (99,), -5, 17, k) for k in (jnp.int32, jnp.int8, jnp.uint8)], random.bernoulli(key, 0.3, (99,))
+    return [random.randint(key, (99,), -5, 17, k) for k in (jnp.int32, jnp.int8, jnp.uint8)], random.bernoulli(
+        key, 0.3, (99,)
+    )
 
 
 def normals(seed):
     key = random.key(seed[0])
-    return random.normal(key, (7, 33)), random.truncated_normal(key, -2, 2, (99,)), random.normal(key, (9,), jnp.bfloat16)
+    return (
+        random.normal(key, (7, 33)),
+        random.truncated_normal(key, -2, 2, (99,)),
+        random.normal(key, (9,), jnp.bfloat16),
+    )
 
 
 def others(seed):
     key = random.key(seed[0])
-    return random.exponential(key, (50,)), random.gumbel(key, (50,)), random.laplace(key, (50,)), random.cauchy(key, (9,))
+    return (
+        random.exponential(key, (50,)),
+        random.gumbel(key, (50,)),
+        random.laplace(key, (50,)),
+        random.cauchy(key, (9,)),
+    )
 
 
 def choices(seed):
@@ -71,7 +82,9 @@ CASES = [
     case("categorical", categorical, "u32[1] 0..1000000", "f32[7,33]"),
     case("dropout", dropout, "u32[1] 0..1000000", "T[33,65]", types="f32 bf16", grad=True),
     case("in a loop", walk, "u32[1] 0..1000000"),
-    case("vmap", lambda s: jax.vmap(lambda k: random.normal(k, (3,)))(random.split(random.key(s[0]), 4)), "u32[1] 0..99"),
+    case(
+        "vmap", lambda s: jax.vmap(lambda k: random.normal(k, (3,)))(random.split(random.key(s[0]), 4)), "u32[1] 0..99"
+    ),
 ]
 
 

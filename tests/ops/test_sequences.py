@@ -1,6 +1,5 @@
 """Sorting, selection of the largest, and cumulative functions."""
 
-import jax
 import jax.numpy as jnp
 import pytest
 from case import FLOATS, INTS, WIDE, case, checks, verify

@@ -71,7 +71,9 @@ CASES = [
     case("transpose", transposes, "T[3,5,7]", types=EVERY, grad=True),
     case("transpose large", lambda x: (x.T, x.T + 1), "T[129,257]", types="f32 bf16 i8", grad=True),
     case("transpose 4d", lambda x: (x.transpose(0, 2, 1, 3), x.transpose(0, 2, 3, 1), x.mT), "T[2,3,17,32]", grad=True),
-    case("transpose and compute", lambda x: (jnp.exp(x).T * 2, jnp.exp(x.T) + x.T), "T[33,65]", types=FLOATS, grad=True),
+    case(
+        "transpose and compute", lambda x: (jnp.exp(x).T * 2, jnp.exp(x.T) + x.T), "T[33,65]", types=FLOATS, grad=True
+    ),
     case("reshape", reshapes, "T[10,6,7]", types=EVERY, grad=True),
     case("reshape of transpose", lambda x: x.transpose(1, 0, 2).reshape(7, -1), "T[4,7,12]", types="f32 u8", grad=True),
     case("broadcast", broadcasts, "T[5,9]", types=EVERY, grad=True),
@@ -83,7 +85,9 @@ CASES = [
     case("pad modes", modes, "T[5,8]", types="f32 i32", grad=True),
     case("pad and compute", lambda x: jnp.pad(jnp.exp(x), 1) + 1, "T[5,127]", types=FLOATS, grad=True),
     case("reverse", lambda x: (x[::-1], jnp.flip(x, 1), jnp.flip(x), jnp.rot90(x)), "T[5,37]", types=EVERY, grad=True),
-    case("roll", lambda x: (jnp.roll(x, 3, 1), jnp.roll(x, -1, 0), jnp.roll(x, 5)), "T[5,7]", types="f32 i8", grad=True),
+    case(
+        "roll", lambda x: (jnp.roll(x, 3, 1), jnp.roll(x, -1, 0), jnp.roll(x, 5)), "T[5,7]", types="f32 i8", grad=True
+    ),
     case("iota", iotas, "i32[1]"),
     case("triangles", triangles, "T[7,7]", types="f32 i32 bf16", grad=True),
     case("empty", lambda x: (x.T, x[None], jnp.pad(x, 1), x.sum(), x + 1, jnp.concatenate([x, x])), "T[0,3]"),
