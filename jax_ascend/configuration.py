@@ -1,0 +1,63 @@
+"""Every environment variable this package reads, in one table.
+
+Values are read when they are needed, so a program may set them before its first use of a device.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InvalidInputError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def _size(text: str) -> int:
+    number = text.strip().lower().removesuffix("b")
+    digits = number.rstrip("kmgi")
+    return int(float(digits) * _UNITS[number[len(digits) :]])
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: how its text is read, and its value when unset."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    expected: str
+    meaning: str
+
+    def get(self) -> Any:
+        """Return the value; InvalidInputError if the text cannot be read."""
+        text = os.environ.get(self.name, "")
+        if not text:
+            return self.default
+        try:
+            return self.parse(text)
+        except (ValueError, KeyError):
+            raise InvalidInputError(f"[configuration] {self.name} is unusable; expected {self.expected}, got {text!r}.") from None
+
+
+DEVICES = Variable("JAX_ASCEND_DEVICES", _positive, 1, "a positive integer", "number of emulated devices in this process")
+TARGET = Variable("JAX_ASCEND_TARGET", str, "ascend910b", "a target's name", "the device that is emulated")
+HBM_BYTES = Variable("JAX_ASCEND_HBM_BYTES", _size, 0, "bytes, as in 500000000 or 16GiB", "device memory; unset means the target's")
+DUMP = Variable("JAX_ASCEND_DUMP", str, None, "a directory", "where every compiler stage of every program is written")
+PRIORITY = Variable("JAX_ASCEND_PRIORITY", int, -1, "an integer", "above 0, ascend is the default device; JAX_PLATFORMS=ascend,cpu does so too")  # fmt: skip
+
+VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, PRIORITY)
+
+
+def client_options() -> dict[str, str | int]:
+    """Return the options a client is created with."""
+    return {"target": TARGET.get(), "devices": DEVICES.get(), "hbm_bytes": HBM_BYTES.get()}

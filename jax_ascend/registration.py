@@ -1,0 +1,52 @@
+"""Makes the platform known to JAX, and is the door through which the plugin reaches the compiler.
+
+Registration only records where the library is: devices come with the first use of the backend, and the compiler is imported
+with the first compilation.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import traceback
+
+from . import configuration, jax_compat
+from .errors import AscendError, status_of
+
+PLATFORM = "ascend"
+_lock = threading.Lock()
+_registered = False
+
+
+def register() -> None:
+    """Register the platform `ascend` once; later calls do nothing."""
+    global _registered
+    with _lock:
+        if _registered:
+            return
+        _registered = True
+        from . import _plugin
+
+        _plugin.set_stablehlo_version(*jax_compat.stablehlo_versions())
+        jax_compat.register_plugin(PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options)
+        # A device thread that is inside a callback when the interpreter goes away would end the process.
+        atexit.register(_plugin.drain)
+
+
+def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[int, bytes]:
+    """Compile a portable artifact; called by the plugin with the GIL held.
+
+    Returns:
+        (0, the Program's bytes), or (a PJRT status code, the message as UTF-8).
+    """
+    try:
+        from .compiler import pipeline
+
+        return 0, pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
+    except AscendError as error:
+        return status_of(error), str(error).encode()
+    except Exception as error:
+        code = status_of(error)
+        expected = code != status_of(Exception())
+        text = str(error) if expected else "".join(traceback.format_exception(error))
+        return code, text.encode()

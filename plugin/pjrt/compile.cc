@@ -1,0 +1,44 @@
+// Compiling, loading and serialising executables.
+#include "plugin/pjrt/shim.h"
+#include "plugin/runtime/compiler.h"
+
+namespace ascend::pjrt {
+namespace {
+
+std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options, const Target& target) {
+  std::string_view format = input.format;
+  if (format != "mlir")
+    throw ascend::Error(Code::kInvalidArgument,
+                        "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
+  std::string bytes = compile_in_python({input.code, input.code_size}, options, target.name);
+  return std::make_shared<Executable>(bytes, options);
+}
+
+}  // namespace
+
+void fill_compile(Api& api) {
+  fill(api.Client_Compile_, [](Client_Compile& a) {
+    auto executable = compile(*a.program, a.options, a.client->topology->target);
+    a.executable = new LoadedExecutable(a.client, executable, executable->assignment);
+  });
+  fill(api.Compile_, [](Compile& a) {
+    a.executable = new ExecutableHandle{compile(*a.program, a.options, a.topology->target)};
+  });
+  fill(api.Client_Load_, [](Client_Load& a) {
+    std::string_view options = a.options;
+    const auto& executable = a.executable->executable;
+    a.loaded = new LoadedExecutable(a.client, executable,
+                                    options.empty() ? executable->assignment : parse_compile_options(options));
+  });
+  fill(api.Executable_Serialize_, [](Executable_Serialize& a) {
+    auto bytes = a.executable->executable->program->bytes();
+    give_bytes(a, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  });
+  fill(api.Executable_DeserializeAndLoad_, [](Executable_DeserializeAndLoad& a) {
+    std::string_view options = has(a, a.overridden_options) ? a.overridden_options : std::string_view();
+    auto executable = std::make_shared<Executable>(a.bytes, options);
+    a.loaded = new LoadedExecutable(a.client, executable, executable->assignment);
+  });
+}
+
+}  // namespace ascend::pjrt

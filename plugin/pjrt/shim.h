@@ -1,0 +1,82 @@
+// How a slot becomes a C function: the one place where C++ exceptions turn into error handles.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "plugin/pjrt/c_api.h"
+#include "plugin/runtime/event.h"
+#include "plugin/runtime/executable.h"
+
+namespace ascend::pjrt {
+
+struct ExecutableHandle {
+  std::shared_ptr<const Executable> executable;
+};
+
+// A new error handle; null for success.
+Error* to_error(const Status& status);
+
+// The struct size that the last caller of a slot passed; 0 if nobody called.
+template <class A>
+inline std::atomic<size_t> caller_struct_size{0};
+
+// Fills `slot` with `body`, a lambda without captures that takes the arguments and returns nothing or an error.
+template <class A, class Body>
+void fill(Slot<A>& slot, Body) {
+  slot = [](A* args) -> Error* {
+    caller_struct_size<A>.store(args->struct_size, std::memory_order_relaxed);
+    try {
+      if constexpr (std::is_void_v<decltype(Body{}(*args))>) {
+        Body{}(*args);
+        return nullptr;
+      } else {
+        return Body{}(*args);
+      }
+    } catch (...) {
+      return to_error(current_failure());
+    }
+  };
+}
+
+// Hands out bytes that the caller frees through `deleter`.
+template <class A>
+void give_bytes(A& args, std::string bytes) {
+  auto* owner = new std::string(std::move(bytes));
+  args.bytes = *owner;
+  args.owner = owner;
+  args.deleter = [](void* o) { delete static_cast<std::string*>(o); };
+}
+
+template <class T>
+std::span<T> to_span(List<T> list) {
+  return {list.items, list.count};
+}
+
+template <class T>
+std::vector<std::remove_const_t<T>> to_vector(List<T> list) {
+  return {list.begin(), list.end()};
+}
+
+// Each noun fills its own slots; the rest name themselves as unimplemented.
+void fill_errors(Api& api);
+void fill_plugin(Api& api);
+void fill_events(Api& api);
+void fill_client(Api& api);
+void fill_devices(Api& api);
+void fill_memories(Api& api);
+void fill_executables(Api& api);
+void fill_loaded_executables(Api& api);
+void fill_buffers(Api& api);
+void fill_topologies(Api& api);
+void fill_compile(Api& api);
+
+const Extension* layouts_extension();
+const Extension* memory_descriptions_extension();
+const Extension* shardings_extension();
+
+const Api* api();
+
+}  // namespace ascend::pjrt

@@ -1,0 +1,66 @@
+// The way into the Python compiler, by the plain C API of Python: JAX may load this library before, or without,
+// importing the extension module.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "plugin/error.h"
+#include "plugin/runtime/compiler.h"
+
+namespace ascend {
+namespace {
+
+class Gil {
+ public:
+  Gil() : state_(PyGILState_Ensure()) {}
+  ~Gil() { PyGILState_Release(state_); }
+  Gil(const Gil&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
+struct Object {
+  explicit Object(PyObject* pointer) : pointer(pointer) {}
+  ~Object() { Py_XDECREF(pointer); }
+  Object(const Object&) = delete;
+  explicit operator bool() const { return pointer != nullptr; }
+  PyObject* pointer;
+};
+
+[[noreturn]] void throw_python_error() {
+#if PY_VERSION_HEX >= 0x030C0000
+  Object value(PyErr_GetRaisedException());
+#else
+  PyObject *type, *raised, *trace;
+  PyErr_Fetch(&type, &raised, &trace);
+  PyErr_NormalizeException(&type, &raised, &trace);
+  Object owned_type(type), value(raised), owned_trace(trace);
+#endif
+  Object text(value ? PyObject_Str(value.pointer) : nullptr);
+  const char* utf8 = text ? PyUnicode_AsUTF8(text.pointer) : nullptr;
+  std::string message = utf8 ? utf8 : "an exception without a message";
+  PyErr_Clear();
+  throw Error(Code::kInternal, "[compile] cannot enter the Python compiler: " + message);
+}
+
+}  // namespace
+
+std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
+  Gil gil;
+  Object module(PyImport_ImportModule("jax_ascend.registration"));
+  if (!module) throw_python_error();
+  auto size = [](std::string_view s) { return static_cast<Py_ssize_t>(s.size()); };
+  Object result(PyObject_CallMethod(module.pointer, "compile_for_plugin", "y#y#s#", artifact.data(), size(artifact),
+                                    options.data(), size(options), target.data(), size(target)));
+  if (!result) throw_python_error();
+  // (0, program) or (code, message)
+  int code;
+  const char* data;
+  Py_ssize_t length;
+  if (!PyArg_ParseTuple(result.pointer, "is#", &code, &data, &length)) throw_python_error();
+  std::string bytes(data, length);
+  if (code) throw Error(static_cast<Code>(code), bytes);
+  return bytes;
+}
+
+}  // namespace ascend

@@ -1,0 +1,121 @@
+#include "plugin/runtime/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "plugin/error.h"
+#include "plugin/runtime/version.h"
+
+namespace ascend {
+namespace {
+
+// Pinned host memory has no capacity of its own; this much address space is set aside for it.
+constexpr uint64_t kPinnedHostBytes = uint64_t{256} << 30;
+
+std::mutex clients_mutex;
+std::vector<Client*> clients;
+
+}  // namespace
+
+const pjrt::MemoryTable MemorySpace::kTable = {sizeof(pjrt::MemoryTable), nullptr, sizeof(void*), get_user_data,
+                                               set_user_data};
+
+MemorySpace::MemorySpace(Device* device, int id, int kind_id, uint64_t capacity)
+    : table_(&kTable),
+      device(device),
+      id(id),
+      kind_id(kind_id),
+      kind(kMemoryKinds[kind_id]),
+      text(device->description->text + " " + std::string(kind)),
+      arena(std::make_shared<Arena>(text, capacity)) {}
+
+MemorySpace::~MemorySpace() {
+  for (auto& [key, user] : user_data_)
+    if (user.destroy) user.destroy(user.data);
+}
+
+void* MemorySpace::get_user_data(MemorySpace* memory, const void* key) {
+  std::lock_guard lock(memory->mutex_);
+  auto found = memory->user_data_.find(key);
+  return found == memory->user_data_.end() ? nullptr : found->second.data;
+}
+
+void MemorySpace::set_user_data(MemorySpace* memory, const void* key, void* data, void (*destroy)(void*)) {
+  UserData old{};
+  {
+    std::lock_guard lock(memory->mutex_);
+    old = std::exchange(memory->user_data_[key], {data, destroy});
+  }
+  if (old.destroy) old.destroy(old.data);
+}
+
+Device::Device(Client* client, DeviceDescription* description, uint64_t hbm_bytes)
+    : client(client),
+      description(description),
+      device_memory(this, 2 * description->id, 0, hbm_bytes),
+      pinned_host(this, 2 * description->id + 1, 1, kPinnedHostBytes),
+      memories{&device_memory, &pinned_host} {}
+
+Client::Options Client::Options::from(pjrt::NamedValues values) {
+  Options options;
+  for (const auto& value : values) {
+    std::string_view name = value.name;
+    if (name == "target" && value.type == pjrt::kString) {
+      options.target.assign(value.string_value, value.value_size);
+    } else if (name == "devices" && value.type == pjrt::kInt64 && value.int64_value > 0 && value.int64_value <= 4096) {
+      options.devices = static_cast<int>(value.int64_value);
+    } else if (name == "hbm_bytes" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
+      options.hbm_bytes = value.int64_value;
+    } else {
+      throw Error(Code::kInvalidArgument,
+                  "[client] unusable option '" + std::string(name) +
+                      "'; expected target (string), devices (1 to 4096), hbm_bytes (non-negative integer).");
+    }
+  }
+  return options;
+}
+
+Client::Client(const Options& options)
+    : topology(std::make_unique<Topology>(find_target(options.target), options.devices)),
+      platform_version(platform_version_of(topology->target)) {
+  uint64_t hbm = options.hbm_bytes ? options.hbm_bytes : static_cast<uint64_t>(topology->target.hbm_bytes);
+  for (DeviceDescription* description : topology->device_pointers) {
+    Device* device = owned_.emplace_back(std::make_unique<Device>(this, description, hbm)).get();
+    devices.push_back(device);
+    memories.insert(memories.end(), std::begin(device->memories), std::end(device->memories));
+  }
+  std::lock_guard lock(clients_mutex);
+  clients.push_back(this);
+}
+
+Client::~Client() {
+  drain();
+  std::lock_guard lock(clients_mutex);
+  std::erase(clients, this);
+}
+
+Device* Client::device(int id) const {
+  if (id < 0 || id >= static_cast<int>(devices.size()))
+    throw Error(Code::kInvalidArgument, "[client] no such device; expected an id below " +
+                                            std::to_string(devices.size()) + "; got " + std::to_string(id) +
+                                            ". Set JAX_ASCEND_DEVICES for more.");
+  return devices[id];
+}
+
+void Client::drain() {
+  for (Device* device : devices) {
+    device->launches.drain();
+    device->transfers.drain();
+  }
+}
+
+void Client::drain_all() {
+  std::vector<Client*> all;
+  {
+    std::lock_guard lock(clients_mutex);
+    all = clients;
+  }
+  for (Client* client : all) client->drain();
+}
+
+}  // namespace ascend

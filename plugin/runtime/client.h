@@ -1,0 +1,91 @@
+// The client and what it owns: emulated devices, each with its queues and its two memory spaces.
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "plugin/runtime/arena.h"
+#include "plugin/runtime/queue.h"
+#include "plugin/runtime/topology.h"
+
+namespace ascend {
+
+class Client;
+class Device;
+
+// Callers attach data of their own to a memory space through the table in its first word.
+class MemorySpace {
+ public:
+  MemorySpace(Device* device, int id, int kind_id, uint64_t capacity);
+  ~MemorySpace();
+  MemorySpace(const MemorySpace&) = delete;
+
+ private:
+  [[maybe_unused]] const pjrt::MemoryTable* table_;
+
+ public:
+  Device* const device;
+  const int id, kind_id;
+  const std::string_view kind;
+  const std::string text;
+  const std::shared_ptr<Arena> arena;
+
+ private:
+  struct UserData {
+    void* data;
+    void (*destroy)(void*);
+  };
+  static void* get_user_data(MemorySpace* memory, const void* key);
+  static void set_user_data(MemorySpace* memory, const void* key, void* data, void (*destroy)(void*));
+  static const pjrt::MemoryTable kTable;
+
+  std::mutex mutex_;
+  std::map<const void*, UserData> user_data_;
+};
+
+class Device {
+ public:
+  Device(Client* client, DeviceDescription* description, uint64_t hbm_bytes);
+
+  Client* const client;
+  DeviceDescription* const description;
+  MemorySpace device_memory, pinned_host;
+  MemorySpace* const memories[2];
+
+  // Launches are accepted in one order; who accepts one holds this until it is queued, or has run.
+  std::mutex accept;
+  Queue launches;
+  Queue transfers;  // copies to the host and between devices overlap with launches
+};
+
+class Client {
+ public:
+  struct Options {
+    std::string target = "ascend910b";
+    int devices = 1;
+    uint64_t hbm_bytes = 0;  // of each device; 0 means the target's
+
+    static Options from(pjrt::NamedValues values);
+  };
+  explicit Client(const Options& options);
+  ~Client();
+
+  Device* device(int id) const;  // throws Error{kInvalidArgument}
+  void drain();
+  // Waits for the work of all clients of this process; Python calls it before it exits.
+  static void drain_all();
+
+  std::unique_ptr<Topology> topology;
+  std::string platform_version;
+  std::vector<Device*> devices;
+  std::vector<MemorySpace*> memories;
+  // Launches on several devices reach all of their queues in one order.
+  std::mutex accept_many;
+
+ private:
+  std::vector<std::unique_ptr<Device>> owned_;
+};
+
+}  // namespace ascend

@@ -1,0 +1,11 @@
+// The one call into Python: compiling a portable artifact to a Program's bytes.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace ascend {
+
+// Takes the GIL. Throws Error with the code and message of the Python exception.
+std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target);
+
+}  // namespace ascend

@@ -1,0 +1,53 @@
+// Executables: a program with the facts JAX asks of it, and one loaded onto devices that launches it.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plugin/device/program.h"
+#include "plugin/runtime/buffer.h"
+#include "plugin/runtime/compile_options.h"
+
+namespace ascend {
+
+class Executable {
+ public:
+  // `bytes` is a Program; throws what Program::load throws.
+  Executable(std::string_view bytes, std::string_view compile_options);
+
+  const std::shared_ptr<const Program> program;
+  const std::string compile_options;
+  const DeviceAssignment assignment;  // its devices may be empty
+  const std::string name, fingerprint;
+  NamedValueList cost;
+  std::vector<int> output_types;
+  std::vector<int64_t> output_dims;  // of all outputs, one after another
+  std::vector<size_t> output_ranks;
+  std::vector<int> parameter_memory, output_memory;  // indices into kMemoryKinds
+  uint64_t parameter_bytes = 0, output_bytes = 0, alias_bytes = 0;
+};
+
+class LoadedExecutable {
+ public:
+  LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable, DeviceAssignment assignment);
+
+  // Launches on one device. Returns once the launch is accepted; `outputs` gets one new buffer per result, and the
+  // event returned is theirs. Throws if the arguments do not fit; what fails later is the event's status.
+  Ref<Event> launch(Device* device, std::span<Buffer* const> arguments, std::span<const int64_t> non_donatable,
+                    std::span<Buffer*> outputs);
+
+  Client* const client;
+  const std::shared_ptr<const Executable> executable;
+  const DeviceAssignment assignment;
+  std::vector<Device*> devices;
+  std::vector<pjrt::LogicalDeviceId> logical_ids;  // of `devices`
+  std::atomic<bool> deleted{false};
+
+ private:
+  // Nanoseconds the last run took; short programs run in the thread that launches them.
+  std::shared_ptr<std::atomic<int64_t>> last_run_ = std::make_shared<std::atomic<int64_t>>(INT64_MAX);
+};
+
+}  // namespace ascend
