@@ -59,7 +59,7 @@ def known_failures():
 
 def write_known_failures(records):
     """Write the list anew from the records of a complete run."""
-    head = "# Modules of the StableHLO test data that do not pass, and how they end.\n# Written by run_conformance.py --update.\n"
+    head = "# StableHLO test modules that do not pass, and how they end. Written by run_conformance.py --update.\n"
     lines = [f"{r['status']:14} {r['name']}\n" for r in records if r["status"] != "pass"]
     KNOWN_FAILURES.write_text(head + "".join(lines))
 

@@ -109,7 +109,7 @@ def array(spec, draw):
     kind, shape, low, high = re.fullmatch(r"(\w+)\[([\d,]*)\](?: (\S+)\.\.(\S+))?", spec).groups()
     shape = tuple(int(n) for n in shape.split(",") if n)
     dtype = jnp.dtype(TYPES[kind])
-    if dtype == bool:
+    if kind == "bool":
         return draw.random(shape) < 0.5
     if jnp.issubdtype(dtype, jnp.floating):
         return draw.uniform(float(low or -2), float(high or 2), shape).astype(dtype)

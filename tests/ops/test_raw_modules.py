@@ -108,7 +108,8 @@ CASES = [
         "random bits",
         stablehlo(
             "(%s: tensor<2xui64>) -> (tensor<5x3xui32>)",
-            """%0:2 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY : (tensor<2xui64>) -> (tensor<2xui64>, tensor<5x3xui32>)
+            """%0:2 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY :
+                (tensor<2xui64>) -> (tensor<2xui64>, tensor<5x3xui32>)
             return %0#1 : tensor<5x3xui32>""",
         ),
         "T[2]",
@@ -129,7 +130,8 @@ CASES = [
         "batch norm in inference",
         stablehlo(
             f"(%x: {X}, %s: {V}, %b: {V}, %m: {V}, %v: {V}) -> ({X})",
-            f"""%0 = "stablehlo.batch_norm_inference"(%x, %s, %b, %m, %v) {BATCH_NORM} : ({X}, {V}, {V}, {V}, {V}) -> {X}
+            f"""%0 = "stablehlo.batch_norm_inference"(%x, %s, %b, %m, %v) {BATCH_NORM} :
+                ({X}, {V}, {V}, {V}, {V}) -> {X}
             return %0 : {X}""",
         ),
         "f32[3,4]",
@@ -139,7 +141,8 @@ CASES = [
         "batch norm gradient",
         stablehlo(
             f"(%x: {X}, %s: {V}, %m: {V}, %v: {V}, %g: {X}) -> ({X}, {V}, {V})",
-            f"""%0:3 = "stablehlo.batch_norm_grad"(%x, %s, %m, %v, %g) {BATCH_NORM} : ({X}, {V}, {V}, {V}, {X}) -> ({X}, {V}, {V})
+            f"""%0:3 = "stablehlo.batch_norm_grad"(%x, %s, %m, %v, %g) {BATCH_NORM} :
+                ({X}, {V}, {V}, {V}, {X}) -> ({X}, {V}, {V})
             return %0#0, %0#1, %0#2 : {X}, {V}, {V}""",
         ),
         "f32[3,4]",
