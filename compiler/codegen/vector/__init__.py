@@ -1,0 +1,1 @@
+"""Vector kernels: elementwise, broadcast, reduction and layout regions."""

@@ -1,0 +1,437 @@
+"""Expressions and a Plan -> the instructions of one kernel section.
+
+Loops are opened outside in. In each, what does not depend on deeper loops is computed before they open; a reduction
+whose axes are looped over accumulates in a tile that lives just outside its loops, and whatever needs its result waits
+for them to close, which may mean running them again (a second pass over a row that does not fit). A value is in the
+smallest tile that shows it: full, one column, one row or one element; it is expanded where an instruction needs more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+from ...ir.graph import Value
+from ...ir.kernel import KernelBuilder
+from ...isa.dtypes import DType
+from ...isa.model import Affine, Loc, TileRef, View
+from ...tiling.vector_plan import Conflict, Plan
+from .nodes import Access, Node, NotVectorizable, Store
+from .select_instruction import accumulate, emit_op, identity, reduce_instruction
+
+Kind = tuple[bool, bool]  # varies along rows, along columns
+
+
+@dataclass(eq=False)
+class Task:
+    """Something to do once `node` is known: store it, or add it to an accumulator."""
+
+    node: Node
+    depth: int
+    access: Access | None = None  # store
+    accumulator: Node | None = None  # the reduction it feeds
+    done: bool = False
+
+
+@dataclass(eq=False)
+class Scope:
+    """What is known between the opening of a loop and its end."""
+
+    tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=dict)
+    slot: Affine = field(default_factory=Affine)
+    in_loop: bool = False
+
+
+class SectionEmitter:
+    """Emits one loop nest into a kernel builder."""
+
+    def __init__(self, builder: KernelBuilder, plan: Plan, arguments: dict[Value, int], block: Affine):
+        self.b, self.plan, self.arguments, self.block = builder, plan, arguments, block
+        self.index: dict[int, Affine] = {}  # axis -> number of the chunk
+        self.valid: dict[int, int | Affine] = {}  # axis -> elements of the chunk
+        self.coordinate: dict[int, Affine] = {}  # split axis -> block coordinate
+        self.position: dict[int, int] = {}  # looped axis -> depth of its loop, from 1
+        self.nest: list[int] = []
+        self.scopes = [Scope()]
+        self.order: dict[Node, int] = {}
+        self.depths: dict[Node, int] = {}
+        self.stored: set[Node] = set()
+        self.starts: dict[tuple[Value, int, int], Affine] = {}
+
+    # --- the nest ---
+
+    def run(self, stores: list[Store]) -> None:
+        """Emit everything the stores need."""
+        self._divide()
+        for axis in self.plan.loops:
+            if axis not in self.plan.split or self.plan.split[axis][1] > 1:
+                self.nest.append(axis)
+                self.position[axis] = len(self.nest)
+        self._sort([s.node for s in stores])
+        self.stored = {s.node for s in stores}
+        tasks = []
+        for s in stores:
+            depth = max([self.depths[s.node], *(self.position.get(a, 0) for a in s.access.strides)])
+            tasks.append(Task(s.node, depth, s.access))
+        self._level(0, tasks)
+
+    def _divide(self) -> None:
+        rest = self.block
+        splits = list(self.plan.split.items())
+        for i, (axis, (_, per)) in enumerate(splits):
+            inner = prod(n for _, (n, _) in splits[i + 1 :])
+            if inner == 1:
+                at = rest
+            else:
+                at = self.b.scalar("sdiv", rest, inner)
+                rest = rest - at * inner
+            self.coordinate[axis] = at
+            if per == 1:
+                self.index[axis] = at
+        for axis in self.plan.extent:
+            if axis not in self.plan.loops:
+                self.index[axis] = Affine()
+                self.valid[axis] = self.plan.extent[axis]
+            elif axis in self.index:
+                self._set_valid(axis)
+
+    def _set_valid(self, axis: int) -> None:
+        chunk, extent = self.plan.chunk.get(axis, 1), self.plan.extent[axis]
+        if extent % chunk == 0:
+            self.valid[axis] = chunk
+        else:
+            self.valid[axis] = self.b.minimum(chunk, extent - self.index[axis] * chunk)
+
+    def _sort(self, roots: list[Node]) -> None:
+        """Number the nodes operands first, and find the loop in which each is computed."""
+        stack = [(r, False) for r in reversed(roots)]
+        while stack:
+            node, ready = stack.pop()
+            if node in self.order:
+                continue
+            if not ready:
+                stack.append((node, True))
+                stack.extend((o, False) for o in reversed(node.operands) if o not in self.order)
+                continue
+            self.order[node] = len(self.order)
+            depth = max([0, *(self.position.get(a, 0) for a in node.axes), *(self.depths[o] for o in node.operands)])
+            if self._looped(node):
+                depth = self._first_loop(node) - 1
+            self.depths[node] = depth
+
+    def _looped(self, node: Node) -> bool:
+        return bool(node.reduced) and any(a in self.position for a in node.reduced)
+
+    def _first_loop(self, node: Node) -> int:
+        return min(self.position[a] for a in node.reduced if a in self.position)
+
+    def _level(self, depth: int, tasks: list[Task]) -> None:
+        scope = self.scopes[-1]
+        while True:
+            needed = self._needed([t.node for t in tasks])
+            waiting: dict[Node, list[Task]] = {}
+            for t in tasks:
+                waiting.setdefault(t.node, []).append(t)
+            blocked: set[Node] = set()
+            for node in needed:
+                if any(o in blocked for o in node.operands) or (
+                    self._looped(node) and self._first_loop(node) == depth + 1
+                ):
+                    blocked.add(node)
+                elif self.depths[node] <= depth and node.kind != "const" and not self._looped(node):
+                    self._compute(node)
+                    self._perform(waiting.get(node, ()), depth)
+            self._perform([t for t in tasks if t.node not in blocked], depth)
+            tasks = [t for t in tasks if not t.done]
+            if not tasks:
+                return
+            inner = [t for t in tasks if t.node not in blocked]
+            sums = [
+                n
+                for n in needed
+                if self._looped(n) and self._first_loop(n) == depth + 1 and n.operands[0] not in blocked
+            ]
+            if not inner and not sums:
+                raise Conflict("a value waits for a loop that cannot run")
+            for node in sums:
+                self._start_sum(node)
+                at = max(self.depths[node.operands[0]], *(self.position.get(a, 0) for a in node.reduced))
+                inner.append(Task(node.operands[0], at, accumulator=node))
+            self._loop(depth + 1, inner)
+            for node in sums:
+                scope.tiles[node, self.kind(node)] = self._accumulators.pop(node)
+            tasks = [t for t in tasks if not t.done]
+            if not tasks:
+                return
+
+    def _loop(self, depth: int, tasks: list[Task]) -> None:
+        axis = self.nest[depth - 1]
+        steps = self.plan.steps(axis)
+        start: int | Affine = 0
+        stop: int | Affine = steps
+        if axis in self.plan.split:
+            _, per = self.plan.split[axis]
+            start = self.coordinate[axis] * per
+            stop = start + per if steps % per == 0 else self.b.minimum(steps, start + per)
+        with self.b.loop(start, stop) as counter:
+            self.index[axis] = counter
+            self._set_valid(axis)
+            self.scopes.append(Scope(slot=counter, in_loop=True))
+            self._level(depth, tasks)
+            self.scopes.pop()
+
+    def _needed(self, roots: list[Node]) -> list[Node]:
+        """Return what must be computed for the roots and is not there yet, operands first."""
+        seen: set[Node] = set()
+        stack = list(roots)
+        while stack:
+            node = stack.pop()
+            if node in seen or node.kind == "const" or self._known(node, self.kind(node)) is not None:
+                continue
+            seen.add(node)
+            stack.extend(node.operands)
+        return sorted(seen, key=self.order.__getitem__)
+
+    def _perform(self, tasks: list[Task] | tuple[Task, ...], depth: int) -> None:
+        for t in tasks:
+            if t.done or t.depth > depth:
+                continue
+            t.done = True
+            if t.accumulator is not None:
+                self._add_to_sum(t.accumulator)
+            else:
+                assert t.access is not None
+                self._store(t.node, t.access)
+
+    # --- tiles ---
+
+    def kind(self, node: Node) -> Kind:
+        """Return along which tile dimensions a node varies."""
+        return self._kind_of(node.axes)
+
+    def _kind_of(self, axes: frozenset[int] | dict[int, int]) -> Kind:
+        return any(a in axes for a in self.plan.rows), any(a in axes for a in self.plan.columns)
+
+    def _known(self, node: Node, kind: Kind) -> TileRef | None:
+        for scope in reversed(self.scopes):
+            if (node, kind) in scope.tiles:
+                return scope.tiles[node, kind]
+        return None
+
+    def _extent(self, group: list[int]) -> int | Affine:
+        value: int | Affine = 1
+        for axis in group:
+            v = self.valid[axis]
+            assert isinstance(v, int) or isinstance(value, int), "only the first axis of a group has a variable extent"
+            value = v * value  # type: ignore[operator]
+        return value
+
+    def new_tile(self, dtype: DType, kind: Kind, slots: int = 1, transposed: bool = False) -> TileRef:
+        """Add a tile for values of a kind; with two slots the innermost loop alternates between them."""
+        rows = self.plan.tile(self.plan.rows) if kind[0] else 1
+        columns = self.plan.tile(self.plan.columns) if kind[1] else 1
+        height = self._extent(self.plan.rows) if kind[0] else 1
+        width = self._extent(self.plan.columns) if kind[1] else 1
+        if transposed:
+            rows, columns, height, width = columns, rows, width, height
+        unit = max(1, 32 // dtype.bytes)
+        scope = self.scopes[-1]
+        slots = slots if scope.in_loop else 1
+        ref = self.b.tile(Loc.vec, dtype, rows, -(-columns // unit) * unit, (height, width), slots=slots)
+        return TileRef(ref.tile, scope.slot) if slots > 1 else ref
+
+    def tile(self, node: Node, kind: Kind | None = None) -> TileRef:
+        """Return a tile that holds the node, expanded to `kind` if it varies less."""
+        kind = kind or self.kind(node)
+        found = self._known(node, kind)
+        if found is None:
+            found = self._expand(node, kind)
+            self.scopes[-1].tiles[node, kind] = found
+        return found
+
+    def rows_of(self, kind: Kind) -> int:
+        """Return the tile rows of a kind."""
+        return self.plan.tile(self.plan.rows) if kind[0] else 1
+
+    def columns_of(self, kind: Kind) -> int:
+        """Return the tile columns of a kind."""
+        return self.plan.tile(self.plan.columns) if kind[1] else 1
+
+    def _expand(self, node: Node, kind: Kind) -> TileRef:
+        if node.kind == "const":
+            dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+            self.b.texpands(dst, node.value)
+            return dst
+        own = self.kind(node)
+        assert (kind[0] or not own[0]) and (kind[1] or not own[1]), "an expansion only adds dimensions"
+        if own == kind:
+            raise AssertionError(f"a {node.kind} node is used before it is computed")
+        if own == (False, False) and kind == (True, True):
+            source = self.tile(node, (False, True))
+            instruction = self.b.tcolexpand
+        elif own[0] or (not own[0] and kind == (False, True)):
+            source, instruction = self.tile(node, own), self.b.trowexpand
+        else:
+            source, instruction = self.tile(node, own), self.b.tcolexpand
+        dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+        instruction(dst, source)
+        return dst
+
+    # --- nodes ---
+
+    def _compute(self, node: Node) -> None:
+        self.scopes[-1].tiles[node, self.kind(node)] = self._emit(node)
+
+    def _emit(self, node: Node) -> TileRef:
+        kind = self.kind(node)
+        slots = 2 if node in self.stored else 1
+        if node.kind == "load":
+            assert node.access is not None
+            return self._load(node.access, kind)
+        if node.kind == "iota":
+            dst = self.new_tile(node.dtype, kind, slots)
+            self._iota(dst, node)
+            return dst
+        if node.kind == "cvt":
+            dst = self.new_tile(node.dtype, kind, slots)
+            self.b.tcvt(dst, self.tile(node.operands[0], kind))
+            return dst
+        if node.kind == "bits":
+            (source,) = node.operands
+            src = self.tile(source, kind)
+            dst = self.new_tile(node.dtype, kind, self.b.kernel.tiles[src.tile].slots)
+            dst = TileRef(dst.tile, src.slot)
+            self.b.treshape(dst, src)
+            return dst
+        if node.kind in ("reduce", "arg"):
+            return self._reduce(node)
+        dst = self.new_tile(node.dtype, kind, slots)
+        emit_op(self, node, dst, kind)
+        return dst
+
+    def _iota(self, dst: TileRef, node: Node) -> None:
+        start, steps = Affine(), []
+        for axis, c in node.coefficients.items():
+            start = start + self.index[axis] * (c * self.plan.chunk.get(axis, 1))
+        for group in (self.plan.rows, self.plan.columns):
+            steps.append(node.coefficients.get(group[-1], 0) if group else 0)
+        self.b.tci(dst, start, *steps)
+
+    def _group_view(self, access: Access, group: list[int], present: bool) -> list[tuple[int | Affine, int]]:
+        """Return (extent, stride) pairs of a tile dimension, outer to inner, merged where they nest."""
+        out: list[tuple[int | Affine, int]] = []
+        for axis in reversed(group if present else []):
+            extent, stride = self.valid[axis], access.strides.get(axis, 0)
+            if out and isinstance(out[0][0], int) and stride == out[0][1] * out[0][0]:
+                inner, step = out[0]
+                assert isinstance(inner, int)
+                out[0] = (extent * inner, step)
+            elif extent != 1 or axis == group[0]:
+                out.insert(0, (extent, stride))
+        return out or [(1, 0)]
+
+    def view(self, access: Access, kind: Kind, transposed: bool = False) -> View:
+        """Return the window of an access that the current tile covers."""
+        offset = Affine(access.offset)
+        for axis, stride in access.strides.items():
+            offset = offset + self.index[axis] * (stride * self.plan.chunk.get(axis, 1))
+        for axis, step in access.by_block:
+            offset = offset + self.coordinate[axis] * step
+        for start in access.dynamic:
+            offset = offset + self._start(start.value, start.limit, start.stride)
+        rows = self._group_view(access, self.plan.rows, kind[0])
+        columns = self._group_view(access, self.plan.columns, kind[1])
+        if transposed:
+            rows, columns = columns, rows
+        dims = rows + columns
+        if len(dims) > 5:
+            raise NotVectorizable("[vector] a view of more than five dimensions")
+        return self.b.view(
+            self.arguments[access.value], offset, tuple(e for e, _ in dims), tuple(s for _, s in dims), len(rows)
+        )
+
+    def _start(self, value: Value, limit: int, stride: int) -> Affine:
+        key = (value, limit, stride)
+        if key not in self.starts:
+            at = self.b.scalar("sload", self.b.view(self.arguments[value], 0, (1,), (1,), 0))
+            low = self.b.scalar("smax", at, 0)
+            self.starts[key] = self.b.scalar("smin", low, limit)
+        return self.starts[key] * stride
+
+    def _is_transposed(self, access: Access, kind: Kind) -> bool:
+        if kind != (True, True):
+            return False
+        row, column = access.strides.get(self.plan.rows[-1], 0), access.strides.get(self.plan.columns[-1], 0)
+        return (
+            abs(row) == 1
+            and abs(column) > 1
+            and min(self.plan.tile(self.plan.rows), self.plan.tile(self.plan.columns)) >= 4
+        )
+
+    def _load(self, access: Access, kind: Kind) -> TileRef:
+        if self._is_transposed(access, kind):
+            turned = self.new_tile(access.value.dtype, kind, 2, transposed=True)
+            self.b.tload(turned, self.view(access, kind, transposed=True))
+            dst = self.new_tile(access.value.dtype, kind)
+            self.b.ttrans(dst, turned)
+            return dst
+        dst = self.new_tile(access.value.dtype, kind, 2)
+        self.b.tload(dst, self.view(access, kind))
+        return dst
+
+    def _store(self, node: Node, access: Access) -> None:
+        kind = self._kind_of(access.strides)
+        own = self.kind(node)
+        kind = (kind[0] or own[0], kind[1] or own[1])
+        parts = dict(access.by_block)
+        idle = [at for axis, at in self.coordinate.items() if axis not in access.strides and axis not in parts]
+        src = self.tile(node, kind)
+        if self._is_transposed(access, kind):
+            turned = self.new_tile(node.dtype, kind, 2, transposed=True)
+            self.b.ttrans(turned, src)
+            view, src = self.view(access, kind, transposed=True), turned
+        else:
+            view = self.view(access, kind)
+        if idle:  # blocks that differ only in axes the output does not have hold the same values
+            with self.b.when(1 - sum(idle[1:], idle[0])):
+                self.b.tstore(view, src)
+        else:
+            self.b.tstore(view, src)
+
+    # --- reductions ---
+
+    def _operand_kind(self, node: Node) -> Kind:
+        own, gone = self.kind(node.operands[0]), self._kind_of(node.reduced)
+        return own[0] or gone[0], own[1] or gone[1]
+
+    def _reduce(self, node: Node) -> TileRef:
+        """Reduce inside the tile; the loops, if any, are the accumulator's business."""
+        rows, columns = self._kind_of(node.reduced)
+        kind = self._operand_kind(node)
+        tile = self.tile(node.operands[0], kind)
+        if node.kind == "arg":
+            dst = self.new_tile(DType.i32, (kind[0], False), 2 if node in self.stored else 1)
+            self.b.emit(reduce_instruction(node, "row"), dst, tile)
+            return dst
+        for along, wanted in (("row", columns), ("col", rows)):
+            if wanted:
+                kind = (kind[0], False) if along == "row" else (False, kind[1])
+                dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+                self.b.emit(reduce_instruction(node, along), dst, tile)
+                tile = dst
+        return tile
+
+    @property
+    def _accumulators(self) -> dict[Node, TileRef]:
+        return self.__dict__.setdefault("_sums", {})
+
+    def _start_sum(self, node: Node) -> None:
+        kind = self.kind(node)
+        tile = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+        self.b.texpands(tile, identity(node))
+        self._accumulators[node] = tile
+
+    def _add_to_sum(self, node: Node) -> None:
+        part = self._reduce(node)
+        total = self._accumulators[node]
+        accumulate(self, node, total, part)

@@ -1,0 +1,481 @@
+"""A vector region -> launches of vector kernels.
+
+softmax region                 ->  one launch
+sum of 4 M elements            ->  one launch that stores a partial sum per block, one that adds those up
+concatenate / pad              ->  one launch whose kernel has a section (a loop nest) per piece
+ops that share no loop nest    ->  one launch per group of ops, values between them in temporaries
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from ...ir.graph import Op, TensorType, Value
+from ...ir.kernel import KernelBuilder
+from ...ir.ops import Concatenate, Constant, Convert, OptimizationBarrier, Pad, Reduce
+from ...ir.schedule import Launch, Region, Rename, Step
+from ...targets import Target
+from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
+from ..allocate_tiles import DoesNotFit, allocate_tiles
+from .emit import SectionEmitter
+from .nodes import Access, Expressions, Node, NotVectorizable, Store, row_major
+from .pieces import concatenate_pieces, pad_pieces
+from .select_instruction import reduces_in_tile
+
+
+@dataclass(eq=False)
+class Section:
+    """A loop nest of a kernel: its stores, and the partial results that a second kernel combines."""
+
+    stores: list[Store]
+    plan: Plan
+    partial: list[tuple[Node, Value]]
+
+
+def lower_vector_region(region: Region, target: Target, two_stages: bool = True) -> list[Step]:
+    """Return the steps that compute a vector region's outputs.
+
+    Raises NotVectorizable if an op of it has no vector instruction.
+    """
+    if any(isinstance(op, OptimizationBarrier) for op in region.ops):
+        (op,) = region.ops
+        return [Rename(r, v) for r, v in zip(op.results, op.operands, strict=True) if r in region.outputs]
+    try:
+        return _lower(region, target, two_stages)
+    except (Conflict, NotVectorizable, DoesNotFit) as e:
+        if len(region.ops) == 1:
+            raise NotVectorizable(f"[vector] {region.ops[0].name} at {region.ops[0].loc} has no kernel: {e}") from e
+    parts = _split_by_reductions(region)
+    if len(parts) == 1:
+        parts = _split_everywhere(region)
+    return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
+
+
+def _lower(region: Region, target: Target, two_stages: bool) -> list[Step]:
+    if isinstance(region.ops[-1], (Concatenate, Pad)):
+        return _lower_pieces(region, target)
+    expressions = Expressions(region.ops)
+    steps: list[Step] = []
+    stores: list[Store] = []
+    first: dict[tuple[object, ...], Value] = {}
+    for value in region.outputs:
+        if value.type.size == 0:
+            continue
+        view = expressions.view(value)
+        if view is not None and _is_whole(expressions, view, value):
+            steps.append(Rename(value, view.value))
+            continue
+        store = expressions.store(value)
+        key = (store.node, tuple(sorted(store.access.strides.items())))
+        if key in first:
+            steps.append(Rename(value, first[key]))
+        else:
+            first[key] = value
+            stores.append(store)
+    if not stores:
+        return steps
+    return _launch(region, expressions, stores, target, two_stages) + steps
+
+
+def _is_whole(expressions: Expressions, view: Access, value: Value) -> bool:
+    dense = expressions.dense(value, expressions.space.dims[value]).strides
+    present = {a: s for a, s in view.strides.items() if s}
+    return view.value.type.bytes == value.type.bytes and not view.offset and not view.dynamic and present == dense
+
+
+def _launch(
+    region: Region, expressions: Expressions, stores: list[Store], target: Target, two_stages: bool
+) -> list[Step]:
+    sums = {
+        node: expressions.dense(node.op.results[0], expressions.space.dims[node.op.results[0]])
+        for node in _reachable(s.node for s in stores)
+        if node.kind == "reduce" and node.op is not None
+    }
+    _merge(expressions, stores, sums)
+    try:
+        sections = [_plan_section(expressions, [group], target, sums, two_stages) for group in _connected(stores)]
+    except Conflict:
+        if len(stores) == 1:
+            raise
+        sections = [_plan_section(expressions, [[s]], target, sums, two_stages) for s in stores]
+    launch = _emit_fitting(region, expressions, sections, target, sums, two_stages)
+    partial = {node: value for s in sections for node, value in s.partial}
+    if not partial:
+        return [launch]
+    done = {s.access.value for section in sections for s in section.stores}
+    rest = _second_stage(region, partial, [v for v in region.outputs if v not in done])
+    return [launch, *lower_vector_region(rest, target, False)]
+
+
+def _emit_fitting(
+    region: Region,
+    expressions: Expressions,
+    sections: list[Section],
+    target: Target,
+    sums: dict[Node, Access],
+    two_stages: bool,
+) -> Launch:
+    shrink = 1
+    while True:
+        try:
+            return _emit(region.ops, region.outputs, [(s.stores, s.plan) for s in sections], target)
+        except DoesNotFit:
+            shrink *= 2
+            if shrink > 64:
+                raise
+            for section in sections:
+                stores = [s for s in section.stores if not s.access.by_block]
+                group = [*stores, *(Store(sums[node], node) for node, _ in section.partial)]
+                again = _plan_section(expressions, [group], target, sums, two_stages, shrink)
+                section.stores, section.plan, section.partial = again.stores, again.plan, again.partial
+
+
+# --- planning ---
+
+
+def _reachable(roots: Iterable[Node]) -> list[Node]:
+    """Return all nodes under the roots, operands first."""
+    order: dict[Node, None] = {}
+    stack = [(r, False) for r in reversed(list(roots))]
+    while stack:
+        node, ready = stack.pop()
+        if node in order:
+            continue
+        if ready:
+            order[node] = None
+        else:
+            stack.append((node, True))
+            stack.extend((o, False) for o in reversed(node.operands) if o not in order)
+    return list(order)
+
+
+def _connected(stores: list[Store]) -> list[list[Store]]:
+    """Group the stores that share anything but constants."""
+    groups: list[tuple[set[Node], list[Store]]] = []
+    for store in stores:
+        nodes = {n for n in _reachable([store.node]) if n.kind != "const"}
+        members = [store]
+        apart = []
+        for others, theirs in groups:
+            if nodes & others:
+                nodes |= others
+                members = theirs + members
+            else:
+                apart.append((others, theirs))
+        groups = [*apart, (nodes, members)]
+    return [members for _, members in groups]
+
+
+def _walks(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> list[Walk]:
+    def walk(access: Access, is_store: bool) -> Walk:
+        strides = {a: s for a, s in access.strides.items() if s}
+        return Walk(strides, access.value.dtype.bytes, prod(extent[a] for a in strides), is_store)
+
+    walks = [walk(s.access, True) for s in stores]
+    for n in nodes:
+        if n.access is not None:
+            walks.append(walk(n.access, False))
+        elif n.kind == "iota":
+            walks.append(Walk(n.coefficients, 0))
+    return walks
+
+
+def _merge(expressions: Expressions, stores: list[Store], sums: dict[Node, Access]) -> None:
+    """Merge axes that all accesses cross as one, in the nodes and accesses themselves."""
+    nodes = _reachable(s.node for s in stores)
+    accesses = [s.access for s in stores] + list(sums.values()) + [n.access for n in nodes if n.access]
+    used: dict[int, None] = {}
+    for axes in [*(a.strides for a in accesses), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
+        used.update(dict.fromkeys(axes))
+    main = max(stores, key=lambda s: s.access.value.type.bytes)
+    order = _order(main.access, accesses, used)
+    extent = {a: expressions.axes.extent[a] for a in order}
+    walks = [a.strides for a in accesses] + [n.coefficients for n in nodes if n.kind == "iota"]
+    into = merge_axes(extent, order, walks, [n.reduced for n in nodes if n.reduced])
+    for access in accesses:
+        access.strides = {a: s for a, s in access.strides.items() if into[a] == a}
+    for n in nodes:
+        n.axes = frozenset(into[a] for a in n.axes)
+        n.reduced = frozenset(into[a] for a in n.reduced)
+        n.coefficients = {a: c for a, c in n.coefficients.items() if into[a] == a}
+    expressions.merged = extent
+    expressions.merged_order = order
+
+
+def _order(main: Access, accesses: list[Access], used: dict[int, None]) -> list[int]:
+    """Sort the axes outer to inner: as the main store and, for axes it lacks, the largest load has them."""
+    rank: dict[int, int] = {}
+    for access in [main, *sorted(accesses, key=lambda a: -len(a.strides))]:
+        for axis, stride in access.strides.items():
+            rank.setdefault(axis, abs(stride))
+    return sorted(used, key=lambda a: -rank.get(a, 0))
+
+
+def _plan_section(
+    expressions: Expressions,
+    groups: list[list[Store]],
+    target: Target,
+    sums: dict[Node, Access],
+    two_stages: bool,
+    shrink: int = 1,
+) -> Section:
+    (stores,) = groups
+    nodes = _reachable(s.node for s in stores)
+    used: set[int] = set()
+    for axes in [*(s.access.strides for s in stores), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
+        used.update(axes)
+    extent = {a: expressions.merged[a] for a in expressions.merged_order if a in used}
+    problem = Problem(
+        extent,
+        list(extent),
+        _walks(stores, nodes, extent),
+        _reductions(stores, nodes),
+        *_live_bytes(stores, nodes, extent),
+    )
+    plan = make_plan(problem, target, shrink)
+    divided = [a for a in plan.split if any(a in n.reduced for n in nodes)]
+    if divided and not two_stages:
+        for a in divided:
+            del plan.split[a]
+        divided = []
+    if not divided:
+        return Section(stores, plan, [])
+    partial = [n for n in nodes if n.kind == "reduce" and any(a in n.reduced for a in divided)]
+    result = [s for s in stores if not any(n in partial for n in _reachable([s.node]))]
+    renamed: list[tuple[Node, Value]] = []
+    for node in partial:
+        assert node.op is not None
+        size = node.op.results[0].type.size
+        blocks = prod(plan.split[a][0] for a in divided if a in node.reduced)
+        value = Value(TensorType((blocks, *node.op.results[0].shape), node.dtype))
+        steps, step = [], size
+        for a in divided:
+            if a in node.reduced:
+                steps.append((a, step))
+                step *= plan.split[a][0]
+        result.append(Store(replace(sums[node], value=value, by_block=tuple(steps)), node))
+        renamed.append((node, value))
+    return Section(result, plan, renamed)
+
+
+def _reductions(stores: list[Store], nodes: list[Node]) -> list[Reduction]:
+    beyond: dict[Node, set[int]] = {n: set() for n in nodes}  # axes of everything computed from a node
+    for s in stores:
+        beyond[s.node].update(s.access.strides)
+    for n in reversed(nodes):
+        for o in n.operands:
+            beyond[o] |= beyond[n] | n.axes | n.reduced
+    out = []
+    for n in nodes:
+        if n.kind in ("reduce", "arg"):
+            again = not beyond[n] <= n.axes
+            by_loop = n.kind == "reduce" and not reduces_in_tile(n.op.kind, n.dtype)  # type: ignore[union-attr]
+            out.append(Reduction(n.operands[0].axes, n.reduced, again, by_loop, n.kind == "arg"))
+    return out
+
+
+def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> tuple[int, int, int]:
+    """Estimate the bytes of tiles alive at once: per element of a full tile, per row, per column."""
+    size = {n: prod(extent[a] for a in n.axes) for n in nodes}
+    most = max(size.values(), default=1)
+    stored = {s.node for s in stores}
+    last: dict[Node, int] = {}
+    for i, n in enumerate(nodes):
+        for o in n.operands:
+            last[o] = i
+    always = live = peak = small = 0
+    for i, n in enumerate(nodes):
+        if n.kind == "const":
+            continue
+        if size[n] * 4 < most:
+            small += 1
+            continue
+        if n.kind == "load" or n in stored:
+            always += 2 * n.dtype.bytes
+            continue
+        live += n.dtype.bytes
+        peak = max(peak, live)
+        for o in set(n.operands):
+            if last[o] == i and o.kind not in ("load", "const") and o not in stored and size[o] * 4 >= most:
+                live -= o.dtype.bytes
+    return max(4, always + peak), 32 * small, 8 * small
+
+
+# --- emission ---
+
+
+def _emit(
+    ops: Sequence[Op], outputs: Sequence[Value], sections: list[tuple[list[Store], Plan]], target: Target
+) -> Launch:
+    blocks = max(plan.blocks for _, plan in sections)
+    builder = KernelBuilder(_name(ops), "aiv", (blocks,))
+    written = list(dict.fromkeys(s.access.value for stores, _ in sections for s in stores))
+    arguments: dict[Value, int] = {}
+    for stores, _ in sections:
+        for node in _reachable(s.node for s in stores):
+            accesses = [node.access] if node.access else []
+            for access in accesses:
+                for value in (access.value, *(d.value for d in access.dynamic)):
+                    if value not in arguments:
+                        arguments[value] = builder.argument(value.dtype, value.type.size)
+        for s in stores:
+            for start in s.access.dynamic:
+                if start.value not in arguments:
+                    arguments[start.value] = builder.argument(start.value.dtype, start.value.type.size)
+    for value in written:
+        arguments[value] = builder.argument(value.dtype, value.type.size, writes=True)
+    (block,) = builder.blocks
+    for stores, plan in sections:
+        emitter = SectionEmitter(builder, plan, arguments, block)
+        if plan.blocks < blocks:
+            with builder.when(plan.blocks - block):
+                emitter.run(stores)
+        else:
+            emitter.run(stores)
+    allocate_tiles(builder.kernel, target)
+    return Launch(builder.kernel, list(arguments), written, _aliases(sections))
+
+
+def _aliases(sections: list[tuple[list[Store], Plan]]) -> tuple[tuple[Value, Value], ...]:
+    """Return the outputs that may take over an input: each element is read once, by the block that then writes it."""
+    reads: dict[Value, list[tuple[int, Access]]] = {}
+    for i, (stores, _) in enumerate(sections):
+        for node in _reachable(s.node for s in stores):
+            if node.access is not None:
+                reads.setdefault(node.access.value, []).append((i, node.access))
+    pairs = []
+    taken: set[Value] = set()
+    for i, (stores, plan) in enumerate(sections):
+        for s in stores:
+            out = s.access
+            for value, accesses in reads.items():
+                if (
+                    value in taken
+                    or value.type.size != out.value.type.size
+                    or value.dtype.bytes != out.value.dtype.bytes
+                ):
+                    continue
+                ((j, access), *others) = accesses
+                same = access.strides == {a: t for a, t in out.strides.items() if t} and access.offset == out.offset
+                if not others and i == j and same and not access.dynamic and set(plan.loops) <= set(access.strides):
+                    pairs.append((out.value, value))
+                    taken.add(value)
+                    break
+    return tuple(pairs)
+
+
+def _name(ops: Sequence[Op]) -> str:
+    """Name a kernel after its ops, most telling first."""
+    names = [getattr(op, "kind", op.name) if op.name in ("unary", "binary") else op.name for op in ops]
+    telling = [n for n in dict.fromkeys(names) if n not in ("constant", "broadcast_in_dim", "reshape", "convert")]
+    return "_".join((telling or names)[:5])
+
+
+# --- splitting ---
+
+
+def _second_stage(region: Region, partial: dict[Node, Value], outputs: list[Value]) -> Region:
+    """Return the region that combines partial results and computes what depends on them."""
+    ops: list[Op] = []
+    known: set[Value] = set()
+    for node, parts in partial.items():
+        assert isinstance(node.op, Reduce)
+        result = node.op.results[0]
+        combine = Reduce([parts], node.op.kind, (0,))
+        if result.dtype is node.dtype:
+            combine.results, combine.loc = [result], node.op.loc
+            ops.append(combine)
+        else:
+            combine.with_results([TensorType(result.shape, node.dtype)], node.op.loc)
+            narrow = Convert([combine.results[0]])
+            narrow.results, narrow.loc = [result], node.op.loc
+            ops += [combine, narrow]
+        known.add(result)
+    producers = {r: op for op in region.ops for r in op.results}
+    wanted: set[Op] = set()
+    stack = [v for v in outputs if v not in known]
+    while stack:
+        op = producers.get(stack.pop())
+        if op is not None and op not in wanted:
+            wanted.add(op)
+            stack += [v for v in op.operands if v not in known]
+    return make_region([*ops, *(op for op in region.ops if op in wanted)], outputs)
+
+
+def make_region(ops: list[Op], outputs: list[Value]) -> Region:
+    """Return a vector region of ops, its inputs found."""
+    made = {r for op in ops for r in op.results}
+    inputs = dict.fromkeys(v for op in ops for v in op.operands if v not in made and not is_splat(v))
+    return Region("vector", ops, list(inputs), outputs)
+
+
+def is_splat(value: Value) -> bool:
+    """Whether a value is a constant whose elements are all equal."""
+    return isinstance(value.producer, Constant) and value.producer.splat is not None
+
+
+def _split_by_reductions(region: Region) -> list[Region]:
+    """Split where a reduction's result is used: each part ends in reductions at most."""
+    level: dict[Value, int] = {}
+    parts: dict[int, list[Op]] = {}
+    for op in region.ops:
+        at = max((level.get(v, 0) for v in op.operands), default=0)
+        parts.setdefault(at, []).append(op)
+        for r in op.results:
+            level[r] = at + isinstance(op, Reduce)
+    return _as_regions(region, [parts[k] for k in sorted(parts)])
+
+
+def _split_everywhere(region: Region) -> list[Region]:
+    return _as_regions(region, [[op] for op in region.ops if not _is_free(op)])
+
+
+def _is_free(op: Op) -> bool:
+    return isinstance(op, Constant) and op.splat is not None
+
+
+def _as_regions(region: Region, parts: list[list[Op]]) -> list[Region]:
+    """Make regions of consecutive groups of ops; constants go wherever they are used."""
+    constants = {r: op for op in region.ops if _is_free(op) for r in op.results}
+    out = []
+    outside = set(region.outputs)
+    for i, ops in enumerate(parts):
+        ops = [op for op in ops if op not in set(constants.values()) or op.results[0] in outside]
+        extra = dict.fromkeys(constants[v] for op in ops for v in op.operands if v in constants)
+        later = {v for other in parts[i + 1 :] for op in other for v in op.operands}
+        outputs = [r for op in ops for r in op.results if r in outside or (r in later and r not in constants)]
+        if ops and outputs:
+            out.append(make_region([*(c for c in extra if c not in ops), *ops], outputs))
+    return out
+
+
+# --- pieces ---
+
+
+def _lower_pieces(region: Region, target: Target) -> list[Step]:
+    op = region.ops[-1]
+    pieces = concatenate_pieces(op) if isinstance(op, Concatenate) else pad_pieces(op)  # type: ignore[arg-type]
+    sections: list[tuple[list[Store], Plan]] = []
+    before = list(region.ops[:-1])
+    for piece in pieces:
+        if 0 in piece.shape:
+            continue
+        expressions = Expressions(piece.ops(before))
+        access = expressions.dense(piece.value, expressions.space.dims[piece.value])
+        dims = expressions.dims(piece.value)
+        access = Access(op.results[0], {}, piece.offset)
+        for dim, stride in zip(dims, piece.strides, strict=True):
+            for axis in reversed(dim):
+                access.strides[axis] = stride
+                stride *= expressions.axes.extent[axis]
+        store = Store(access, expressions.as_type(expressions.node(piece.value), op.results[0].dtype))
+        _merge(expressions, [store], {})
+        sections.append(([store], _plan_section(expressions, [[store]], target, {}, False).plan))
+    if not sections:
+        return []
+    return [_emit(region.ops, region.outputs, sections, target)]
+
+
+__all__ = ["lower_vector_region", "make_region", "row_major"]
