@@ -66,7 +66,9 @@ def _unary(op, args, env):
             return sum((unsigned >> b) & 1 for b in range(x.dtype.itemsize * 8))
         return {"abs": np.abs, "not": np.invert, "real": np.real, "imag": np.imag}[kind](w)
     if kind == "round_afz":
-        return np.where(np.abs(w) >= 2**52, w, np.trunc(w + np.copysign(np.nextafter(w.dtype.type(0.5), w.dtype.type(0)), w)))
+        return np.where(
+            np.abs(w) >= 2**52, w, np.trunc(w + np.copysign(np.nextafter(w.dtype.type(0.5), w.dtype.type(0)), w))
+        )
     f = {
         "floor": np.floor,
         "ceil": np.ceil,
@@ -170,7 +172,7 @@ def binary(kind, a, b):
         "and": np.bitwise_and,
         "or": np.bitwise_or,
         "xor": np.bitwise_xor,
-        "complex": lambda x, y: (x + 1j * y),
+        "complex": lambda x, y: x + 1j * y,
     }[kind](a, b)
     if kind == "complex":
         out = np.empty(a.shape, np.complex64 if a.dtype == np.float32 else np.complex128)
@@ -347,7 +349,9 @@ def _select_and_scatter(op, args, env):
             if c is not None and (best is None or not f(x[best], x[c])):
                 best = c
         if best is not None:
-            result[best] = binary(op.kind, result[best : best + 1] if False else np.asarray(result[best]), np.asarray(source[out]))
+            result[best] = binary(
+                op.kind, result[best : best + 1] if False else np.asarray(result[best]), np.asarray(source[out])
+            )
     return result
 
 
@@ -437,7 +441,7 @@ def _scatter_slices(op, args, env):
         at = [0] * outs[0].ndim
         for d, v in zip(op.index_map, starts[b]):
             at[d] = int(v)
-        if all(0 <= a and a + w <= s for a, w, s in zip(at, window, outs[0].shape)):
+        if all(a >= 0 and a + w <= s for a, w, s in zip(at, window, outs[0].shape)):
             for cell in np.ndindex(*window):
                 _update(op, outs, tuple(a + c for a, c in zip(at, cell)), [u[(b, *cell)] for u in updates], env)
     return outs
@@ -488,7 +492,9 @@ def _convolution(op, args, env):
             if 0 in out_shape:
                 continue
             part = xs[(slice(None), slice(None), *window)]
-            out[:, g * co : (g + 1) * co] += np.moveaxis(np.tensordot(part, ks[(slice(None), slice(None), *w)], ([1], [1])), -1, 1)
+            out[:, g * co : (g + 1) * co] += np.moveaxis(
+                np.tensordot(part, ks[(slice(None), slice(None), *w)], ([1], [1])), -1, 1
+            )
     inverse = np.argsort(op.out_spec)
     del n
     return out.transpose(inverse)
@@ -568,8 +574,11 @@ def _triangular_solve(op, args, env):
 
 def _cholesky(op, args, env):
     (x,) = args
-    factor = np.linalg.cholesky(np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2).conj() if op.lower else
-                                np.swapaxes(np.triu(x), -1, -2).conj() + np.triu(x, 1))
+    factor = np.linalg.cholesky(
+        np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2).conj()
+        if op.lower
+        else np.swapaxes(np.triu(x), -1, -2).conj() + np.triu(x, 1)
+    )
     return factor if op.lower else np.swapaxes(factor, -1, -2).conj()
 
 
@@ -610,9 +619,7 @@ EVALUATE = {
     ops.ScatterSlices: _scatter_slices,
     ops.Select: lambda op, args, env: np.where(*args),
     ops.SelectAndScatter: _select_and_scatter,
-    ops.Slice: lambda op, args, env: args[0][
-        tuple(slice(*b) for b in zip(op.start, op.limit, op.stride, strict=True))
-    ],
+    ops.Slice: lambda op, args, env: args[0][tuple(slice(*b) for b in zip(op.start, op.limit, op.stride, strict=True))],
     ops.Sort: _sort,
     ops.TopK: _top_k,
     ops.Transpose: lambda op, args, env: args[0].transpose(op.permutation),

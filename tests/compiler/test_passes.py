@@ -1,0 +1,192 @@
+"""Golden texts of single passes, and rules worth naming."""
+
+import golden
+import graph_reference
+import numpy as np
+import pytest
+from jax_ascend.compiler import frontend, passes
+from jax_ascend.compiler.ir import ops
+
+T = "tensor<4x8xf32>"
+
+CASES = {
+    "inline_calls": f"""
+      func.func public @main(%x: {T}) -> {T} {{
+        %0 = call @f(%x) : ({T}) -> {T}
+        %1 = call @f(%0) : ({T}) -> {T}
+        return %1 : {T}
+      }}
+      func.func private @f(%x: {T}) -> {T} {{
+        %0 = stablehlo.sine %x : {T}
+        return %0 : {T}
+      }}""",
+    "eliminate_dead_code": """
+      func.func public @main(%n: tensor<i32>, %x: tensor<f32>, %y: tensor<f32>) -> tensor<f32> {
+        %z = stablehlo.sine %x : tensor<f32>
+        %0:4 = stablehlo.while(%i = %n, %a = %x, %b = %y, %c = %z) : tensor<i32>, tensor<f32>, tensor<f32>, tensor<f32>
+        cond {
+          %k = stablehlo.constant dense<5> : tensor<i32>
+          %1 = stablehlo.compare LT, %i, %k : (tensor<i32>, tensor<i32>) -> tensor<i1>
+          stablehlo.return %1 : tensor<i1>
+        } do {
+          %one = stablehlo.constant dense<1> : tensor<i32>
+          %2 = stablehlo.add %i, %one : tensor<i32>
+          %3 = stablehlo.multiply %a, %b : tensor<f32>
+          %4 = stablehlo.add %c, %a : tensor<f32>
+          stablehlo.return %2, %3, %b, %4 : tensor<i32>, tensor<f32>, tensor<f32>, tensor<f32>
+        }
+        return %0#1 : tensor<f32>
+      }""",
+    "eliminate_common_subexpressions": f"""
+      func.func public @main(%x: {T}) -> {T} {{
+        %a = stablehlo.constant dense<2.0> : {T}
+        %b = stablehlo.constant dense<2.0> : {T}
+        %0 = stablehlo.multiply %x, %a : {T}
+        %1 = stablehlo.multiply %x, %b : {T}
+        %2 = stablehlo.add %0, %1 : {T}
+        return %2 : {T}
+      }}""",
+    "simplify": f"""
+      func.func public @main(%x: {T}, %w: tensor<16x8xf32>, %v: tensor<8xf32>)
+          -> (tensor<4x16xf32>, {T}, tensor<4xf32>) {{
+        %t = stablehlo.transpose %w, dims = [1, 0] : (tensor<16x8xf32>) -> tensor<8x16xf32>
+        %0 = stablehlo.dot_general %x, %t, contracting_dims = [1] x [0] : ({T}, tensor<8x16xf32>) -> tensor<4x16xf32>
+        %1 = stablehlo.reshape %v : (tensor<8xf32>) -> tensor<1x8xf32>
+        %2 = stablehlo.exponential %1 : tensor<1x8xf32>
+        %3 = stablehlo.broadcast_in_dim %2, dims = [0, 1] : (tensor<1x8xf32>) -> {T}
+        %c = stablehlo.constant dense<4.0> : tensor<f32>
+        %d = stablehlo.broadcast_in_dim %c, dims = [] : (tensor<f32>) -> {T}
+        %4 = stablehlo.divide %3, %d : {T}
+        %i = stablehlo.constant dense<0xFF800000> : {T}
+        %5 = stablehlo.maximum %i, %4 : {T}
+        %6 = stablehlo.slice %x [0:4, 2:6] : ({T}) -> tensor<4x4xf32>
+        %7 = stablehlo.slice %6 [0:4, 1:2] : (tensor<4x4xf32>) -> tensor<4x1xf32>
+        %8 = stablehlo.transpose %7, dims = [1, 0] : (tensor<4x1xf32>) -> tensor<1x4xf32>
+        %9 = stablehlo.reshape %8 : (tensor<1x4xf32>) -> tensor<4xf32>
+        return %0, %5, %9 : tensor<4x16xf32>, {T}, tensor<4xf32>
+      }}""",
+    "simplify_loops": """
+      func.func public @main(%n: tensor<i32>, %w: tensor<i32>) -> (tensor<i32>, tensor<i32>) {
+        %0:2 = stablehlo.while(%i = %n, %k = %w) : tensor<i32>, tensor<i32>
+        cond {
+          %1 = stablehlo.compare LT, %i, %k : (tensor<i32>, tensor<i32>) -> tensor<i1>
+          stablehlo.return %1 : tensor<i1>
+        } do {
+          %2 = stablehlo.add %i, %k : tensor<i32>
+          stablehlo.return %2, %k : tensor<i32>, tensor<i32>
+        }
+        return %0#0, %0#1 : tensor<i32>, tensor<i32>
+      }""",
+    "decompose_reduce_window": """
+      func.func public @main(%x: tensor<6x6xf32>) -> tensor<3x6xf32> {
+        %z = stablehlo.constant dense<0xFF800000> : tensor<f32>
+        %0 = "stablehlo.reduce_window"(%x, %z) ({
+        ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+          %m = stablehlo.maximum %a, %b : tensor<f32>
+          stablehlo.return %m : tensor<f32>
+        }) {window_dimensions = array<i64: 2, 1>, window_strides = array<i64: 2, 1>}
+          : (tensor<6x6xf32>, tensor<f32>) -> tensor<3x6xf32>
+        return %0 : tensor<3x6xf32>
+      }""",
+    "decompose_select_and_scatter": """
+      func.func public @main(%x: tensor<4xf32>, %s: tensor<2xf32>) -> tensor<4xf32> {
+        %z = stablehlo.constant dense<0.0> : tensor<f32>
+        %0 = "stablehlo.select_and_scatter"(%x, %s, %z) ({
+        ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+          %m = stablehlo.compare GE, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
+          stablehlo.return %m : tensor<i1>
+        }, {
+        ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+          %m = stablehlo.add %a, %b : tensor<f32>
+          stablehlo.return %m : tensor<f32>
+        }) {window_dimensions = array<i64: 2>, window_strides = array<i64: 2>}
+          : (tensor<4xf32>, tensor<2xf32>, tensor<f32>) -> tensor<4xf32>
+        return %0 : tensor<4xf32>
+      }""",
+    "decompose_general_reduce": """
+      func.func public @main(%x: tensor<5xf32>) -> tensor<f32> {
+        %z = stablehlo.constant dense<1.0> : tensor<f32>
+        %0 = "stablehlo.reduce"(%x, %z) ({
+        ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+          %m = stablehlo.power %a, %b : tensor<f32>
+          stablehlo.return %m : tensor<f32>
+        }) {dimensions = array<i64: 0>} : (tensor<5xf32>, tensor<f32>) -> tensor<f32>
+        return %0 : tensor<f32>
+      }""",
+    "normalize_indexing": """
+      func.func public @main(%x: tensor<9x8xf32>, %i: tensor<3x2x1xi64>) -> tensor<3x8x2xf32> {
+        %0 = "stablehlo.gather"(%x, %i) {dimension_numbers = #stablehlo.gather<offset_dims = [1],
+          collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 2>, slice_sizes = array<i64: 1, 8>}
+          : (tensor<9x8xf32>, tensor<3x2x1xi64>) -> tensor<3x8x2xf32>
+        return %0 : tensor<3x8x2xf32>
+      }""",
+    "normalize_convolution": """
+      func.func public @main(%x: tensor<4x5x5x2xf32>, %k: tensor<3x3x2x6xf32>) -> tensor<2x3x3x6xf32> {
+        %0 = stablehlo.convolution(%x, %k) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f],
+          window = {reverse = [true, true]} {batch_group_count = 2 : i64, feature_group_count = 1 : i64}
+          : (tensor<4x5x5x2xf32>, tensor<3x3x2x6xf32>) -> tensor<2x3x3x6xf32>
+        return %0 : tensor<2x3x3x6xf32>
+      }""",
+    "remove_barriers": f"""
+      func.func public @main(%x: {T}) -> {T} {{
+        %0 = stablehlo.sine %x : {T}
+        %1 = stablehlo.optimization_barrier %0 : {T}
+        %2 = stablehlo.cosine %1 : {T}
+        return %2 : {T}
+      }}""",
+    "decompose_random_bits": """
+      func.func public @main(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<2x2xui32>) {
+        %0, %1 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY
+          : (tensor<2xui64>) -> (tensor<2xui64>, tensor<2x2xui32>)
+        return %0, %1 : tensor<2xui64>, tensor<2x2xui32>
+      }""",
+}
+
+
+def import_text(text):
+    return frontend.import_module(frontend.deserialize(f"module {{{text}}}"))
+
+
+def arguments(graph):
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, 4, a.shape).astype(a.dtype.numpy) for a in graph.arguments]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(request, name):
+    module = import_text(CASES[name])
+    before = str(module.main)
+    args = arguments(module.main)
+    want = graph_reference.run(module.main, args) if name != "decompose_random_bits" else None
+    getattr(passes, name)(module, None)
+    module.main.verify()
+    golden.check(request, name, f"{before}\n->\n{module.main}")
+    if want is not None:
+        for g, w in zip(graph_reference.run(module.main, args), want, strict=True):
+            np.testing.assert_allclose(g, w, 1e-6)
+
+
+def test_every_pass_has_a_golden_text():
+    assert {p.__name__ for p in passes.GRAPH_PASSES} == set(CASES)
+
+
+def test_simplify_keeps_negative_zero():
+    module = import_text("""func.func public @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+      %z = stablehlo.constant dense<0.0> : tensor<2xf32>
+      %0 = stablehlo.add %x, %z : tensor<2xf32>
+      return %0 : tensor<2xf32>
+    }""")
+    passes.simplify(module, None)
+    assert any(isinstance(op, ops.Binary) for op in module.main.ops), "-0.0 + 0.0 is 0.0"
+
+
+def test_rematerialised_values_stay_apart():
+    module = import_text(f"""func.func public @main(%x: {T}) -> {T} {{
+      %0 = stablehlo.sine %x : {T}
+      %1 = stablehlo.optimization_barrier %x : {T}
+      %2 = stablehlo.sine %1 : {T}
+      %3 = stablehlo.add %0, %2 : {T}
+      return %3 : {T}
+    }}""")
+    passes.run_graph_passes(module)
+    assert sum(isinstance(op, ops.Unary) for op in module.main.ops) == 2
