@@ -5,7 +5,10 @@ transpose(x) ; dot ; convert   ->   one kernel: strided loads, product, conversi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...ir.graph import Op, Value
+from ...ir.kernel import Kernel
 from ...ir.ops import Convert, Convolution, Dot, Transpose
 from ...ir.schedule import Launch, Region, Step
 from ...targets import Target
@@ -47,7 +50,12 @@ def lower_cube_region(region: Region, target: Target) -> list[Step]:
         kernel = emit_gemm(problem, target)
     else:
         kernel = emit_correlation(*plan_axes(problem, target), target)
-    return [Launch(kernel, [lhs.value, rhs.value, result], [result])]
+    return [Launch(_copy(kernel), [lhs.value, rhs.value, result], [result])]
+
+
+def _copy(kernel: Kernel) -> Kernel:
+    """Return a kernel of its own tiles and body: what follows gives them addresses and flags."""
+    return replace(kernel, tiles=[replace(t) for t in kernel.tiles], body=list(kernel.body))
 
 
 def _result_strides(ops: list[Op], anchor: Op, result: Value) -> Strided:
