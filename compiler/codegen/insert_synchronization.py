@@ -85,8 +85,9 @@ class _Carried:
 
 
 def insert_synchronization(kernel: Kernel) -> None:
-    """Add the flags a kernel without any needs; every tile must have its address."""
-    _Synchronizer(kernel).run()
+    """Add the flags a kernel needs; every tile must have its address. One that has flags (a cached kernel) is left alone."""
+    if not any(i.spec.name == "set_flag" for i in kernel.body):
+        _Synchronizer(kernel).run()
 
 
 class _Synchronizer:
