@@ -5,8 +5,8 @@
     mul, add, mul, sqrt, ... (Adam)        ->   vector region with three outputs
 
 Ops are taken in execution order. Cheap ones (views, broadcasts, iotas, widening converts, masks) float: whoever uses
-them computes them again. Any other op starts a cluster and pulls in the clusters that make its operands where the merged
-one is still one loop nest: axes agree (tiling/vector_dims.py), enough blocks stay parallel, and no cycle arises.
+them computes them again. Any other op starts a cluster and pulls in the clusters that make its operands where the
+merged one is still one loop nest: axes agree (tiling/vector_dims.py), enough blocks stay parallel, and no cycle arises.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class _Fusion:
         self.home: dict[Value, Cluster] = {}
         self.floating: dict[Op, int] = {}  # op -> ops it takes to compute it from values in memory
         self.position = {op: i for i, op in enumerate(graph.ops)}
+        self.scalars: Cluster | None = None  # last cluster of scalar ops
         self.readers: dict[Value, Cluster] = {}  # last open cluster that reads a value elementwise
 
     def run(self) -> list[Region]:
@@ -83,7 +84,7 @@ class _Fusion:
                 self._alone("indexing", op)
             elif isinstance(op, AICPU_OPS):
                 self._alone("aicpu", op)
-            elif isinstance(op, (*ELEMENTWISE, Reduce, ArgReduce)) or _same_width(op):
+            elif (isinstance(op, (*ELEMENTWISE, Reduce, ArgReduce)) or _same_width(op)) and not _is_empty(op):
                 self._vector(op)
             else:
                 self._alone("vector", op)
@@ -165,17 +166,17 @@ class _Fusion:
         ops: list[Op] = []
         if isinstance(op, (Concatenate, Pad)):
             ops = [o for o in self._pulled(op.operands) if isinstance(o, (*_VIEWS, Constant, Iota, Convert))]
-            ops = self._closed(ops, op)
+            ops = self._closed(ops)
         ops.append(op)
         return self._close(kind, ops)
 
-    def _closed(self, ops: list[Op], last: Op) -> list[Op]:
-        """Keep the floating ops whose axes agree with each other; none of them if they do not."""
+    def _closed(self, ops: list[Op]) -> list[Op]:
+        """Keep the floating ops if their axes agree with each other, else the constants alone."""
         dims = RegionDims(self.axes)
         mark = self.axes.mark()
         fits = all(dims.add(o) for o in ops)
         self.axes.rollback(mark)
-        return ops if fits else []
+        return ops if fits else [o for o in ops if isinstance(o, Constant)]
 
     def _close(self, kind: str, ops: list[Op]) -> Cluster:
         outside = self._external(ops)
@@ -214,7 +215,8 @@ class _Fusion:
     def _vector(self, op: Op) -> None:
         """Start a cluster with `op` and pull in what makes its operands."""
         c = None
-        for ops in ([*self._pulled(op.operands), op], [op]):
+        constants = [v.producer for v in dict.fromkeys(op.operands) if v.producer is not None and _is_splat(v)]
+        for ops in ([*self._pulled(op.operands), op], [*constants, op]):
             dims = RegionDims(self.axes)
             mark = self.axes.mark()
             if all(dims.add(o) for o in ops):
@@ -222,7 +224,7 @@ class _Fusion:
                 break
             self.axes.rollback(mark)
         if c is None:
-            self._close("vector", [op])
+            self._close("vector", [*constants, op])
             return
         for value in list(c.dims.uses):
             producer = self.home.get(value)
@@ -235,6 +237,10 @@ class _Fusion:
                 other = self.readers.get(value)
                 if other is not None and other.root() is not c.root():
                     self._try_merge(other.root(), c.root())
+        if c.root().main <= 1:
+            if self.scalars is not None and self.scalars.root() is not c.root() and self.scalars.root().main <= 1:
+                self._try_merge(self.scalars.root(), c.root())
+            self.scalars = c.root()
         c = c.root()
         for value in c.dims.uses:
             self.readers[value] = c
@@ -396,6 +402,10 @@ class _Fusion:
 
 def _is_splat(value: Value) -> bool:
     return isinstance(value.producer, Constant) and value.producer.splat is not None
+
+
+def _is_empty(op: Op) -> bool:
+    return any(v.type.size == 0 for v in (*op.operands, *op.results))
 
 
 def _same_width(op: Op) -> bool:

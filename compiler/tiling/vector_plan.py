@@ -222,7 +222,7 @@ def _choose_rows(p: Problem, plan: Plan, limit: int, by_loop: frozenset[int], se
     if transposed is not None:
         rows_wanted = transposed
         column = plan.columns[-1]
-        if len(plan.columns) == 1 and column not in serial:
+        if len(plan.columns) == 1 and column not in serial and not any(r.as_columns for r in p.reductions):
             side = max(MINIMUM_RUN, 1 << (int(limit**0.5).bit_length() - 1))
             other = max(1, limit // max(1, min(p.extent[transposed], side)))
             plan.chunk[column] = min(plan.chunk[column], p.extent[column], max(side, other - other % 16))

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from math import prod
 
 from ...ir.graph import Value
+from ...ir.identities import identity_element
 from ...ir.kernel import KernelBuilder
 from ...isa.dtypes import DType
 from ...isa.model import Affine, Loc, TileRef, View
 from ...tiling.vector_plan import Conflict, Plan
 from .nodes import Access, Node, NotVectorizable, Store
-from .select_instruction import accumulate, emit_op, identity, reduce_instruction
+from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
 
 Kind = tuple[bool, bool]  # varies along rows, along columns
 
@@ -428,7 +429,7 @@ class SectionEmitter:
     def _start_sum(self, node: Node) -> None:
         kind = self.kind(node)
         tile = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
-        self.b.texpands(tile, identity(node))
+        self.b.texpands(tile, identity_element(reduction_kind(node), node.dtype).item())
         self._accumulators[node] = tile
 
     def _add_to_sum(self, node: Node) -> None:

@@ -12,9 +12,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+import numpy as np
+
 from ...ir.graph import Op, TensorType, Value
+from ...ir.identities import identity_element
 from ...ir.kernel import KernelBuilder
-from ...ir.ops import Concatenate, Constant, Convert, OptimizationBarrier, Pad, Reduce
+from ...ir.ops import (
+    BitcastConvert,
+    Concatenate,
+    Constant,
+    Convert,
+    OptimizationBarrier,
+    Pad,
+    Reduce,
+    Reshape,
+)
 from ...ir.schedule import Launch, Region, Rename, Step
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
@@ -42,6 +54,10 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     if any(isinstance(op, OptimizationBarrier) for op in region.ops):
         (op,) = region.ops
         return [Rename(r, v) for r, v in zip(op.results, op.operands, strict=True) if r in region.outputs]
+    if len(region.ops) == 1:
+        steps = _without_kernel(region, target)
+        if steps is not None:
+            return steps
     try:
         return _lower(region, target, two_stages)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
@@ -51,6 +67,24 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     if len(parts) == 1:
         parts = _split_everywhere(region)
     return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
+
+
+def _without_kernel(region: Region, target: Target) -> list[Step] | None:
+    """Return the steps of an op that needs no computation: a reshape, an empty result, a reduction of nothing."""
+    (op,) = region.ops
+    result = op.results[0]
+    if result.type.size == 0:
+        b = KernelBuilder("empty", "aiv", (1,))
+        b.argument(result.dtype, 0, writes=True)
+        return [Launch(b.kernel, [result], [result])]
+    if isinstance(op, (Reshape, BitcastConvert)) and not is_splat(op.operands[0]):
+        return [Rename(result, op.operands[0])]
+    if isinstance(op, Reduce) and op.operands[0].type.size == 0:
+        element = np.asarray(identity_element(op.kind, result.dtype))
+        fill = Constant([], np.broadcast_to(element, result.shape))
+        fill.results = [result]
+        return _lower(Region("vector", [fill], [], [result]), target, False)
+    return None
 
 
 def _lower(region: Region, target: Target, two_stages: bool) -> list[Step]:

@@ -6,9 +6,7 @@ x[r, c] - m[r]    ->  trowexpandsub           1 - x    ->  trsubs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ...ir.ops import Binary, Compare, Reduce, ReducePrecision, Select, Unary
 from ...isa.dtypes import DType
@@ -143,23 +141,6 @@ def reduce_instruction(node: Node, along: str) -> Spec:
         return instruction_set()[f"trow{node.op.kind}"]  # type: ignore[union-attr]
     kinds = _BOOLEAN_SUMS if node.dtype is DType.i1 else _SUMS
     return instruction_set()[f"t{along}{kinds[reduction_kind(node)]}"]
-
-
-def identity(node: Node) -> Any:
-    """Return the number that changes nothing under the node's reduction."""
-    kind, dtype = reduction_kind(node), node.dtype
-    if dtype is DType.i1:
-        return int(kind in ("and", "mul", "min"))
-    if kind in ("add", "or", "xor"):
-        return 0.0 if dtype.is_float else 0
-    if kind == "mul":
-        return 1.0 if dtype.is_float else 1
-    if kind == "and":
-        return -1 if dtype.kind == "i" else int(np.iinfo(dtype.numpy).max)
-    if dtype.is_float:
-        return float("-inf") if kind == "max" else float("inf")
-    limits = np.iinfo(dtype.numpy)
-    return int(limits.min if kind == "max" else limits.max)
 
 
 def accumulate(e: SectionEmitter, node: Node, total: TileRef, part: TileRef) -> None:
