@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.codegen.cube import lower_cube_region
 from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization

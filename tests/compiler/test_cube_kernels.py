@@ -7,7 +7,6 @@ import random
 import numpy as np
 import pytest
 from cube_problem import TARGET, lower, make_convolution, make_dot, run
-
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
 from jax_ascend.compiler.tiling.cube import Product, choose_tiles

@@ -1,0 +1,151 @@
+"""Contractions of any element type, by those the cube core has: f16, bf16, f32, f64 and i8, u8 (into i32).
+
+    dot(bf16 %x, f32 %y)      ->   dot(convert(%x), %y)
+    dot(i32 %x, i32 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
+    dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
+    convolution(i32, i32)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^32
+    dot over nothing          ->   zeros
+
+f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube core does not write is converted to after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..frontend import Module
+from ..ir.builder import Builder
+from ..ir.graph import Op, TensorType, Value
+from ..ir.ops import Binary, Convolution, Dot, Unary
+from ..ir.rewrite import rewrite
+from ..isa.dtypes import DType
+
+D = DType
+CUBE_FLOATS = (D.f16, D.bf16, D.f32, D.f64)
+_PARTS = {D.c64: D.f32, D.c128: D.f64}
+_NARROW = {D.i1: D.i8, D.i2: D.i8, D.i4: D.i8, D.u2: D.u8, D.u4: D.u8}
+_LIMB = 16  # bits: products of two limbs add up exactly in f64 over 2^21 terms
+
+Contract = Callable[[Value, Value, DType], Value]  # the op on other operands of equal shapes
+
+
+def legalize_contractions(module: Module, target: object) -> None:
+    """Rewrite every Dot and Convolution to types the cube core takes, in place."""
+    rewrite(module.main, _legalize)
+
+
+def _legalize(op: Op, b: Builder) -> list[Value] | None:
+    if not isinstance(op, (Dot, Convolution)):
+        return None
+    x, y = op.operands
+    result = op.result.dtype
+    if x.type.size == 0 or y.type.size == 0:
+        return [b.constant(0, op.result.type)]
+
+    def contract(x: Value, y: Value, dtype: DType) -> Value:
+        return b.emit(replace(op, operands=[x, y]), TensorType(op.result.shape, dtype))
+
+    if D.c64 in (x.dtype, y.dtype) or D.c128 in (x.dtype, y.dtype):
+        return [_complex(b, x, y, result, contract)]
+    if result.kind == "c":
+        part = contract(b.convert(x, _PARTS[result]), b.convert(y, _PARTS[result]), _PARTS[result])
+        return [b.convert(part, result)]
+    if x.dtype.is_float or y.dtype.is_float:
+        operand = _float_operand(x.dtype, y.dtype, result)
+        stored = result if result in CUBE_FLOATS else D.f32
+        if operand is x.dtype is y.dtype and stored is result:
+            return None
+        return [b.convert(contract(b.convert(x, operand), b.convert(y, operand), stored), result)]
+    return _integers(op, b, x, y, result, contract)
+
+
+def _complex(b: Builder, x: Value, y: Value, result: DType, contract: Contract) -> Value:
+    wide = D.f64 if D.c128 in (x.dtype, y.dtype, result) else D.f32
+
+    def part(kind: str, v: Value) -> Value | None:
+        if v.dtype.kind != "c":
+            return b.convert(v, wide) if kind == "real" else None
+        return b.convert(b.emit(Unary([v], kind), TensorType(v.shape, _PARTS[v.dtype])), wide)
+
+    def product(a: Value | None, c: Value | None) -> Value | None:
+        return None if a is None or c is None else contract(a, c, wide)
+
+    (xr, xi), (yr, yi) = ((part("real", v), part("imag", v)) for v in (x, y))
+    real, subtracted = product(xr, yr), product(xi, yi)
+    assert real is not None, "every number has a real part"
+    if subtracted is not None:
+        real = b.binary("sub", real, subtracted)
+    terms = [t for t in (product(xr, yi), product(xi, yr)) if t is not None]
+    imaginary = terms[0] if len(terms) == 1 else b.binary("add", *terms)
+    if result.kind != "c":
+        return b.convert(real, result)
+    part_type = _PARTS[result]
+    parts = [b.convert(real, part_type), b.convert(imaginary, part_type)]
+    return b.emit(Binary(parts, "complex"), TensorType(real.shape, result))
+
+
+def _float_operand(x: DType, y: DType, result: DType) -> DType:
+    """Return the operand type: the wider of both, and no narrower than the result asks for."""
+    wide = {D.f64} & {x, y, result}
+    if wide:
+        return D.f64
+    x, y = (d if d in CUBE_FLOATS else D.f32 if not d.is_float or d is D.f8e8m0fnu else D.f16 for d in (x, y))
+    return x if x is y else D.f32
+
+
+def _integers(
+    op: Dot | Convolution, b: Builder, x: Value, y: Value, result: DType, contract: Contract
+) -> list[Value] | None:
+    x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in (x, y))
+    if x.dtype is y.dtype and x.dtype.bytes == 1 and (result.bytes <= 4 or result.kind == "b"):
+        if result is D.i32 and [x, y] == op.operands:
+            return None
+        sums = contract(x, y, D.i32)
+        if result.kind == "b":
+            return [b.compare("NE", sums, b.like(sums, 0))]
+        return [b.convert(sums, result)]
+    if not result.is_integer:
+        return [b.convert(contract(b.convert(x, D.f64), b.convert(y, D.f64), D.f64), result)]
+    x, y = b.convert(x, result), b.convert(y, result)
+    if isinstance(op, Dot):
+        return [_multiply_and_add(op, b, x, y)]
+    return [_in_limbs(b, x, y, contract)]
+
+
+def _multiply_and_add(op: Dot, b: Builder, x: Value, y: Value) -> Value:
+    """Return a Dot as elementwise products over [batch, m, n, k], summed over k."""
+    free_x, free_y = op.free()
+    batch, m, n, k = len(op.lhs_batch), len(free_x), len(free_y), len(op.lhs_contracting)
+    x = b.transpose(x, (*op.lhs_batch, *free_x, *op.lhs_contracting))
+    y = b.transpose(y, (*op.rhs_batch, *free_y, *op.rhs_contracting))
+    shape = (*op.result.shape, *x.shape[batch + m :])
+    rank = batch + m + n
+    x = b.broadcast(x, shape, (*range(batch + m), *range(rank, rank + k)))
+    y = b.broadcast(y, shape, (*range(batch), *range(batch + m, rank + k)))
+    return b.reduce("add", b.binary("mul", x, y), range(rank, rank + k)) if k else b.binary("mul", x, y)
+
+
+def _in_limbs(b: Builder, x: Value, y: Value, contract: Contract) -> Value:
+    """Return an integer contraction from f64 ones of 16-bit limbs: limb i of x with limb j of y counts 2^(16 (i + j))."""
+    dtype = x.dtype
+    unsigned = {1: D.u8, 2: D.u16, 4: D.u32, 8: D.u64}[dtype.bytes]
+    count = max(1, 8 * dtype.bytes // _LIMB)
+
+    def limbs(v: Value) -> list[Value]:
+        v = b.bitcast(v, unsigned)
+        parts = [v if i == 0 else b.binary("shr_logical", v, b.like(v, _LIMB * i)) for i in range(count)]
+        if count > 1:
+            parts = [b.binary("and", p, b.like(p, (1 << _LIMB) - 1)) for p in parts]
+        return [b.convert(p, D.f64) for p in parts]
+
+    xs, ys = limbs(x), limbs(y)
+    total: Value | None = None
+    for i in range(count):
+        for j in range(count - i):
+            term = b.convert(b.convert(contract(xs[i], ys[j], D.f64), D.u64), unsigned)
+            if i + j:
+                term = b.binary("shl", term, b.like(term, _LIMB * (i + j)))
+            total = term if total is None else b.binary("add", total, term)
+    assert total is not None, "a type has a limb"
+    return b.bitcast(total, dtype)
