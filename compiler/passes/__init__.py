@@ -15,7 +15,7 @@ from .decompose_select_and_scatter import decompose_select_and_scatter
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
 from .inline_calls import inline_calls
-from .normalize_convolution import normalize_convolution
+from .legalize_contractions import legalize_contractions
 from .normalize_indexing import normalize_indexing
 from .remove_barriers import remove_barriers
 from .simplify import simplify
@@ -33,7 +33,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_select_and_scatter,
     decompose_random_bits,
     normalize_indexing,
-    normalize_convolution,
+    legalize_contractions,
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,

@@ -127,7 +127,7 @@ def _multiply_and_add(op: Dot, b: Builder, x: Value, y: Value) -> Value:
 
 
 def _in_limbs(b: Builder, x: Value, y: Value, contract: Contract) -> Value:
-    """Return an integer contraction from f64 ones of 16-bit limbs: limb i of x with limb j of y counts 2^(16 (i + j))."""
+    """Return an integer contraction from f64 ones: limb i of x with limb j of y counts 2^(16 (i + j))."""
     dtype = x.dtype
     unsigned = {1: D.u8, 2: D.u16, 4: D.u32, 8: D.u64}[dtype.bytes]
     count = max(1, 8 * dtype.bytes // _LIMB)

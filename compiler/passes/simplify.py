@@ -5,6 +5,7 @@
     max(%x, -inf), mul(%x, 1)          ->  %x
     exp(reshape(%x): [n,1])            ->  reshape(exp(%x)): [n,1]
     dot(transpose(%x), %y)             ->  dot(%x, %y) with other dimension numbers
+    convolution(%x, reverse(%k))       ->  convolution(%x, %k) with a reversed window
 
 Nothing here changes a bit of any result, NaN payloads aside. The rules of each family are in simplify_*.py.
 """
@@ -16,7 +17,7 @@ from ..ir import ops
 from ..ir.builder import Builder
 from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
-from .simplify_contraction import simplify_dot
+from .simplify_contraction import simplify_convolution, simplify_dot
 from .simplify_elementwise import (
     ELEMENTWISE,
     drop_unit_dimensions,
@@ -43,6 +44,7 @@ _RULES = {
     ops.BroadcastInDim: simplify_broadcast,
     ops.Compare: simplify_compare,
     ops.Concatenate: simplify_concatenate,
+    ops.Convolution: simplify_convolution,
     ops.Convert: simplify_convert,
     ops.Dot: simplify_dot,
     ops.DynamicSlice: simplify_dynamic_slice,

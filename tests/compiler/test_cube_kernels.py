@@ -34,7 +34,8 @@ def check_convolution(*args, **options):
 
 
 @pytest.mark.parametrize("dtype, result", [
-    (D.f32, D.f32), (D.bf16, D.bf16), (D.bf16, D.f32), (D.f16, D.f16), (D.f16, D.f32), (D.i8, D.i32), (D.u8, D.i32), (D.f64, D.f64),
+    (D.f32, D.f32), (D.bf16, D.bf16), (D.bf16, D.f32), (D.f16, D.f16), (D.f16, D.f32), (D.i8, D.i32),
+    (D.u8, D.i32), (D.f64, D.f64),
 ])  # fmt: skip
 @pytest.mark.parametrize("m, n, k", [(5, 7, 3), (130, 70, 300)])
 def test_types_and_odd_sizes(m, n, k, dtype, result):
@@ -94,7 +95,8 @@ def test_equal_problems_give_equal_kernels():
 
 
 @pytest.mark.parametrize("m, n, k, element", [
-    (1, 4096, 4096, 2), (64, 64, 64, 4), (2048, 2048, 2048, 2), (4096, 4096, 4096, 4), (100000, 3, 5, 4), (8, 8, 100000, 2), (999, 1001, 77, 8),
+    (1, 4096, 4096, 2), (64, 64, 64, 4), (2048, 2048, 2048, 2), (4096, 4096, 4096, 4), (100000, 3, 5, 4), (8, 8, 100000, 2),
+    (999, 1001, 77, 8),
 ])  # fmt: skip
 def test_tiles_fit_their_memories(m, n, k, element):
     accumulator = max(element, 4)
