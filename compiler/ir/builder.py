@@ -89,7 +89,9 @@ class Builder:
         return self.emit(ops.BroadcastInDim([x], tuple(dimensions)), type)
 
     def reshape(self, x: Value, shape: tuple[int, ...]) -> Value:
-        """Return x in another shape."""
+        """Return x in another shape; a reshape of a reshape is one."""
+        if isinstance(x.producer, ops.Reshape):
+            x = x.producer.operands[0]
         return x if x.shape == shape else self.emit(ops.Reshape([x]), TensorType(shape, x.dtype))
 
     def transpose(self, x: Value, permutation: Sequence[int]) -> Value:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import product
 
 from ..frontend import Module
-from ..ir.builder import Builder
+from ..ir.builder import Builder, splat_element
 from ..ir.graph import Op, TensorType, Value
 from ..ir.identities import identity_element
 from ..ir.ops import SelectAndScatter
@@ -74,4 +74,6 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         part = b.pad(mine, scalar, low, high, interior)
         total = part if total is None else b.binary(op.kind, total, part)
     assert total is not None
+    if splat_element(init) == neutral:
+        return [total]
     return [b.binary(op.kind, total, b.broadcast(init, x.shape))]
