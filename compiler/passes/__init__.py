@@ -14,10 +14,12 @@ from .decompose_reduce_window import decompose_reduce_window
 from .decompose_select_and_scatter import decompose_select_and_scatter
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
+from .expand_bitcasts import expand_bitcasts
 from .inline_calls import inline_calls
 from .legalize_contractions import legalize_contractions
 from .normalize_indexing import normalize_indexing
 from .remove_barriers import remove_barriers
+from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
 
@@ -25,6 +27,7 @@ GraphPass = Callable[[Module, object], None]
 
 GRAPH_PASSES: tuple[GraphPass, ...] = (
     inline_calls,
+    remove_empty_tensors,
     simplify,
     eliminate_common_subexpressions,
     simplify_loops,
@@ -34,6 +37,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_random_bits,
     normalize_indexing,
     legalize_contractions,
+    expand_bitcasts,
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,

@@ -135,6 +135,20 @@ CASES = {
           : (tensor<5x2xcomplex<f32>>, tensor<5x2xcomplex<f32>>) -> tensor<2x2xcomplex<f32>>
         return %0, %1, %2, %3 : tensor<4x3x3x6xi32>, tensor<3x5xi32>, tensor<2x2xf32>, tensor<2x2xcomplex<f32>>
       }""",
+    "remove_empty_tensors": """
+      func.func public @main(%x: tensor<3x0xf32>) -> (tensor<3x0xf32>, tensor<3xf32>) {
+        %z = stablehlo.constant dense<0xFF800000> : tensor<f32>
+        %0 = stablehlo.sine %x : tensor<3x0xf32>
+        %1 = stablehlo.reduce(%0 init: %z) applies stablehlo.maximum across dimensions = [1]
+          : (tensor<3x0xf32>, tensor<f32>) -> tensor<3xf32>
+        return %0, %1 : tensor<3x0xf32>, tensor<3xf32>
+      }""",
+    "expand_bitcasts": """
+      func.func public @main(%x: tensor<3xui64>, %y: tensor<3x2xi16>) -> (tensor<3x2xf32>, tensor<3xf32>) {
+        %0 = stablehlo.bitcast_convert %x : (tensor<3xui64>) -> tensor<3x2xf32>
+        %1 = stablehlo.bitcast_convert %y : (tensor<3x2xi16>) -> tensor<3xf32>
+        return %0, %1 : tensor<3x2xf32>, tensor<3xf32>
+      }""",
     "remove_barriers": f"""
       func.func public @main(%x: {T}) -> {T} {{
         %0 = stablehlo.sine %x : {T}
