@@ -169,12 +169,38 @@ class Operand:
     default: Any = None
 
 
+# The cost functions of the cycle model (plugin/device/cycles/cost.cc), as the manual describes them.
+COST_KINDS = {
+    "control": "nothing",
+    "free": "nothing",
+    "sync": "one cycle to issue; then the wait",
+    "scalar": "one cycle",
+    "scalar_load": "a start-up, then one element from L2 or HBM",
+    "repeat": "a start-up, then {cycles:g} per 256 bytes; types that are not native cost their promotion too",
+    "convert": "a start-up, then {cycles:g} per 256 bytes of the wider type",
+    "row_reduce": "a start-up, then {cycles:g} per 256 bytes; types that are not native cost their promotion too",
+    "transpose": "a start-up, then {cycles:g} per 256 bytes; types that are not native cost their promotion too",
+    "move": "a start-up, then one per 256 bytes, or the bytes at the rate of the bias table",
+    "load": "the bytes at the rate of the memory they go to, of L2 and of HBM, whichever is slowest",
+    "store": "the bytes at the rate of UB or FIXP, of L2 and of HBM, whichever is slowest",
+    "gather": "as load or store, every row a transfer of its own",
+    "extract": "a start-up, then the bytes at the rate of L0A or L0B",
+    "mad": "a start-up, then a cycle per fractal step (M/16 * N/16 * K*bytes/32), two in f32",
+}
+
+
 @dataclass(frozen=True)
 class Cost:
     """Which cost function of the cycle model applies, and its parameter (cycles per 256-byte repeat, ...)."""
 
     kind: str
     cycles: float = 0.0
+
+    def __post_init__(self) -> None:
+        assert self.kind in COST_KINDS, f"no cost function is called {self.kind}"
+
+    def __str__(self) -> str:
+        return COST_KINDS[self.kind].format(cycles=max(self.cycles, 1))
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,17 @@ _RULES: dict[str, tuple[str, Callable[[Sequence[DType]], bool]]] = {
 }
 
 
+def describe_dtypes(spec: Spec) -> str:
+    """Return the rule on element types in words, for the manual."""
+    if spec.dtypes.startswith("same:"):
+        name = spec.dtypes.removeprefix("same:")
+        members = " ".join(d.name for d in DType if d in CLASSES[name])
+        return f"the same for all tiles, one of {members}"
+    if any(o.kind == "view" for o in spec.operands):
+        return "the argument's; an index is i32 or i64"
+    return _RULES[spec.dtypes][0]
+
+
 def check_dtypes(spec: Spec, types: Sequence[DType]) -> str | None:
     """Return what the instruction expects of its tiles' element types, or None if they are right."""
     if spec.dtypes.startswith("same:"):
