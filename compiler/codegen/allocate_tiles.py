@@ -31,6 +31,10 @@ class DoesNotFit(Exception):
         self.loc, self.memory, self.needed, self.available = loc, loc.memory, needed, available
 
 
+# UB needs 32; vector loads of the machine that emulates it are faster within its cache lines.
+_CACHE_LINE = 64
+
+
 @dataclass(eq=False)
 class _Piece:
     """Bytes to place: a live range, its size, and its address once known."""
@@ -66,13 +70,14 @@ def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
         f"[kernel {kernel.name}] treshape joins tiles with different numbers of slots"
     )
     stride = max(t.slot_stride or t.bytes for t in tiles)
-    stride = -(-stride // loc.alignment) * loc.alignment
+    alignment = max(loc.alignment, _CACHE_LINE) if loc == Loc.vec else loc.alignment
+    stride = -(-stride // alignment) * alignment
     if slots > 1:
         for t in tiles:
             t.slot_stride = stride
     fixed = {t.address for t in tiles if t.address >= 0}
     assert len(fixed) <= 1, f"[kernel {kernel.name}] treshape joins tiles at different addresses {sorted(fixed)}"
-    return _Piece(live, slots * stride, loc.alignment, fixed.pop() if fixed else -1)
+    return _Piece(live, slots * stride, alignment, fixed.pop() if fixed else -1)
 
 
 def _place(pieces: list[_Piece], available: int, loc: Loc, kernel: str) -> None:

@@ -1,4 +1,4 @@
-"""The manual of the instruction set, written from the declarations: a page per instruction, and all of them as docs/isa.md."""
+"""The manual of the instruction set, from its declarations: a page per instruction, and all of them as docs/isa.md."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ TABLE_FROM = 10  # a group of as many instructions is printed as a table
 _INTRODUCTION = """\
 # The instruction set
 
-Generated from `compiler/isa` by `python -m jax_ascend isa --manual`; do not edit. `python -m jax_ascend isa NAME` prints
-one instruction. Terms are those of PTO, the tile instruction set that Huawei publishes for Ascend.
+Generated from `compiler/isa` by `python -m jax_ascend isa --manual`; do not edit. `python -m jax_ascend isa NAME`
+prints one instruction. Terms are those of PTO, the tile instruction set that Huawei publishes for Ascend.
 
 A **kernel** is a list of instructions that every block of a grid runs on one core: a vector core (`aiv`), a cube core
 (`aic`), or a cube core with its two vector cores (`mix`). Its operands are
@@ -36,13 +36,22 @@ Instructions go to in-order **pipes** that run asynchronously to each other; `se
 """
 
 _MEMORIES = {
-    Loc.vec: "vector arithmetic", Loc.mat: "operands of the cube unit, in fractal order", Loc.left: "left operand",
-    Loc.right: "right operand", Loc.acc: "result of the cube unit", Loc.bias: "bias row", Loc.scaling: "fixpipe parameters",
-}  # fmt: skip
+    Loc.vec: "vector arithmetic",
+    Loc.mat: "operands of the cube unit, in fractal order",
+    Loc.left: "left operand",
+    Loc.right: "right operand",
+    Loc.acc: "result of the cube unit",
+    Loc.bias: "bias row",
+    Loc.scaling: "fixpipe parameters",
+}
 _SHAPES = {
-    "rc": "the full region", "r1": "one column", "1c": "one row", "cr": "the full region transposed", "11": "one element",
+    "rc": "the full region",
+    "r1": "one column",
+    "1c": "one row",
+    "cr": "the full region transposed",
+    "11": "one element",
     "any": "as the meaning says",
-}  # fmt: skip
+}
 _ACCESS = {Access.read: "reads", Access.write: "writes", Access.update: "updates"}
 _KINDS = {"imm": "number", "ints": "list of integers", "affine": "affine number"}
 
@@ -84,7 +93,9 @@ def _example_value(operand: Operand, counters: dict[str, int]) -> Any:
         return Affine(0, ((1, 1),)) if operand.default is None else Affine.of(operand.default)
     if operand.kind == "imm":
         return 1.0
-    return operand.values[0] if operand.kind == "enum" else (1, 2)
+    if operand.kind == "enum":
+        return {"src": "MTE2", "dst": "V", "pipe": "V"}.get(operand.name, operand.values[0])
+    return (1, 2)
 
 
 def _operand_line(operand: Operand) -> str:
@@ -149,7 +160,7 @@ def _stream_lines() -> Iterator[str]:
     yield from (
         "## The stream",
         "",
-        "Commands of a program, run in order by a device's queue on buffers named by slots.",
+        "Commands that a device's queue runs in order, on buffers named by slots.",
         "",
     )
     yield from ("| command | fields | meaning |", "|---|---|---|")
@@ -160,7 +171,7 @@ def _stream_lines() -> Iterator[str]:
         "",
         "## AICPU kernels",
         "",
-        "What CANN too gives to the device's ARM cores, and why it is not a tile kernel.",
+        "What CANN too gives to the device's ARM cores, and why.",
         "",
     )
     yield from ("| kernel | reason | operands |", "|---|---|---|")

@@ -1,0 +1,39 @@
+"""The command line: one file per command, each with `add_arguments` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from ..errors import AscendError
+
+COMMANDS = {
+    "devices": "the devices of this process, and the targets there are to emulate",
+    "compile": "what a function or a StableHLO file compiles to, stage by stage",
+    "asm": "assemble the text of a program to its bytes, or disassemble",
+    "isa": "the manual of the instruction set, or of one instruction",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; return the exit status. What went wrong is one message on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m jax_ascend", description="An emulated Ascend NPU for JAX.")
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        module = import_module(f".{name}", __name__)
+        command = parsers.add_parser(name, help=summary, description=module.__doc__)
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except AscendError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

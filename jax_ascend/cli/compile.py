@@ -1,0 +1,116 @@
+"""Compile a function or a StableHLO file, execute nothing, and print a stage of it.
+
+  python -m jax_ascend compile model.mlir
+  python -m jax_ascend compile train.py:loss --shapes f32[8,128] i32[8] --stage kernels
+  python -m jax_ascend compile train.py:step --example make_arguments --stage all
+  python -m jax_ascend compile jax.nn:softmax --shapes f32[64,1000] --stage program
+
+What is always printed, on stderr where a stage goes to stdout, is how many launches of each kind the program has.
+Stages are stablehlo, graph (as imported), the compiler's passes by name, regions, kernels, program; launches is the
+counts only. A compilation that fails still prints the stages before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import configuration
+from ..compiler.frontend import UnsupportedOpsError
+from ..compiler.ir.program import Program
+from ..compiler.pipeline import CompileError, Stages, compile_program
+from ..compiler.targets import TARGETS, target
+from ..errors import AscendError, InvalidInputError, UnsupportedError
+from .files import is_program, load_function, parse_shapes, read_bytes
+
+_KINDS = {"cube": "aic", "vector": "aiv", "mixed": "mix", "aicpu": "aicpu"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("input", help="FILE.mlir (StableHLO text or bytecode), FILE.py:function or module:function")
+    parser.add_argument("--shapes", nargs="+", metavar="SHAPE", help="the function's arguments, as f32[8,128] i32[]")
+    parser.add_argument("--example", metavar="NAME", help="a function of the same module that returns the arguments")
+    parser.add_argument("--stage", default="launches", help="which stage to print, or all (default: %(default)s)")
+    targets = f"one of {', '.join(TARGETS)} (default: %(default)s)"
+    parser.add_argument("--target", default=configuration.TARGET.get(), help=targets)
+    parser.add_argument("-o", "--output", help="where to write the program's bytes")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compile and print."""
+    stages = Stages()
+    stages.keep = True
+    try:
+        program = _compile(options, stages)
+    except AscendError:
+        _print_stages(stages.texts, options.stage)
+        raise
+    if options.output:
+        Path(options.output).write_bytes(program.encode())
+    known = ["launches", "all", *stages.texts]
+    if options.stage not in known:
+        raise InvalidInputError(
+            f"[--stage {options.stage}] there is no such stage; expected one of {', '.join(known)}."
+        )
+    _print_stages(stages.texts, options.stage)
+    print(_summary(program), file=sys.stdout if options.stage == "launches" else sys.stderr)
+
+
+def _compile(options: argparse.Namespace, stages: Stages) -> Program:
+    if options.target not in TARGETS:
+        raise InvalidInputError(
+            f"[--target {options.target}] there is no such target; expected one of {', '.join(TARGETS)}."
+        )
+    try:
+        return compile_program(_stablehlo(options), target(options.target), stages)
+    except UnsupportedOpsError as error:
+        raise UnsupportedError(str(error)) from error
+    except CompileError as error:
+        raise InvalidInputError(str(error)) from error
+
+
+def _stablehlo(options: argparse.Namespace) -> bytes | str:
+    """Return the module to compile, traced for this platform if a function is named."""
+    name: str = options.input
+    if ":" not in name:
+        data = read_bytes(name)
+        if is_program(data):
+            raise InvalidInputError(
+                f"[compile {name}] is a compiled program. `python -m jax_ascend asm {name}` prints it."
+            )
+        return data
+    function = load_function(name)
+    if options.example:
+        example = load_function(f"{name.rpartition(':')[0]}:{options.example}")()
+        arguments = list(example) if isinstance(example, (tuple, list)) else [example]
+    else:
+        arguments = parse_shapes(options.shapes or [])
+    import jax
+    from jax.interpreters import mlir
+
+    try:
+        lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=("ascend",))
+    except Exception as error:  # whatever the user's function raises while it is traced
+        hint = "" if options.example or options.shapes else " Give its arguments by --shapes or --example."
+        raise InvalidInputError(f"[compile {name}] tracing failed: {type(error).__name__}: {error}{hint}") from error
+    return mlir.module_to_bytecode(lowered.compiler_ir("stablehlo"))
+
+
+def _print_stages(texts: dict[str, str], stage: str) -> None:
+    for name, text in texts.items():
+        if stage == "all":
+            print(f"// ----- {name}\n{text}\n")
+        elif stage == name:
+            print(text)
+
+
+def _summary(program: Program) -> str:
+    launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
+    frame = max((f.frame_bytes for f in program.functions), default=0)
+    return (
+        f"program {program.name} for {program.target}: launches {launches}\n"
+        f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
+        f"{len(program.encode())} bytes in all"
+    )
