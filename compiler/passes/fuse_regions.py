@@ -270,7 +270,8 @@ class _Fusion:
             self.axes.rollback(mark)
             return
         big, small = (a, c) if len(a.ops) >= len(c.ops) else (c, a)
-        serial = a.dims.serial | c.dims.serial | self._brought_back(a, c)
+        again, removed = self._brought_back(a, c)
+        serial = a.dims.serial | c.dims.serial | again
         if not self._parallel_enough(a, c, serial):
             self.axes.rollback(mark)
             return
@@ -284,7 +285,7 @@ class _Fusion:
             del into.uses[value]
         into.rigid |= other.rigid
         into.views = {v: base for v, base in {**into.views, **other.views}.items() if base not in made}
-        into.removed.update(other.removed)
+        into.removed = removed
         into.serial = serial
         if small.main > big.main:
             big.main, big.main_axes = small.main, small.main_axes
@@ -313,14 +314,12 @@ class _Fusion:
                         self.axes.rollback(mark)
         return True
 
-    def _brought_back(self, a: Cluster, c: Cluster) -> set[int]:
-        """Return the axes reduced in one cluster along which the other uses the result again."""
+    def _brought_back(self, a: Cluster, c: Cluster) -> tuple[set[int], dict[Value, frozenset[int]]]:
+        """Return the axes reduced in one cluster along which the other uses the result again, and all removed axes."""
         serial: set[int] = set()
+        removed = {**a.dims.removed, **c.dims.removed}
         for x, y in ((a, c), (c, a)):
-            if not x.dims.removed:
-                continue
-            removed = dict(x.dims.removed)
-            if not any(v in removed for v in y.dims.uses):
+            if not any(v in x.dims.removed for v in y.dims.uses):
                 continue
             for op in sorted(y.ops, key=self.position.__getitem__):
                 gone: frozenset[int] = frozenset().union(*(removed.get(v, ()) for v in op.operands))
@@ -331,8 +330,7 @@ class _Fusion:
                 else:
                     for r in op.results:
                         removed[r] = removed.get(r, frozenset()) | gone
-                        y.dims.removed[r] = removed[r]
-        return serial
+        return serial, removed
 
     def _parallel_enough(self, a: Cluster, c: Cluster, serial: set[int]) -> bool:
         axes, others = set(self.axes.atoms(a.main_axes)), set(self.axes.atoms(c.main_axes))
