@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..frontend import Module
+from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
 from .decompose_random_bits import decompose_random_bits
 from .decompose_reduce_window import decompose_reduce_window
@@ -37,6 +38,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_random_bits,
     normalize_indexing,
     legalize_contractions,
+    decompose_complex,
     expand_bitcasts,
     simplify,
     eliminate_common_subexpressions,

@@ -1,0 +1,238 @@
+"""Complex numbers as pairs of real tensors.
+
+    %2: c64[n] = binary(%0, %1) kind=mul    ->   re = re0*re1 - im0*im1, im = re0*im1 + im0*re1
+
+Parameters and results keep their storage, pairs of reals side by side: bitcast_convert c64[..] <-> f32[..,2] at the
+graph's border is a renaming of memory. Everything between works on separate real and imaginary parts; loops and
+branches carry both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..frontend import Module
+from ..ir import ops
+from ..ir.builder import Builder
+from ..ir.graph import Graph, Op, TensorType, Value
+from ..isa.dtypes import DType
+from .complex_functions import UNARY, add, divide, multiply, power, subtract
+from .fourier_transform import transform
+
+Pair = tuple[Value, Value]
+PART = {DType.c64: DType.f32, DType.c128: DType.f64}
+
+
+def decompose_complex(module: Module, target: object) -> None:
+    """Rewrite the module so that only its parameters and results are complex, in place."""
+    graph = module.main
+    if not any(v.dtype.kind == "c" for op in graph.walk() for v in (*op.operands, *op.results)):
+        return
+    pairs: dict[Value, Pair] = {}
+    prologue: list[Op] = []
+    for argument in graph.arguments:
+        if argument.dtype.kind == "c":
+            pairs[argument] = _split(Builder(prologue), argument)
+    _Splitter(pairs, {}).run(graph)
+    b = Builder(graph.ops)
+    originals = {id(a) for a in graph.arguments}
+    graph.results = [_join(b, pairs[v], v) if v in pairs and id(v) not in originals else v for v in graph.results]
+    graph.ops[:0] = prologue
+
+
+def _split(b: Builder, x: Value) -> Pair:
+    both = b.emit(ops.BitcastConvert([x]), TensorType((*x.shape, 2), PART[x.dtype]))
+    last = x.type.rank
+    re, im = (b.reshape(b.slice_dim(both, last, k, k + 1), x.shape) for k in range(2))
+    return re, im
+
+
+def _join(b: Builder, pair: Pair, like: Value) -> Value:
+    columns = [b.reshape(part, (*part.shape, 1)) for part in pair]
+    both = b.concatenate(columns, like.type.rank)
+    return b.emit(ops.BitcastConvert([both]), like.type)
+
+
+class _Splitter:
+    """Rewrites graphs; `pairs` maps complex values to their parts, `renamed` other values to their replacements."""
+
+    def __init__(self, pairs: dict[Value, Pair], renamed: dict[Value, Value]) -> None:
+        self.pairs, self.renamed = pairs, renamed
+
+    def run(self, graph: Graph) -> None:
+        source, graph.ops = graph.ops, []
+        b = Builder(graph.ops)
+        for op in source:
+            b.loc = op.loc
+            op.operands = [self.renamed.get(v, v) for v in op.operands]
+            if isinstance(op, (ops.While, ops.Case)):
+                self._control(op, b)
+            elif any(v.dtype.kind == "c" for v in (*op.operands, *op.results)):
+                self._op(op, b)
+            else:
+                for region in op.regions():
+                    self.run(region)
+                graph.ops.append(op)
+        graph.results = [self.renamed.get(v, v) for v in graph.results]
+
+    def _parts(self, values: list[Value]) -> list[Value]:
+        """Return the values with both parts in place of complex ones."""
+        return [p for v in values for p in self.pairs.get(v, (v,))]
+
+    def _replace(self, op: Op, old: list[Value]) -> None:
+        """Give an op results for the parts of `old`, its results so far."""
+        op.results = []
+        for value in old:
+            if value.dtype.kind == "c":
+                part = TensorType(value.shape, PART[value.dtype])
+                made = [Value(part, op), Value(part, op)]
+                self.pairs[value] = (made[0], made[1])
+            else:
+                made = [value]
+            op.results += made
+        for i, value in enumerate(op.results):
+            value.index = i
+
+    def _control(self, op: Op, b: Builder) -> None:
+        op.operands = self._parts(op.operands)
+        for region in op.regions():
+            old, region.arguments = region.arguments, []
+            for value in old:
+                if value.dtype.kind == "c":
+                    part = TensorType(value.shape, PART[value.dtype])
+                    self.pairs[value] = (region.argument(part), region.argument(part))
+                else:
+                    value.index = len(region.arguments)
+                    region.arguments.append(value)
+            self.run(region)
+            region.results = self._parts(region.results)
+        self._replace(op, op.results)
+        b.ops.append(op)
+
+    def _op(self, op: Op, b: Builder) -> None:
+        rule = _RULES.get(type(op))
+        if rule is None:
+            raise NotImplementedError(f"[decompose_complex] {op.name} at {op.loc or 'unknown'} of complex numbers")
+        parts = [self.pairs.get(v, (v, None)) for v in op.operands]
+        result = rule(op, b, parts)
+        if isinstance(result, tuple):
+            self.pairs[op.results[0]] = result
+        elif result is not None:
+            self.renamed[op.results[0]] = result
+        else:  # several results: both parts went through one op
+            self._several(op, b)
+
+    def _several(self, op: Op, b: Builder) -> None:
+        old = op.results
+        if isinstance(op, ops.Sort):
+            place = [len(self._parts(op.operands[:number])) for number in range(len(op.operands))]
+            op.keys = tuple((place[number], descending) for number, descending in op.keys)
+        op.operands = self._parts(op.operands)
+        self._replace(op, old)
+        b.ops.append(op)
+
+
+def _constant(op: ops.Constant, b: Builder, parts: list[Pair]) -> Pair:
+    part = TensorType(op.result.shape, PART[op.result.dtype])
+    made = []
+    for array in (np.real(op.value), np.imag(op.value)):
+        value = array if op.splat is not None else np.ascontiguousarray(array)
+        made.append(b.emit(ops.Constant([], value), part))
+    return made[0], made[1]
+
+
+def _both(op: Op, b: Builder, parts: list[Pair]) -> Pair:
+    """Do to each part what the op does to the whole."""
+
+    def one(k: int) -> Value:
+        operands = [pair[k] if v.dtype.kind == "c" else v for v, pair in zip(op.operands, parts)]
+        result = op.results[0]
+        return b.emit(op.clone(operands), TensorType(result.shape, PART[result.dtype]))
+
+    return one(0), one(1)
+
+
+def _binary(op: ops.Binary, b: Builder, parts: list[Pair]) -> Pair:
+    if op.kind == "complex":
+        return op.operands[0], op.operands[1]
+    rules: dict[str, Callable[[Builder, Pair, Pair], Pair]] = {
+        "add": add,
+        "sub": subtract,
+        "mul": multiply,
+        "div": divide,
+        "pow": power,
+    }
+    if op.kind not in rules:
+        raise NotImplementedError(f"[decompose_complex] {op.kind} at {op.loc or 'unknown'} of complex numbers")
+    return rules[op.kind](b, parts[0], parts[1])
+
+
+def _unary(op: ops.Unary, b: Builder, parts: list[Pair]) -> Pair | Value:
+    if op.kind not in UNARY:
+        raise NotImplementedError(f"[decompose_complex] {op.kind} at {op.loc or 'unknown'} of complex numbers")
+    return UNARY[op.kind](b, parts[0])
+
+
+def _compare(op: ops.Compare, b: Builder, parts: list[Pair]) -> Value:
+    tests = [b.compare(op.direction, parts[0][k], parts[1][k]) for k in range(2)]
+    return b.binary("and" if op.direction == "EQ" else "or", *tests)
+
+
+def _convert(op: ops.Convert, b: Builder, parts: list[Pair]) -> Pair:
+    part = PART[op.result.dtype]
+    re, im = parts[0]
+    re = b.convert(re, part)
+    return re, b.convert(im, part) if im is not None else b.like(re, 0)
+
+
+def _reduce(op: ops.Reduce, b: Builder, parts: list[Pair]) -> Pair:
+    if op.kind == "add":
+        return _both(op, b, parts)
+    pair = parts[0]
+    for d in sorted(op.dimensions, reverse=True):
+        while (size := pair[0].shape[d]) > 1:
+            half = size // 2
+            rest = [b.slice_dim(p, d, 2 * half, size) for p in pair] if size % 2 else None
+            left, right = ([b.slice_dim(p, d, s, s + half) for p in pair] for s in (0, half))
+            pair = multiply(b, (left[0], left[1]), (right[0], right[1]))
+            if rest is not None:
+                pair = (b.concatenate([pair[0], rest[0]], d), b.concatenate([pair[1], rest[1]], d))
+    re, im = (b.reshape(p, op.result.shape) for p in pair)
+    return re, im
+
+
+def _fft(op: ops.Fft, b: Builder, parts: list[Pair]) -> Pair | Value:
+    return transform(b, op.kind, op.length, parts[0])
+
+
+def _scatter(op: ops.ScatterSlices, b: Builder, parts: list[Pair]) -> Pair:
+    if op.kind not in ("assign", "add"):
+        raise NotImplementedError(f"[decompose_complex] scatter {op.kind} at {op.loc or 'unknown'}")
+    return _both(op, b, parts)
+
+
+def _through(op: Op, b: Builder, parts: list[Pair]) -> None:
+    return None
+
+
+_RULES: dict[type[Op], Callable[..., Pair | Value | None]] = {
+    ops.Binary: _binary,
+    ops.Compare: _compare,
+    ops.Constant: _constant,
+    ops.Convert: _convert,
+    ops.Fft: _fft,
+    ops.OptimizationBarrier: _through,
+    ops.Reduce: _reduce,
+    ops.ScatterSlices: _scatter,
+    ops.Sort: _through,
+    ops.Unary: _unary,
+}
+_RULES |= dict.fromkeys(
+    (
+        *(ops.BroadcastInDim, ops.Concatenate, ops.DynamicSlice, ops.DynamicUpdateSlice, ops.GatherSlices),
+        *(ops.Pad, ops.Reshape, ops.Reverse, ops.Select, ops.Slice, ops.Transpose),
+    ),
+    _both,
+)
