@@ -268,6 +268,45 @@ def complex_numbers(x, y):
     )
 
 
+@program(f32(4), f32(4))
+def complex_functions(x, y):
+    z = lax.complex(x, y)
+    one = jnp.sin(z), jnp.cos(z), jnp.tan(z), jnp.tanh(z), jnp.sqrt(z), jnp.log(z), jnp.log1p(z), jnp.expm1(z)
+    two = (
+        z / (z + 1),
+        z ** (2 * z),
+        z.sum(),
+        z.prod(),
+        jnp.sort(z),
+        jnp.sign(z),
+        lax.rsqrt(z),
+        z == z.conj(),
+        jnp.sinh(z),
+    )
+    looped = lax.fori_loop(0, 3, lambda i, c: c * z + i, z)
+    return (
+        one,
+        two,
+        looped,
+        jnp.outer(z, z) @ z,
+        z[jnp.array([2, 0])],
+        z.at[1].add(1j),
+        lax.cond(x[0] > 0, lambda: z, lambda: -z),
+    )
+
+
+@program(f32(6, 97), f32(2, 360))
+def fourier_transforms(x, y):
+    z = lax.complex(x, x * 2)
+    one = jnp.fft.fft(z), jnp.fft.ifft(z), jnp.fft.rfft(y), jnp.fft.irfft(z), jnp.fft.irfft(z, 181), jnp.fft.fft2(z)
+    return (
+        one,
+        jnp.fft.fftn(y.reshape(6, 12, 10)),
+        jnp.fft.rfft2(y),
+        jax.grad(lambda y: jnp.abs(jnp.fft.rfft(y)).sum())(y),
+    )
+
+
 @program(f32(8), f32(4, 4), f32(4, 2))
 def factorizations(x, a, b):
     spd = a @ a.T + 4 * jnp.eye(4)

@@ -143,6 +143,15 @@ CASES = {
           : (tensor<3x0xf32>, tensor<f32>) -> tensor<3xf32>
         return %0, %1 : tensor<3x0xf32>, tensor<3xf32>
       }""",
+    "decompose_complex": """
+      func.func public @main(%x: tensor<3xcomplex<f32>>, %y: tensor<3xf32>) -> (tensor<3xcomplex<f32>>, tensor<3xf32>) {
+        %i = stablehlo.constant dense<(0.0, 1.0)> : tensor<3xcomplex<f32>>
+        %0 = stablehlo.multiply %x, %i : tensor<3xcomplex<f32>>
+        %1 = stablehlo.complex %y, %y : tensor<3xcomplex<f32>>
+        %2 = stablehlo.add %0, %1 : tensor<3xcomplex<f32>>
+        %3 = stablehlo.imag %2 : (tensor<3xcomplex<f32>>) -> tensor<3xf32>
+        return %2, %3 : tensor<3xcomplex<f32>>, tensor<3xf32>
+      }""",
     "expand_bitcasts": """
       func.func public @main(%x: tensor<3xui64>, %y: tensor<3x2xi16>) -> (tensor<3x2xf32>, tensor<3xf32>) {
         %0 = stablehlo.bitcast_convert %x : (tensor<3xui64>) -> tensor<3x2xf32>
