@@ -13,6 +13,7 @@ from jaxlib.mlir.dialects import stablehlo
 from .errors import ModuleFormatError
 
 _BYTECODE = b"ML\xefR"
+_ARTIFACT = b"StableHLO_v"  # the producer that the head of a portable artifact names
 
 
 def deserialize(program: bytes | str) -> ir.Module:
@@ -23,13 +24,12 @@ def deserialize(program: bytes | str) -> ir.Module:
     context = jax_mlir.make_ir_context()
     if isinstance(program, str):
         program = program.encode()
-    if program.startswith(_BYTECODE):
+    failure: Exception | None = None
+    if program.startswith(_BYTECODE) and _ARTIFACT in program[:64]:
         try:
             return stablehlo.deserialize_portable_artifact(context, program)
         except Exception as artifact_error:  # jaxlib raises several types here; the message is what matters
             failure = artifact_error
-    else:
-        failure = None
     try:
         with context:
             module = ir.Module.parse(program)
