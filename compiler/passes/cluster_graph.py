@@ -26,6 +26,7 @@ class Cluster:
     succs: set[Cluster] = field(default_factory=set)
     merged_into: Cluster | None = None
     open: bool = False  # takes part in merging
+    sums: bool = False  # only reductions of values in memory
     main: int = 0  # size of the largest value
     main_axes: tuple[int, ...] = ()
 

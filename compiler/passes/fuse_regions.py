@@ -42,6 +42,7 @@ from ..ir.ops import (
     While,
 )
 from ..ir.schedule import Region
+from ..isa.dtypes import DType
 from ..targets import Target
 from ..tiling.vector_axes import Axes
 from ..tiling.vector_dims import ELEMENTWISE, RegionDims
@@ -50,14 +51,31 @@ from .cluster_graph import Cluster, ClusterGraph
 _VIEWS = (BroadcastInDim, Reshape, Transpose, Slice, Reverse, DynamicSlice)
 _STORED_ONCE = (Transpose, Slice, Reverse, DynamicSlice, Convert)  # once in memory, read from there
 _SMALL_WORK = 8192  # elements that one block may compute alone
+_WORK_PER_BLOCK = 4096  # elements that keep a block busy
 _MOST_INPUTS = 48
 _CHEAP_CHAIN = 8  # ops of a mask or scalar that are computed again rather than stored
 _CUBE_LAYOUT = (Transpose, Reshape, BroadcastInDim)
+_RETURN = Op([])  # stands for the graph's return among the users of a value
 
 
 def fuse_regions(graph: Graph, target: Target) -> list[Region]:
     """Return the regions of `graph` in execution order; graphs inside control flow are left alone."""
     return _Fusion(graph, target).run()
+
+
+def cube_epilogue_ops(anchor: Op, users: dict[Value, list[Op]]) -> list[Op]:
+    """Return the ops after a contraction that its kernel performs as results drain: a transpose, a conversion."""
+    out: list[Op] = []
+    value = anchor.results[0]
+    while len(users.get(value, ())) == 1:
+        (op,) = users[value]
+        if not isinstance(op, (Transpose, Convert)) or any(type(o) is type(op) for o in out):
+            break
+        if isinstance(op, Convert) and not (op.results[0].dtype.is_float and value.dtype is DType.f32):
+            break
+        out.append(op)
+        value = op.results[0]
+    return out
 
 
 class _Fusion:
@@ -68,13 +86,17 @@ class _Fusion:
         self.home: dict[Value, Cluster] = {}
         self.floating: dict[Op, int] = {}  # op -> ops it takes to compute it from values in memory
         self.position = {op: i for i, op in enumerate(graph.ops)}
+        self.users = graph.users()
+        for value in graph.results:
+            self.users.setdefault(value, []).append(_RETURN)
+        self.absorbed: set[Op] = set()  # by a contraction before them
         self.scalars: Cluster | None = None  # last cluster of scalar ops
         self.readers: dict[Value, Cluster] = {}  # last open cluster that reads a value elementwise
 
     def run(self) -> list[Region]:
         """Cluster all ops, then cut the regions."""
         for op in self.graph.ops:
-            if self._floats(op):
+            if op in self.absorbed or self._floats(op):
                 continue
             if isinstance(op, (While, Case)):
                 self._alone("control", op)
@@ -198,7 +220,9 @@ class _Fusion:
                 x = x.producer.operands[0]
             if chain and self._expressible(chain[::-1]):
                 layout.update(dict.fromkeys(chain))
-        self._close("cube", [*sorted(layout, key=self.position.__getitem__), op])
+        after = cube_epilogue_ops(op, self.users)
+        self.absorbed.update(after)
+        self._close("cube", [*sorted(layout, key=self.position.__getitem__), op, *after])
 
     def _expressible(self, chain: list[Op]) -> bool:
         from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
@@ -232,11 +256,11 @@ class _Fusion:
                 a = producer.root()
                 if a is not c.root() and a.open:
                     self._try_merge(a, c.root())
-        if isinstance(op, Reduce):
-            for value in op.operands:
-                other = self.readers.get(value)
-                if other is not None and other.root() is not c.root():
-                    self._try_merge(other.root(), c.root())
+        c.sums = isinstance(op, Reduce) and c.merged_into is None and len(c.ops) == 1
+        for value in op.operands:  # a reduction shares its loads with whoever reads the same
+            other = self.readers.get(value)
+            if other is not None and other.root() is not c.root() and (other.root().sums or isinstance(op, Reduce)):
+                self._try_merge(other.root(), c.root())
         if c.root().main <= 1:
             if self.scalars is not None and self.scalars.root() is not c.root() and self.scalars.root().main <= 1:
                 self._try_merge(self.scalars.root(), c.root())
@@ -289,6 +313,7 @@ class _Fusion:
         into.serial = serial
         if small.main > big.main:
             big.main, big.main_axes = small.main, small.main_axes
+        big.sums = big.sums and small.sums
         self.clusters.merge(big, small)
 
     def _unify(self, a: Cluster, c: Cluster) -> bool:
@@ -350,7 +375,7 @@ class _Fusion:
         parallel = prod(self.axes.extent[x] for x in main if x not in together)
         if main and main[-1] not in together:
             parallel //= 16  # blocks take runs of the innermost axis
-        return parallel * 2 >= self.target.vector_cores
+        return parallel * 2 >= min(self.target.vector_cores, big.main // _WORK_PER_BLOCK)
 
     def _reduces_to(self, big: Cluster, small: Cluster) -> bool:
         """Whether the small cluster uses what the big one has reduced."""
