@@ -53,15 +53,18 @@ def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ..
     for d in batching:
         column = b.iota((*batch, 1), d - (d > vector_dim))
         columns.append(b.reshape(column, (prod(batch), 1)))
-    if columns[0].shape[1] == 0 and len(columns) > 1:
-        columns = columns[1:]
+    columns = [c for c in columns if c.shape[1]]
+    if not columns:  # no dimension is indexed: everything starts at 0
+        return b.constant(0, TensorType((prod(batch), 1), DType.i32)), batch
     return b.concatenate(columns, 1), batch
 
 
 def _gather(op: Gather, b: Builder) -> Value:
     x, indices = op.operands
+    if not x.shape:
+        return b.broadcast(x, op.result.shape)
     starts, batch = _starts(b, indices, op.index_vector_dim, op.start_indices_batching_dims)
-    index_map = (*op.start_index_map, *op.operand_batching_dims)
+    index_map = (*op.start_index_map, *op.operand_batching_dims) or (0,)
     out = op.result
     slices = b.emit(
         GatherSlices([x, starts], index_map, op.slice_sizes, op.indices_are_sorted and not op.operand_batching_dims),
@@ -86,7 +89,7 @@ def _scatter(op: Scatter, b: Builder) -> list[Value]:
     n = len(op.results)
     inputs, indices, updates = op.operands[:n], op.operands[n], op.operands[n + 1 :]
     starts, batch = _starts(b, indices, op.index_vector_dim, op.scatter_indices_batching_dims)
-    index_map = (*op.scatter_dims_to_operand_dims, *op.input_batching_dims)
+    index_map = (*op.scatter_dims_to_operand_dims, *op.input_batching_dims) or (0,)
     dropped = (*op.inserted_window_dims, *op.input_batching_dims)
     slices = []
     for x, update in zip(inputs, updates):
@@ -94,7 +97,15 @@ def _scatter(op: Scatter, b: Builder) -> list[Value]:
         moved = b.transpose(update, [*scatter_dims, *op.update_window_dims])
         extents = iter(moved.shape[len(batch) :])
         window = [1 if d in dropped else next(extents) for d in range(x.type.rank)]
-        slices.append(b.reshape(moved, (prod(batch), *window)))
+        slices.append(b.reshape(moved, (prod(batch), *(window or [1]))))
+    if not (op.scatter_dims_to_operand_dims or op.input_batching_dims):
+        whole = all(u.shape == (1, *(x.shape or (1,))) for x, u in zip(inputs, slices))
+        if whole and op.kind == "assign":
+            return [b.reshape(slices[0], inputs[0].shape)]
+        if whole and op.kind != "general":
+            return [b.binary(op.kind, inputs[0], b.reshape(slices[0], inputs[0].shape))]
+    inputs = [b.reshape(x, x.shape or (1,)) for x in inputs]
     is_sorted = op.indices_are_sorted and not op.input_batching_dims
     same = ScatterSlices([*inputs, starts, *slices], op.kind, index_map, is_sorted, op.unique_indices, op.body)
-    return b.emit_op(same, [r.type for r in op.results])
+    results = b.emit_op(same, [x.type for x in inputs])
+    return [b.reshape(y, r.shape) for y, r in zip(results, op.results)]

@@ -33,6 +33,6 @@ def _remove(op: Op, b: Builder) -> Sequence[Value] | None:
         return [b.constant(identity_element(op.kind, op.result.dtype), op.result.type)]
     if isinstance(op, (ops.Dot, ops.Convolution)):
         return [b.constant(0, op.result.type)]
-    if isinstance(op, (ops.ScatterSlices, ops.Scatter)):
+    if isinstance(op, (ops.ScatterSlices, ops.Scatter)) and not op.operands[-1].type.size:
         return op.operands[: len(op.results)]
     return None

@@ -197,6 +197,11 @@ def scatters(x, i, j, u):
     )
 
 
+@program(f32(), f32(3, 2))
+def scalars_and_wholes(s, x):
+    return s.at[()].add(1.0), s.at[()].set(x[0, 0]), x.at[:].set(2.0), x.at[...].multiply(s), s[None][jnp.array([0, 0])]
+
+
 @program(f32(3, 4, 5), ints(4, 3, 2))
 def batched_indexing(x, i):
     gathered = jax.vmap(lambda x, i: x[i])(x, i)
@@ -307,11 +312,16 @@ def fourier_transforms(x, y):
     )
 
 
-@program(f32(8), f32(4, 4), f32(4, 2))
-def factorizations(x, a, b):
-    spd = a @ a.T + 4 * jnp.eye(4)
-    solved = lax.linalg.triangular_solve(spd, b, left_side=True, lower=True)
-    return jnp.fft.rfft(x), jnp.fft.ifft(jnp.fft.fft(x)).real, jnp.linalg.cholesky(spd), solved
+@program(f32(2, 4, 4), f32(2, 4, 3))
+def factorizations(a, b):
+    spd = a @ a.transpose(0, 2, 1) + 4 * jnp.eye(4)
+    solve = functools.partial(lax.linalg.triangular_solve, spd)
+    solved = [
+        solve(b, left_side=True, lower=l, transpose_a=t, unit_diagonal=l) for l in (False, True) for t in (False, True)
+    ]
+    right = [solve(b.transpose(0, 2, 1), lower=l, transpose_a=t) for l in (False, True) for t in (False, True)]
+    z = lax.complex(spd, jnp.zeros_like(a)) + 1j * (a - a.transpose(0, 2, 1))
+    return jnp.linalg.cholesky(spd), jnp.linalg.cholesky(z), solved, right, jax.scipy.linalg.solve(spd[0], b[0])
 
 
 @program(f32(2, 6))
