@@ -97,7 +97,8 @@ def integers(attribute: ir.Attribute) -> tuple[int, ...]:
     if isinstance(attribute, ir.DenseElementsAttr):
         if attribute.is_splat:
             count = int(np.prod(attribute.type.shape, dtype=np.int64))  # type: ignore[attr-defined]
-            return (int(attribute.get_splat_value().value),) * count
+            element: Any = attribute.get_splat_value()
+            return (int(element.value),) * count
         return tuple(int(v) for v in np.array(attribute).reshape(-1))
     return tuple(int(v) for v in attribute)  # type: ignore[attr-defined]
 

@@ -15,11 +15,12 @@ from itertools import product
 
 from ..frontend import Module
 from ..ir.builder import Builder
-from ..ir.graph import GraphError, Op, Value
+from ..ir.graph import GraphError, Op, TensorType, Value
 from ..ir.identities import identity_element
 from ..ir.ops import ReduceWindow
 from ..ir.rewrite import rewrite
 from ..ir.vectorize import apply_elementwise
+from ..isa.dtypes import DType
 
 _SHORT = 8  # windows up to this length combine slice by slice
 _MOST_SLICES = 4096
@@ -36,11 +37,13 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
     n = len(op.results)
     if op.kind == "general":
         return _general(op, b, op.operands[:n], op.operands[n:])
-    x = op.operands[0]
-    neutral = b.constant(identity_element(op.kind, x.dtype), op.operands[1].type)
+    x, dtype = op.operands[0], op.operands[0].dtype
+    if op.kind in ("add", "mul") and dtype.is_float and dtype.bytes < 4:
+        x = b.convert(x, DType.f32)  # round once, not at every step
+    neutral = b.constant(identity_element(op.kind, x.dtype), TensorType((), x.dtype))
     for d in range(x.type.rank):
         x = _along(op, b, x, neutral, d)
-    return [x]
+    return [b.convert(x, dtype)]
 
 
 def _along(op: ReduceWindow, b: Builder, x: Value, neutral: Value, d: int) -> Value:
