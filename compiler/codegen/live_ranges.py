@@ -44,9 +44,13 @@ def live_ranges(kernel: Kernel) -> list[LiveRange]:
     """Return the live range of every group of tiles that share an address; unused tiles live at position 0 only."""
     blocks, inside = find_blocks(kernel.body)
     depends = _loops_behind_registers(kernel, blocks, inside)
+    all_uses = _uses(kernel)
     ranges = []
     for tiles in _shared_addresses(kernel):
-        uses = _uses(kernel, set(tiles))
+        uses = all_uses[tiles[0]]
+        if len(tiles) > 1:
+            merged = [use for tile in tiles for use in all_uses[tile]]
+            uses = sorted(merged, key=lambda u: (u.position, u.access == Access.write))
         slots = max(kernel.tiles[t].slots for t in tiles)
         live = LiveRange(tiles, uses[0].position if uses else 0, uses[-1].position if uses else 0)
         live.pipes = {kernel.pipe(kernel.body[u.position]).name for u in uses}
@@ -91,15 +95,17 @@ def _shared_addresses(kernel: Kernel) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _uses(kernel: Kernel, tiles: set[int]) -> list[_Use]:
-    """Reads and writes of a group in program order, an instruction's reads before its writes."""
-    uses = []
+def _uses(kernel: Kernel) -> list[list[_Use]]:
+    """Per tile its reads and writes in program order, an instruction's reads before its writes."""
+    uses: list[list[_Use]] = [[] for _ in kernel.tiles]
     for position, instruction in enumerate(kernel.body):
-        found: list[_Use] = []
+        found: list[tuple[int, _Use]] = []
         for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
-            if isinstance(value, TileRef) and value.tile in tiles:
-                found.append(_Use(position, access_of(instruction, operand), value.slot))
-        uses += sorted(found, key=lambda u: u.access == Access.write)
+            if isinstance(value, TileRef):
+                found.append((value.tile, _Use(position, access_of(instruction, operand), value.slot)))
+        found.sort(key=lambda pair: pair[1].access == Access.write)
+        for tile, use in found:
+            uses[tile].append(use)
     return uses
 
 

@@ -119,7 +119,8 @@ class Scheduler:
             steps = lower_region(region, self.target)
             for step in steps:
                 if isinstance(step, Launch):
-                    allocate_tiles(step.kernel, self.target)
+                    if any(tile.address < 0 for tile in step.kernel.tiles):
+                        allocate_tiles(step.kernel, self.target)
                     insert_synchronization(step.kernel)
                     verify_kernel(step.kernel, self.target)
             self._lowered[key] = (region, steps)

@@ -20,6 +20,7 @@ class Axes:
         self.extent: list[int] = []
         self._link: list[int | tuple[int, int] | None] = []  # another axis, or (outer, inner) parts
         self._mates: list[set[int]] = []  # axes that index the same value: never to be united
+        self._weight: list[int] = []  # unions into an axis: the heavier one stays, so that chains of links stay short
         self._log: list[tuple[int, set[int] | None]] = []
 
     def fresh(self, extent: int) -> tuple[int, ...]:
@@ -29,6 +30,7 @@ class Axes:
         self.extent.append(extent)
         self._link.append(None)
         self._mates.append(set())
+        self._weight.append(1)
         return (len(self.extent) - 1,)
 
     def fresh_dims(self, shape: Iterable[int]) -> Dims:
@@ -146,8 +148,15 @@ class Axes:
         new.discard(axis)
         self._mates[axis] = new
 
-    def _meets(self, axis: int) -> tuple[int, ...]:
-        return self.atoms(self._mates[axis])
+    def _meets(self, axis: int) -> set[int]:
+        mates = self._mates[axis]
+        link = self._link
+        if all(link[m] is None for m in mates):
+            return mates
+        now = set(self.atoms(mates))  # kept, so that names of axes that are no more do not pile up
+        self._log.append((axis, mates))
+        self._mates[axis] = now
+        return now
 
     def _split(self, axis: int, inner_extent: int) -> tuple[int, int]:
         """Replace `axis` by (outer, inner); returns them."""
@@ -162,7 +171,10 @@ class Axes:
     def _unite(self, x: int, y: int) -> bool:
         if y in self._meets(x):
             return False
-        mates = self._mates[x]
+        if self._weight[x] > self._weight[y]:
+            x, y = y, x
+        self._weight[y] += self._weight[x]
+        mates = self._meets(x)
         self._log.append((x, None))
         self._link[x] = y
         if mates:
