@@ -1,6 +1,6 @@
 """Binary form of instructions: a stream of little-endian 64-bit words.
 
-An instruction is a head word (opcode, and in the upper half its length in words) followed by its operands in declared order:
+An instruction is a head word (opcode, and in the upper half its length in words), then its operands in declared order:
 
     tile      tile index, affine slot
     affine    number of terms, constant, then (register, coefficient) per term

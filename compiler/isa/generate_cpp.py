@@ -47,16 +47,76 @@ def _operand(o: Operand) -> str:
 def _info(spec: Spec) -> str:
     pipes = [spec.pipe] * len(Loc) if isinstance(spec.pipe, Pipe) else [spec.pipe.get(loc, Pipe.S) for loc in Loc]
     by = next((i for i, o in enumerate(spec.operands) if o.name == spec.pipe_by), -1)
-    native = sum(1 << d.code for d in spec.native)
-    return (
-        f'  {{"{spec.name}", "{spec.group}", {{{", ".join(f"Pipe::k{p.name}" for p in pipes)}}}, {by}, CostKind::k{spec.cost.kind}, '
-        f'{spec.cost.cycles!r}, "{spec.dtypes}", {native}u, {str(spec.opens).lower()}, {{{", ".join(map(_operand, spec.operands))}}}}},'
+    fields = (
+        f'"{spec.name}", "{spec.group}"',
+        f"{{{', '.join(f'Pipe::k{p.name}' for p in pipes)}}}, {by}",
+        f"CostKind::k{spec.cost.kind}, {spec.cost.cycles!r}",
+        f'"{spec.dtypes}", {sum(1 << d.code for d in spec.native)}u, {str(spec.opens).lower()}',
+        f"{{{', '.join(map(_operand, spec.operands))}}}",
     )
+    return f"  {{{', '.join(fields)}}},"
 
 
 def _target(t: Target) -> str:
     values = [f'"{v}"' if isinstance(v, str) else repr(v) for v in dataclasses.astuple(t)]
     return f"  {{{', '.join(values)}}},"
+
+
+def _names(array: str, names: Iterable[str]) -> str:
+    quoted = ", ".join(f'"{n}"' for n in names)
+    return f"inline constexpr const char* {array}[] = {{{quoted}}};\n"
+
+
+def _dtype_function(head: str, cases: Iterable[tuple[str, str]], default: str) -> str:
+    lines = [f"    case {label}: return {value};" for label, value in cases]
+    return "\n".join([f"inline constexpr {head} {{", "  switch (t) {", *lines, "  }", f"  return {default};", "}", ""])
+
+
+_STRUCTS = """\
+struct Term {
+  int64_t reg, coefficient;
+};
+struct Affine {
+  int64_t constant = 0;
+  std::vector<Term> terms;
+};
+struct TileOperand {
+  int64_t tile = 0;
+  Affine slot;
+};
+struct ViewOperand {
+  int64_t argument = 0, split = 0;
+  Affine offset;
+  std::vector<Affine> shape;
+  std::vector<int64_t> strides;
+};
+struct Immediate {
+  bool is_float = false;
+  int64_t bits = 0;  // the integer, or the bits of a double
+};
+"""
+_TABLE_STRUCTS = """\
+#ifndef SIMD_VARIANT  // code for other CPUs must not take part in the initialisation of these tables
+
+struct OperandInfo {
+  std::string_view name;
+  OperandKind kind;
+  int access;  // 1 read, 2 write, 3 update
+  int locs;    // bit set of Loc
+  std::string_view shape;
+  std::vector<std::string_view> values;
+};
+struct InstructionInfo {
+  std::string_view name, group;
+  Pipe pipes[7];  // by location of operand pipe_by
+  int pipe_by;
+  CostKind cost;
+  double cycles;
+  std::string_view dtypes;
+  uint64_t native;  // bit set of DType codes
+  bool opens;
+  std::vector<OperandInfo> operands;
+};"""
 
 
 def generate() -> str:
@@ -65,25 +125,30 @@ def generate() -> str:
     all_specs = specs()
     opcodes = [s.name for s in all_specs]
     lists = {"CmpMode": CMP_MODES, "RoundMode": ROUND_MODES, "AtomicMode": ATOMIC_MODES, "GatherMode": GATHER_MODES}
-    kinds = sorted({s.cost.kind for s in all_specs})
+    labels = [(f"DType::k{d.name}", d) for d in DType]
     parts = [
         "// Generated from compiler/isa by generate_cpp.py; do not edit.\n#pragma once",
         "#include <cstdint>\n#include <string>\n#include <string_view>\n#include <vector>\n\nnamespace ascend {\n",
         f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
         _enum("DType", [("Invalid", 0), *((d.name, d.code) for d in DType)], "uint8_t"),
-        "inline constexpr int dtype_bytes(DType t) {\n  switch (t) {\n    case DType::kInvalid: return 0;\n"
-        + "".join(f"    case DType::k{d.name}: return {d.bytes};\n" for d in DType) + "  }\n  return 0;\n}\n",
-        "inline constexpr const char* dtype_name(DType t) {\n  switch (t) {\n    case DType::kInvalid: return \"invalid\";\n"
-        + "".join(f"    case DType::k{d.name}: return \"{d.name}\";\n" for d in DType) + "  }\n  return \"invalid\";\n}\n",
-        "inline constexpr bool dtype_valid(int64_t code) {\n  switch (code) {\n"
-        + "".join(f"    case {d.code}:\n" for d in DType) + "      return true;\n  }\n  return false;\n}\n",
+        _dtype_function(
+            "int dtype_bytes(DType t)", [("DType::kInvalid", "0"), *((k, str(d.bytes)) for k, d in labels)], "0"
+        ),
+        _dtype_function(
+            "const char* dtype_name(DType t)",
+            [("DType::kInvalid", '"invalid"'), *((k, f'"{d.name}"') for k, d in labels)],
+            '"invalid"',
+        ),
+        "inline constexpr bool dtype_valid(int64_t code) {\n  switch (code) {",
+        *(f"    case {d.code}:" for d in DType),
+        "      return true;\n  }\n  return false;\n}\n",
         _enum("Pipe", [p.name for p in Pipe]),
-        "inline constexpr const char* kPipeNames[] = {" + ", ".join(f'"{p.name}"' for p in Pipe) + "};\n",
+        _names("kPipeNames", [p.name for p in Pipe]),
         _enum("Loc", [x.name for x in Loc]),
-        "inline constexpr const char* kLocNames[] = {" + ", ".join(f'"{x.name}"' for x in Loc) + "};\n",
+        _names("kLocNames", [x.name for x in Loc]),
         _enum("Layout", [x.name for x in Layout]),
         *(_enum(name, values) for name, values in lists.items()),
-        _enum("CostKind", kinds),
+        _enum("CostKind", sorted({s.cost.kind for s in all_specs})),
         _enum("OperandKind", _MEMBER),
         _enum("Opcode", opcodes),
         f"inline constexpr int kOpcodes = {len(opcodes)};\n",
@@ -91,26 +156,19 @@ def generate() -> str:
         f"inline constexpr int kCommands = {len(COMMANDS)};\n",
         _enum("AicpuOp", [a.name for a in AICPU]),
         f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
-        "inline constexpr const char* kAicpuNames[] = {" + ", ".join(f'"{a.name}"' for a in AICPU) + "};\n",
-        "struct Term {\n  int64_t reg, coefficient;\n};\nstruct Affine {\n  int64_t constant = 0;\n  std::vector<Term> terms;\n};",
-        "struct TileOperand {\n  int64_t tile = 0;\n  Affine slot;\n};",
-        "struct ViewOperand {\n  int64_t argument = 0, split = 0;\n  Affine offset;\n  std::vector<Affine> shape;\n"
-        "  std::vector<int64_t> strides;\n};",
-        "struct Immediate {\n  bool is_float = false;\n  int64_t bits = 0;  // the integer, or the bits of a double\n};\n",
-        "namespace isa {\n", *map(_struct, all_specs), "}  // namespace isa\n",
+        _names("kAicpuNames", [a.name for a in AICPU]),
+        _STRUCTS,
+        "namespace isa {\n",
+        *map(_struct, all_specs),
+        "}  // namespace isa\n",
         "#define ASCEND_FOR_EACH_INSTRUCTION(X) \\\n" + " \\\n".join(f"  X({n})" for n in opcodes) + "\n",
-        "#ifndef SIMD_VARIANT  // code for other CPUs must not take part in the initialisation of these tables\n",
-        "struct OperandInfo {\n  std::string_view name;\n  OperandKind kind;\n  int access;  // 1 read, 2 write, 3 update\n"
-        "  int locs;    // bit set of Loc\n  std::string_view shape;\n  std::vector<std::string_view> values;\n};",
-        "struct InstructionInfo {\n  std::string_view name, group;\n  Pipe pipes[7];  // by location of operand pipe_by\n  int pipe_by;\n"
-        "  CostKind cost;\n  double cycles;\n  std::string_view dtypes;\n  uint64_t native;  // bit set of DType codes\n  bool opens;\n"
-        "  std::vector<OperandInfo> operands;\n};",
+        _TABLE_STRUCTS,
         "inline const InstructionInfo kInstructions[] = {\n" + "\n".join(map(_info, all_specs)) + "\n};\n",
         "struct Target {\n" + "".join(f"  {cpp[str(f.type)]} {f.name};\n" for f in dataclasses.fields(Target)) + "};",
         "inline const Target kTargets[] = {\n" + "\n".join(map(_target, TARGETS.values())) + "\n};\n",
         "#endif\n",
         "}  // namespace ascend",
-    ]  # fmt: skip
+    ]
     return "\n".join(parts) + "\n"
 
 

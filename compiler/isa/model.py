@@ -44,7 +44,7 @@ class Loc(IntEnum):
 
     @property
     def alignment(self) -> int:
-        """Bytes that a tile's address and the distance of its buffers are a multiple of: a fractal's, or a UB block's."""
+        """Bytes that addresses and distances of buffers are multiples of: those of a fractal, or of a block of UB."""
         return 512 if self in (Loc.mat, Loc.left, Loc.right, Loc.acc) else 32
 
 

@@ -1,7 +1,7 @@
 """The stream level: commands a device queue runs, and the AICPU kernels it may call. Declared once, like instructions.
 
-A command refers to buffers by slot: an index into the table of its function's slots. Encoding: head word (code, length in
-words in the upper half), then the fields; a region is the length in words of its commands, then the commands.
+A command refers to buffers by slot: an index into the table of its function's slots. Encoding: head word (code,
+length in words in the upper half), then the fields; a region is the length in words of its commands, then the commands.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CommandSpec:
-    """A stream command; fields are name:kind with kind slot | slots | kernel | function | int | ints | aicpu | region | regions | pairs."""
+    """A stream command; `fields` are (name, kind).
+
+    Kinds are slot, slots, kernel, function, int, ints, aicpu, region, regions and pairs (of slots).
+    """
 
     name: str
     summary: str
@@ -25,7 +28,9 @@ COMMANDS = (
                 (("op", "aicpu"), ("slots", "slots"), ("ints", "ints"))),
     CommandSpec("copy", "Copy bytes from the start of source to the start of destination.",
                 (("destination", "slot"), ("source", "slot"), ("bytes", "int"))),
-    CommandSpec("loop", "while: run condition; stop if the i1 in predicate is 0; run body; exchange the storage of each pair of slots.",
+    CommandSpec("loop",
+                "while: run condition; stop if the i1 in predicate is 0; run body; exchange the storage of each pair "
+                "of slots.",
                 (("predicate", "slot"), ("swaps", "pairs"), ("condition", "region"), ("body", "region"))),
     CommandSpec("case", "Run branch number index (i32; out of range: the last one).",
                 (("index", "slot"), ("branches", "regions"))),
@@ -45,13 +50,15 @@ class AicpuSpec:
 
 AICPU = (
     AicpuSpec("sort",
-              "slots: n results, n operands of equal shape; ints: n, rank, shape..., dimension, stable, then per operand its dtype, "
-              "then the number of keys and per key: operand, descending, total order of floats",
-              "comparison sort of any element type along any dimension; the vector unit sorts f32/f16 with 32-bit payload only"),
+              "slots: n results, n operands of equal shape; ints: n, rank, shape..., dimension, stable, then per "
+              "operand its dtype, then the number of keys and per key: operand, descending, total order of floats",
+              "comparison sort of any element type along any dimension; the vector unit sorts f32/f16 with 32-bit "
+              "payload only"),
     AicpuSpec("scatter",
-              "result, operand (may be the same storage), indices i32/i64 [B, d] in elements per scattered dimension, updates; ints: "
-              "element dtype, index dtype, combine (0 assign, 1 add, 2 mul, 3 min, 4 max, 5 and, 6 or), operand rank, shape..., B, d, the d "
-              "operand dimensions indexed..., number of window dimensions, per window dimension: operand dimension, extent; updates are [B, windows...]",
+              "result, operand (may be the same storage), indices i32/i64 [B, d] in elements per scattered "
+              "dimension, updates; ints: element dtype, index dtype, combine (0 assign, 1 add, 2 mul, 3 min, 4 max, "
+              "5 and, 6 or), operand rank, shape..., B, d, the d operand dimensions indexed..., number of window "
+              "dimensions, per window dimension: operand dimension, extent; updates are [B, windows...]",
               "irregular scatter whose windows are not rows of contiguous memory, or that combines by mul/min/max"),
     AicpuSpec("top_k",
               "slots: values, indices i32, operand; ints: element dtype, rows, columns, k, largest",

@@ -55,9 +55,9 @@ def require(condition: bool, what: str) -> None:
 
 def as_scalar(value: float | int, dtype: DType) -> np.ndarray:
     """Return an immediate as the nearest value of `dtype`; integers wrap."""
-    if dtype.is_integer and not isinstance(value, float):
+    if dtype.is_integer and isinstance(value, (int, np.integer)):
         bits = 8 * dtype.bytes
-        wrapped = value % (1 << bits)
+        wrapped = int(value) % (1 << bits)
         return np.array(wrapped - (1 << bits) if dtype.kind == "i" and wrapped >> (bits - 1) else wrapped, dtype.numpy)
     return np.asarray(value).astype(dtype.numpy)
 

@@ -6,7 +6,8 @@ _control = Cost("control")
 
 end = declare(Spec("end", "control", "Close the innermost loop, when or subblocks.", (), Pipe.S, _control))
 loop = declare(
-    Spec("loop", "control", "for (dst = start; dst < stop; dst += step): the block up to `end`; step is static and positive.",
+    Spec("loop", "control",
+         "for (dst = start; dst < stop; dst += step): the block up to `end`; step is static and positive.",
          (register(), affine("start"), affine("stop"), affine("step", 1)), Pipe.S, _control, opens=True)
 )  # fmt: skip
 when = declare(
@@ -14,6 +15,7 @@ when = declare(
 )
 subblocks = declare(
     Spec("subblocks", "control",
-         "In a cube+vector kernel: the block up to `end` runs on both vector cores of the AI core at once, dst = 0 and 1.",
+         "In a cube+vector kernel: the block up to `end` runs on both vector cores of the AI core at once, dst = 0 "
+         "and 1.",
          (register(),), Pipe.S, _control, opens=True)
 )  # fmt: skip

@@ -9,10 +9,10 @@ _acc = Operand("dst", "tile", Access.update, (Loc.acc,), "any")
 _left, _right = src("left", Loc.left, "any"), src("right", Loc.right, "any")
 
 tmatmul = declare(
-    Spec("tmatmul", "cube", "dst = left x right (+ dst if accumulate > 0)", (_acc, _left, _right, affine("accumulate", 0)), Pipe.M,
-         Cost("mad"), dtypes="matmul")
+    Spec("tmatmul", "cube", "dst = left x right (+ dst if accumulate > 0)",
+         (_acc, _left, _right, affine("accumulate", 0)), Pipe.M, Cost("mad"), dtypes="matmul")
 )  # fmt: skip
 tmatmul_bias = declare(
-    Spec("tmatmul_bias", "cube", "dst = left x right + bias[0, n]", (_acc, _left, _right, src("bias", Loc.bias, "any")), Pipe.M,
-         Cost("mad"), dtypes="matmul")
+    Spec("tmatmul_bias", "cube", "dst = left x right + bias[0, n]",
+         (_acc, _left, _right, src("bias", Loc.bias, "any")), Pipe.M, Cost("mad"), dtypes="matmul")
 )  # fmt: skip

@@ -82,28 +82,35 @@ for _n, _m, _t, _c in _BINARY:
 for _n, _m, _t, _c in _SCALAR:
     _elementwise(_n, _m, _t, _c, src(), imm())
 
-texpands = declare(Spec("texpands", "elementwise", "dst = scalar", (out(), imm()), Pipe.V, Cost("repeat", 1), dtypes="same:all", native=NATIVE))
+texpands = declare(
+    Spec("texpands", "elementwise", "dst = scalar", (out(), imm()), Pipe.V, Cost("repeat", 1), dtypes="same:all",
+         native=NATIVE)
+)  # fmt: skip
 tcmp = declare(
     Spec("tcmp", "elementwise", "dst = src0 mode src1, as i1; NaN is unequal and unordered",
-         (out(), src("src0"), src("src1"), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 2), dtypes="compare", native=NATIVE)
+         (out(), src("src0"), src("src1"), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 2), dtypes="compare",
+         native=NATIVE)
 )  # fmt: skip
 tcmps = declare(
     Spec("tcmps", "elementwise", "dst = src mode scalar, as i1",
          (out(), src(), imm(), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 1), dtypes="compare", native=NATIVE)
 )  # fmt: skip
-tisfinite = declare(Spec("tisfinite", "elementwise", "dst = src is neither infinite nor NaN, as i1", (out(), src()), Pipe.V,
-                         Cost("repeat", 2), dtypes="compare", native=NATIVE))  # fmt: skip
+tisfinite = declare(
+    Spec("tisfinite", "elementwise", "dst = src is neither infinite nor NaN, as i1", (out(), src()), Pipe.V,
+         Cost("repeat", 2), dtypes="compare", native=NATIVE)
+)  # fmt: skip
 tsel = declare(
     Spec("tsel", "elementwise", "dst = mask ? src0 : src1; mask is i1",
          (out(), src("mask"), src("src0"), src("src1")), Pipe.V, Cost("repeat", 2), dtypes="select", native=NATIVE)
 )  # fmt: skip
 tcvt = declare(
     Spec("tcvt", "elementwise",
-         "dst = src converted. To a narrower float: to nearest, ties to even. Float to integer: rounded by mode (none is trunc), "
-         "saturated, NaN to 0. Integer to integer: wraps. To i1: src != 0.",
+         "dst = src converted. To a narrower float: to nearest, ties to even. Float to integer: rounded by mode "
+         "(none is trunc), saturated, NaN to 0. Integer to integer: wraps. To i1: src != 0.",
          (out(), src(), enum("mode", ROUND_MODES, "none")), Pipe.V, Cost("convert", 1), dtypes="convert", native=NATIVE)
 )  # fmt: skip
 treduceprecision = declare(
-    Spec("treduceprecision", "elementwise", "dst = src rounded to format = [exponent bits, mantissa bits], ties to even",
+    Spec("treduceprecision", "elementwise",
+         "dst = src rounded to format = [exponent bits, mantissa bits], ties to even",
          (out(), src(), ints("format")), Pipe.V, Cost("repeat", 8), dtypes="same:float", native=NATIVE)
 )  # fmt: skip

@@ -4,7 +4,8 @@ from ..model import NATIVE, Cost, Pipe, Spec, affine, declare, out, src
 
 tci = declare(
     Spec("tci", "irregular", "dst[r, c] = start + row_step * r + column_step * c",
-         (out(), affine("start"), affine("row_step"), affine("column_step")), Pipe.V, Cost("repeat", 2), dtypes="same:number", native=NATIVE)
+         (out(), affine("start"), affine("row_step"), affine("column_step")), Pipe.V, Cost("repeat", 2),
+         dtypes="same:number", native=NATIVE)
 )  # fmt: skip
 tgather = declare(
     Spec("tgather", "irregular", "dst[r, c] = src[r, index[r, c]]; index is i32",

@@ -9,26 +9,29 @@ tmov = declare(
 )  # fmt: skip
 textract = declare(
     Spec("textract", "move",
-         "dst = src[row : row + rows of dst, column : column + columns of dst]; mat to left or right, fractal by fractal.",
+         "dst = src[row : row + rows of dst, column : column + columns of dst]; mat to left or right, fractal by "
+         "fractal.",
          (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("row"), affine("column")),
          Pipe.MTE1, Cost("extract"), dtypes="same:all")
 )  # fmt: skip
 timg2col = declare(
     Spec("timg2col", "move",
-         "dst[r, c] = the feature map's element under kernel position k + c of output position m + r. shape = [images, H, W, C] "
-         "of src; window = [KH, KW, stride_h, stride_w, dilation_h, dilation_w, input_dilation_h, input_dilation_w, OH, OW]; "
-         "output positions are (image, oh, ow), kernel positions (kh, kw, c), both row major. The element is src[image, y, x, c], "
-         "y = (oh*stride_h + kh*dilation_h - top) / input_dilation_h, x = (ow*stride_w + kw*dilation_w - left) / "
-         "input_dilation_w; zero where a division leaves a remainder, where y or x falls outside of [0, H) or [0, W), and where "
-         "the row (image*H + y)*W + x is not below src's valid rows. top and left may be negative. To left for the feature map "
-         "as left operand, to right when positions are contracted (gradient of the kernel).",
+         "dst[r, c] = the feature map's element under kernel position k + c of output position m + r. shape = "
+         "[images, H, W, C] of src; window = [KH, KW, stride_h, stride_w, dilation_h, dilation_w, input_dilation_h, "
+         "input_dilation_w, OH, OW]; output positions are (image, oh, ow), kernel positions (kh, kw, c), both row "
+         "major. The element is src[image, y, x, c], y = (oh*stride_h + kh*dilation_h - top) / input_dilation_h, x "
+         "= (ow*stride_w + kw*dilation_w - left) / input_dilation_w; zero where a division leaves a remainder, "
+         "where y or x falls outside of [0, H) or [0, W), and where the row (image*H + y)*W + x is not below src's "
+         "valid rows. top and left may be negative. To left for the feature map as left operand, to right when "
+         "positions are contracted (gradient of the kernel).",
          (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("m"), affine("k"), affine("top"),
           affine("left"), ints("shape"), ints("window")),
          Pipe.MTE1, Cost("extract"), dtypes="same:all")
 )  # fmt: skip
 ttrans = declare(
-    Spec("ttrans", "move", "dst[c, r] = src[r, c]", (out("dst", Loc.vec, "cr"), src()), Pipe.V, Cost("transpose", 2), dtypes="same:all")
-)
+    Spec("ttrans", "move", "dst[c, r] = src[r, c]", (out("dst", Loc.vec, "cr"), src()), Pipe.V,
+         Cost("transpose", 2), dtypes="same:all")
+)  # fmt: skip
 treshape = declare(
     Spec("treshape", "move",
          "dst is src's bytes under another shape or element type: both tiles have the same address, nothing moves.",

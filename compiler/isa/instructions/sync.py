@@ -10,10 +10,16 @@ PIPES = tuple(p.name for p in Pipe)
 _pair = (enum("src", PIPES), enum("dst", PIPES), affine("event"))
 _cost = Cost("sync")
 
-set_flag = declare(Spec("set_flag", "sync", "Set event (src, dst, id) once src has completed all before it.", _pair, Pipe.S, _cost))
-wait_flag = declare(Spec("wait_flag", "sync", "Hold pipe dst until event (src, dst, id) is set; clear it.", _pair, Pipe.S, _cost))
-pipe_barrier = declare(Spec("pipe_barrier", "sync", "Hold the pipe until all before it in that pipe has completed.",
-                            (enum("pipe", PIPES),), Pipe.S, _cost))  # fmt: skip
+set_flag = declare(
+    Spec("set_flag", "sync", "Set event (src, dst, id) once src has completed all before it.", _pair, Pipe.S, _cost)
+)
+wait_flag = declare(
+    Spec("wait_flag", "sync", "Hold pipe dst until event (src, dst, id) is set; clear it.", _pair, Pipe.S, _cost)
+)
+pipe_barrier = declare(
+    Spec("pipe_barrier", "sync", "Hold the pipe until all before it in that pipe has completed.",
+         (enum("pipe", PIPES),), Pipe.S, _cost)
+)  # fmt: skip
 set_cross_flag = declare(
     Spec("set_cross_flag", "sync",
          "Cube core: raise counter `flag` of both vector cores; vector core: raise it towards the cube core, which "
@@ -21,6 +27,7 @@ set_cross_flag = declare(
          (enum("pipe", PIPES), affine("flag")), Pipe.S, _cost)
 )  # fmt: skip
 wait_cross_flag = declare(
-    Spec("wait_cross_flag", "sync", "Hold `pipe` until counter `flag` (0-15), raised by the other core type, is positive; lower it.",
+    Spec("wait_cross_flag", "sync",
+         "Hold `pipe` until counter `flag` (0-15), raised by the other core type, is positive; lower it.",
          (enum("pipe", PIPES), affine("flag")), Pipe.S, _cost)
 )  # fmt: skip
