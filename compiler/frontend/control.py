@@ -7,11 +7,12 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
+from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.graph import Value
 from ..isa.dtypes import DType
 from .constants import python_value
-from .scope import Importer, Scope, Unsupported
+from .scope import Importer, Scope
 from .shape import pass_through
 
 
@@ -23,7 +24,7 @@ def while_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     body = scope.region(op.regions[1], "body")
     scope.loc = loc
     if not types:
-        raise Unsupported("a loop that carries nothing")
+        raise UnsupportedOp("a loop that carries nothing")
     return scope.emit_op(ops.While(operands, cond, body), types)
 
 
@@ -81,7 +82,7 @@ def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     operands, block = scope.operands(op), op.regions[0].blocks[0]
     for argument, value in zip(block.arguments, operands):
         if scope.module.type(argument.type) != value.type:
-            raise Unsupported("manual computation over several devices")
+            raise UnsupportedOp("manual computation over several devices")
         scope.values[argument] = value
     return scope.inline(block)
 
@@ -90,9 +91,9 @@ def collective(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a collective over one device, which gives its operands."""
     operands = scope.operands(op)
     if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise Unsupported("several devices")
+        raise UnsupportedOp("several devices")
     if [v.type for v in operands] != scope.result_types(op):
-        raise Unsupported("collective over several devices")
+        raise UnsupportedOp("collective over several devices")
     return operands
 
 
@@ -105,7 +106,7 @@ def collective_permute(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import partition_id or replica_id of the only device."""
     if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise Unsupported("several devices")
+        raise UnsupportedOp("several devices")
     return [scope.constant(0, scope.result_type(op))]
 
 

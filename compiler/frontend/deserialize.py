@@ -10,7 +10,7 @@ from jax._src.interpreters import mlir as jax_mlir
 from jaxlib.mlir import ir, passmanager
 from jaxlib.mlir.dialects import stablehlo
 
-from .errors import ModuleFormatError
+from ..errors import ModuleFormatError
 
 _BYTECODE = b"ML\xefR"
 _ARTIFACT = b"StableHLO_v"  # the producer that the head of a portable artifact names

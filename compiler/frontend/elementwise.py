@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
+from ..errors import UnsupportedOp
 from ..ir import ops
-from ..ir.graph import GraphError, TensorType, Value
+from ..ir.graph import TensorType, Value
 from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
-from .scope import Importer, Scope, Unsupported
+from .scope import Importer, Scope
 
 _UNARY = {
     "abs": "abs",
@@ -120,7 +121,7 @@ def bitcast_convert(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     (x,), type = scope.operands(op), scope.result_type(op)
     narrow = (DType.i4, DType.u4, DType.i2, DType.u2, DType.f4e2m1fn)
     if x.shape != type.shape and (x.dtype in narrow or type.dtype in narrow):
-        raise Unsupported("sub-byte types change width")
+        raise UnsupportedOp("sub-byte types change width")
     return [x if x.type == type else scope.emit(ops.BitcastConvert([x]), type)]
 
 
@@ -135,10 +136,7 @@ def map_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import `map` by applying its scalar body to whole tensors."""
     operands = scope.operands(op)
     body = scope.region(op.regions[0], "map")
-    try:
-        return apply_elementwise(scope.emit, body, operands, scope.result_type(op).shape)
-    except GraphError as error:
-        raise Unsupported(str(error)) from None
+    return apply_elementwise(scope.emit, body, operands, scope.result_type(op).shape)
 
 
 IMPORTERS: dict[str, Importer] = {

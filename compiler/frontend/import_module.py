@@ -11,9 +11,9 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
+from ..errors import ModuleFormatError, UnsupportedOpsError
 from ..ir.graph import Graph
 from . import control, elementwise, indexing, irregular, linalg, normalization, reduction, shape
-from .errors import ModuleFormatError, UnsupportedOpsError
 from .scope import Importer, ModuleState, Scope
 
 _FAMILIES = (control, elementwise, indexing, irregular, linalg, normalization, reduction, shape)

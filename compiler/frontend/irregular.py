@@ -8,12 +8,16 @@ from typing import Any
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
+from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.graph import Value
 from .constants import python_value
 from .scope import Importer, Scope
 from .shape import pass_through
 from .sorting import sort
+
+DEVICE_CALLS: set[str] = set()
+"""Custom call targets that code generation has kernels for."""
 
 _PASS_THROUGH_CALLS = {
     "Sharding",
@@ -60,6 +64,8 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     operands, types = scope.operands(op), scope.result_types(op)
     if target in _PASS_THROUGH_CALLS and [v.type for v in operands] == types:
         return pass_through(scope, op)
+    if target not in DEVICE_CALLS:
+        raise UnsupportedOp("no kernel for this target")
     config: dict[str, object] = {}
     for name in ("mhlo.backend_config", "backend_config"):
         if name in attributes:

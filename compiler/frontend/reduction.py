@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from jaxlib.mlir import ir
 
+from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.builder import splat_element
 from ..ir.graph import TensorType, Value
 from ..ir.identities import identity_element
 from .elementwise import boolean_kind
 from .patterns import arg_reduction, reduction_kind, window_selection
-from .scope import Importer, Scope, Unsupported
+from .scope import Importer, Scope
 
 
 def reduce(scope: Scope, op: ir.OpView) -> Sequence[Value]:
@@ -36,7 +37,7 @@ def reduce(scope: Scope, op: ir.OpView) -> Sequence[Value]:
             value = scope.emit(ops.Reduce([x], boolean_kind(extreme, x.dtype), dimensions), types[0])
             return [value, scope.emit(ops.ArgReduce([x], kind, d), types[1])]
     if n == 1 and body.results[0] in body.arguments and body.results[0].index == 1 and operands[0].type.size:
-        raise Unsupported("a reducer that keeps the last element")
+        raise UnsupportedOp("a reducer that keeps the last element")
     return scope.emit_op(ops.GeneralReduce(operands, body, dimensions), types)
 
 
@@ -99,7 +100,7 @@ def select_and_scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     select = window_selection(scope.region(op.regions[0], "select"))
     kind = reduction_kind(scope.region(op.regions[1], "scatter"))
     if select is None or kind is None:
-        raise Unsupported("expected a comparison as selection and add, mul, max or min as combination")
+        raise UnsupportedOp("expected a comparison as selection and add, mul, max or min as combination")
     window = _window(scope, op, operands[0].type.rank)
     return [scope.emit(ops.SelectAndScatter(operands, select, kind, **window), type)]
 

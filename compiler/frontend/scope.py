@@ -12,6 +12,7 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
+from ..errors import UnsupportedOp
 from ..ir.builder import Builder
 from ..ir.graph import Graph, TensorType, Value
 from ..isa.dtypes import DType
@@ -21,10 +22,6 @@ Importer = Callable[["Scope", "ir.OpView"], "Sequence[Value]"]
 
 _FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)')
 _NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
-
-
-class Unsupported(Exception):
-    """Raised by an importer for an op, or a use of an op, that is not accepted; the argument says why."""
 
 
 class ModuleState:
@@ -43,7 +40,7 @@ class ModuleState:
         self.unsupported: list[tuple[str, str, str]] = []
 
     def type(self, mlir_type: ir.Type) -> TensorType:
-        """Return the tensor type; a token counts as i1[]. Raises Unsupported for dynamic shapes and tuples."""
+        """Return the tensor type; a token counts as i1[]. Raises UnsupportedOp for dynamic shapes and tuples."""
         known = self.types.get(mlir_type)
         if known is None:
             known = self.types[mlir_type] = _tensor_type(mlir_type)
@@ -150,9 +147,9 @@ class Scope(Builder):
             try:
                 importer = importers.get(name)
                 if importer is None:
-                    raise Unsupported("")
+                    raise UnsupportedOp("")
                 results = importer(self, view)
-            except Unsupported as reason:
+            except UnsupportedOp as reason:
                 module.unsupported.append((_display_name(view), self.loc, str(reason)))
                 results = [self.stand_in(r.type) for r in view.results]
             for outer, inner in zip(view.results, results):
@@ -163,7 +160,7 @@ class Scope(Builder):
         """Return a value of this type so that the import can go on after an unsupported op."""
         try:
             type = self.module.type(mlir_type)
-        except Unsupported:
+        except UnsupportedOp:
             type = TensorType((), DType.i1)
         return self.constant(0, type)
 
@@ -183,11 +180,11 @@ def _display_name(op: ir.OpView) -> str:
 def _tensor_type(mlir_type: ir.Type) -> TensorType:
     if isinstance(mlir_type, ir.RankedTensorType):
         if not mlir_type.has_static_shape:
-            raise Unsupported(f"dynamic shape {mlir_type}")
+            raise UnsupportedOp(f"dynamic shape {mlir_type}")
         try:
             return TensorType(tuple(mlir_type.shape), DType.of_mlir(str(mlir_type.element_type)))
         except KeyError:
-            raise Unsupported(f"element type {mlir_type.element_type}") from None
+            raise UnsupportedOp(f"element type {mlir_type.element_type}") from None
     if str(mlir_type) == "!stablehlo.token":
         return TensorType((), DType.i1)
-    raise Unsupported(f"type {mlir_type}")
+    raise UnsupportedOp(f"type {mlir_type}")

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
+from ..errors import UnsupportedOp
 from ..ir import ops
-from ..ir.graph import Graph, GraphError, TensorType, Value
+from ..ir.graph import Graph, TensorType, Value
 from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from .patterns import expression, lexicographic_keys
@@ -29,7 +30,7 @@ def sort(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     body = scope.region(op.regions[0], "comparator")
     found = _keys(scope, body, operands)
     if found is None:
-        return scope.emit_op(ops.Sort(operands, dimension, stable, comparator=body), types)
+        raise UnsupportedOp("a comparator that is no lexicographic comparison of keys")
     extra, keys = found
     op_types = [*types, *(v.type for v in extra)]
     return scope.emit_op(ops.Sort([*operands, *extra], dimension, stable, keys), op_types)[: len(operands)]
@@ -56,7 +57,7 @@ def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value]
             continue
         try:
             key = _compute(scope, body, left, number, operands[tensor])
-        except GraphError:
+        except UnsupportedOp:
             return None
         if total and key.dtype.is_float:
             ordered = _total_order(scope, key)

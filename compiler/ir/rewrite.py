@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..errors import UnsupportedOp, UnsupportedOpsError
 from .builder import Builder
 from .graph import Graph, Op, Value
 
@@ -15,11 +16,19 @@ Rule = Callable[[Op, Builder], "Sequence[Value] | None"]
 
 
 def rewrite(graph: Graph, rule: Rule) -> None:
-    """Apply a rule to every op of a graph and of the regions in it, in place."""
-    _rewrite(graph, rule, {}, set())
+    """Apply a rule to every op of a graph and of the regions in it, in place.
+
+    Raises UnsupportedOpsError with all ops for which the rule raised UnsupportedOp.
+    """
+    unsupported: list[tuple[str, str, str]] = []
+    _rewrite(graph, rule, {}, set(), unsupported)
+    if unsupported:
+        raise UnsupportedOpsError(graph.name, unsupported)
 
 
-def _rewrite(graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[int]) -> None:
+def _rewrite(
+    graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[int], unsupported: list[tuple[str, str, str]]
+) -> None:
     if id(graph) in seen:  # a callee shared by several calls
         return
     seen.add(id(graph))
@@ -30,9 +39,13 @@ def _rewrite(graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[in
         if mapping:
             op.operands = [get(v, v) for v in op.operands]
         for region in op.regions():
-            _rewrite(region, rule, mapping, seen)
+            _rewrite(region, rule, mapping, seen, unsupported)
         builder.loc = op.loc
-        results = rule(op, builder)
+        try:
+            results = rule(op, builder)
+        except UnsupportedOp as reason:
+            unsupported.append((op.name, op.loc, str(reason)))
+            results = None
         if results is None:
             kept.append(op)
         else:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..errors import UnsupportedOp
 from . import ops
-from .graph import Graph, GraphError, Op, TensorType, Value
+from .graph import Graph, Op, TensorType, Value
 
 Emit = Callable[[Op, TensorType], Value]
 _ELEMENTWISE = (ops.Unary, ops.Binary, ops.Compare, ops.Select, ops.Convert, ops.BitcastConvert, ops.ReducePrecision)
@@ -16,7 +17,7 @@ _ELEMENTWISE = (ops.Unary, ops.Binary, ops.Compare, ops.Select, ops.Convert, ops
 def apply_elementwise(emit: Emit, body: Graph, operands: Sequence[Value], shape: tuple[int, ...]) -> list[Value]:
     """Emit `body` (scalar arguments and ops) on operands of this shape; return its results, of this shape.
 
-    Scalars of the graphs around the body are broadcast. Raises GraphError for a body that holds anything but
+    Scalars of the graphs around the body are broadcast. Raises UnsupportedOp for a body that holds anything but
     elementwise ops and constants.
     """
     values: dict[Value, Value] = dict(zip(body.arguments, operands))
@@ -38,15 +39,5 @@ def apply_elementwise(emit: Emit, body: Graph, operands: Sequence[Value], shape:
         elif isinstance(op, _ELEMENTWISE) and not op.result.shape:
             values[op.result] = emit(op.clone([use(v) for v in op.operands]), type)
         else:
-            raise GraphError(f"[{op.name} at {op.loc or 'unknown'}] expected a scalar elementwise op in {body.name}")
+            raise UnsupportedOp(f"{op.name} at {op.loc or 'unknown'} in a {body.name} body; expected elementwise ops")
     return [use(r) for r in body.results]
-
-
-def is_elementwise(body: Graph) -> bool:
-    """Return whether `apply_elementwise` accepts this body."""
-    return all(
-        (isinstance(op, ops.Constant) and op.value.size == 1)
-        or (isinstance(op, ops.Call) and is_elementwise(op.callee))
-        or (isinstance(op, (*_ELEMENTWISE, ops.Reshape, ops.BroadcastInDim)) and not op.result.shape)
-        for op in body.ops
-    )

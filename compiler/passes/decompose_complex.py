@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..errors import UnsupportedOp, UnsupportedOpsError
 from ..frontend import Module
 from ..ir import ops
 from ..ir.builder import Builder
@@ -70,7 +71,10 @@ class _Splitter:
             if isinstance(op, (ops.While, ops.Case)):
                 self._control(op, b)
             elif any(v.dtype.kind == "c" for v in (*op.operands, *op.results)):
-                self._op(op, b)
+                try:
+                    self._op(op, b)
+                except UnsupportedOp as reason:
+                    raise UnsupportedOpsError(graph.name, [(op.name, op.loc, str(reason))]) from None
             else:
                 for region in op.regions():
                     self.run(region)
@@ -114,7 +118,7 @@ class _Splitter:
     def _op(self, op: Op, b: Builder) -> None:
         rule = _RULES.get(type(op))
         if rule is None:
-            raise NotImplementedError(f"[decompose_complex] {op.name} at {op.loc or 'unknown'} of complex numbers")
+            raise UnsupportedOp("of complex numbers")
         parts = [self.pairs.get(v, (v, None)) for v in op.operands]
         result = rule(op, b, parts)
         if isinstance(result, tuple):
@@ -165,13 +169,13 @@ def _binary(op: ops.Binary, b: Builder, parts: list[Pair]) -> Pair:
         "pow": power,
     }
     if op.kind not in rules:
-        raise NotImplementedError(f"[decompose_complex] {op.kind} at {op.loc or 'unknown'} of complex numbers")
+        raise UnsupportedOp(f"{op.kind} of complex numbers")
     return rules[op.kind](b, parts[0], parts[1])
 
 
 def _unary(op: ops.Unary, b: Builder, parts: list[Pair]) -> Pair | Value:
     if op.kind not in UNARY:
-        raise NotImplementedError(f"[decompose_complex] {op.kind} at {op.loc or 'unknown'} of complex numbers")
+        raise UnsupportedOp(f"{op.kind} of complex numbers")
     return UNARY[op.kind](b, parts[0])
 
 
@@ -209,7 +213,7 @@ def _fft(op: ops.Fft, b: Builder, parts: list[Pair]) -> Pair | Value:
 
 def _scatter(op: ops.ScatterSlices, b: Builder, parts: list[Pair]) -> Pair:
     if op.kind not in ("assign", "add"):
-        raise NotImplementedError(f"[decompose_complex] scatter {op.kind} at {op.loc or 'unknown'}")
+        raise UnsupportedOp(f"{op.kind} of complex numbers")
     return _both(op, b, parts)
 
 

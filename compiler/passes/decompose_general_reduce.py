@@ -16,7 +16,7 @@ from ..ir.vectorize import apply_elementwise
 
 
 def decompose_general_reduce(module: Module, target: object) -> None:
-    """Replace every GeneralReduce, in place. Raises GraphError for a body that is not elementwise."""
+    """Replace every GeneralReduce, in place. Raises UnsupportedOpsError for bodies that are not elementwise."""
     rewrite(module.main, _decompose)
 
 

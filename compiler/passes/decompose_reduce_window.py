@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from itertools import product
 
+from ..errors import UnsupportedOp
 from ..frontend import Module
 from ..ir.builder import Builder
-from ..ir.graph import GraphError, Op, TensorType, Value
+from ..ir.graph import Op, TensorType, Value
 from ..ir.identities import identity_element
 from ..ir.ops import ReduceWindow
 from ..ir.rewrite import rewrite
@@ -94,9 +95,9 @@ def _general(op: ReduceWindow, b: Builder, xs: list[Value], inits: list[Value]) 
     shape = op.results[0].shape
     cells = list(product(*(range(w) for w in op.window)))
     if len(cells) > _MOST_SLICES:
-        raise GraphError(
-            f"[decompose_reduce_window, {op.loc or 'unknown'}] a general reducer over a window of {len(cells)} "
-            f"elements; expected at most {_MOST_SLICES}. Use add, mul, max or min, or lax.associative_scan."
+        raise UnsupportedOp(
+            f"a general reducer over a window of {len(cells)} elements; expected at most {_MOST_SLICES}, or add, mul, "
+            "max or min, or lax.associative_scan"
         )
     interior = [d - 1 for d in op.base_dilation]
     padded = [b.pad(x, init, op.low, op.high, interior) for x, init in zip(xs, inits)]

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.builder import Builder
 from ..ir.graph import TensorType, Value
@@ -17,10 +18,6 @@ from ..ir.graph import TensorType, Value
 Pair = tuple[Value, Value]
 _DIRECT = 64  # lengths up to this are one product
 _LONGEST_PRIME = 2048
-
-
-class LengthNotSupported(ValueError):
-    """A transform whose length has a prime factor too large for a matrix."""
 
 
 def transform(b: Builder, kind: str, lengths: tuple[int, ...], x: tuple[Value, Value | None]) -> Pair | Value:
@@ -93,7 +90,7 @@ def _factor(n: int) -> int:
         return n
     factor = next((f for f in range(_DIRECT, 1, -1) if n % f == 0), n)
     if factor == n and n > _LONGEST_PRIME:
-        raise LengthNotSupported(f"a transform of length {n}, expected factors up to {_LONGEST_PRIME}")
+        raise UnsupportedOp(f"a transform of length {n}, expected factors up to {_LONGEST_PRIME}")
     return factor
 
 
