@@ -15,6 +15,8 @@ import heapq
 from collections.abc import Iterable
 from math import prod
 
+from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
+from ..codegen.cube.read_region import carried_ops
 from ..codegen.indexing import AICPU_OPS, INDEXING_OPS
 from ..ir.graph import Graph, Op, Value, captured
 from ..ir.ops import (
@@ -42,7 +44,6 @@ from ..ir.ops import (
     While,
 )
 from ..ir.schedule import Region
-from ..isa.dtypes import DType
 from ..targets import Target
 from ..tiling.vector_axes import Axes
 from ..tiling.vector_dims import ELEMENTWISE, RegionDims
@@ -61,21 +62,6 @@ _RETURN = Op([])  # stands for the graph's return among the users of a value
 def fuse_regions(graph: Graph, target: Target) -> list[Region]:
     """Return the regions of `graph` in execution order; graphs inside control flow are left alone."""
     return _Fusion(graph, target).run()
-
-
-def cube_epilogue_ops(anchor: Op, users: dict[Value, list[Op]]) -> list[Op]:
-    """Return the ops after a contraction that its kernel performs as results drain: a transpose, a conversion."""
-    out: list[Op] = []
-    value = anchor.results[0]
-    while len(users.get(value, ())) == 1:
-        (op,) = users[value]
-        if not isinstance(op, (Transpose, Convert)) or any(type(o) is type(op) for o in out):
-            break
-        if isinstance(op, Convert) and not (op.results[0].dtype.is_float and value.dtype is DType.f32):
-            break
-        out.append(op)
-        value = op.results[0]
-    return out
 
 
 class _Fusion:
@@ -220,13 +206,15 @@ class _Fusion:
                 x = x.producer.operands[0]
             if chain and self._expressible(chain[::-1]):
                 layout.update(dict.fromkeys(chain))
-        after = cube_epilogue_ops(op, self.users)
-        self.absorbed.update(after)
+        after = carried_ops(op, self.users, self.position)
+        made = {op.results[0]}
+        for o in after:
+            if any(v in made for v in o.operands):  # not the broadcast of a bias, which others may use
+                made.update(o.results)
+                self.absorbed.add(o)
         self._close("cube", [*sorted(layout, key=self.position.__getitem__), op, *after])
 
     def _expressible(self, chain: list[Op]) -> bool:
-        from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
-
         view = whole(chain[0].operands[0])
         for op in chain:
             if not isinstance(op, LAYOUT_OPS):

@@ -1,9 +1,10 @@
-"""Contractions of any element type, by those the cube core has: f16, bf16, f32, f64 and i8, u8 (into i32).
+"""Contractions of any element type, by those the cube core has: f16, bf16, f32, f64 and i8, u8, i32 (into i32).
 
     dot(bf16 %x, f32 %y)      ->   dot(convert(%x), %y)
-    dot(i32 %x, i32 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
+    dot(u16 %x, u16 %y)       ->   convert(dot(i32 convert(%x), i32 convert(%y)))
+    dot(i64 %x, i64 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
     dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
-    convolution(i32, i32)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^32
+    convolution(i64, i64)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^64
     dot over nothing          ->   zeros
 
 f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube core does not write is converted to after.
@@ -107,10 +108,20 @@ def _integers(
         return [b.convert(sums, result)]
     if not result.is_integer:
         return [b.convert(contract(b.convert(x, D.f64), b.convert(y, D.f64), D.f64), result)]
+    if result.bytes <= 4:  # sums modulo 2^32 hold those modulo less
+        if x.dtype is y.dtype is result is D.i32:
+            return None
+        sums = contract(_as_i32(b, x), _as_i32(b, y), D.i32)
+        return [b.bitcast(sums, result) if result.bytes == 4 else b.convert(sums, result)]
     x, y = b.convert(x, result), b.convert(y, result)
     if isinstance(op, Dot):
         return [_multiply_and_add(op, b, x, y)]
     return [_in_limbs(b, x, y, contract)]
+
+
+def _as_i32(b: Builder, x: Value) -> Value:
+    """Return integers modulo 2^32."""
+    return b.bitcast(x, D.i32) if x.dtype.bytes == 4 else b.convert(x, D.i32)
 
 
 def _multiply_and_add(op: Dot, b: Builder, x: Value, y: Value) -> Value:
@@ -128,22 +139,18 @@ def _multiply_and_add(op: Dot, b: Builder, x: Value, y: Value) -> Value:
 
 def _in_limbs(b: Builder, x: Value, y: Value, contract: Contract) -> Value:
     """Return an integer contraction from f64 ones: limb i of x with limb j of y counts 2^(16 (i + j))."""
-    dtype = x.dtype
-    unsigned = {1: D.u8, 2: D.u16, 4: D.u32, 8: D.u64}[dtype.bytes]
-    count = max(1, 8 * dtype.bytes // _LIMB)
+    dtype, count = x.dtype, 64 // _LIMB
 
     def limbs(v: Value) -> list[Value]:
-        v = b.bitcast(v, unsigned)
+        v = b.bitcast(v, D.u64)
         parts = [v if i == 0 else b.binary("shr_logical", v, b.like(v, _LIMB * i)) for i in range(count)]
-        if count > 1:
-            parts = [b.binary("and", p, b.like(p, (1 << _LIMB) - 1)) for p in parts]
-        return [b.convert(p, D.f64) for p in parts]
+        return [b.convert(b.binary("and", p, b.like(p, (1 << _LIMB) - 1)), D.f64) for p in parts]
 
     xs, ys = limbs(x), limbs(y)
     total: Value | None = None
     for i in range(count):
         for j in range(count - i):
-            term = b.convert(b.convert(contract(xs[i], ys[j], D.f64), D.u64), unsigned)
+            term = b.convert(contract(xs[i], ys[j], D.f64), D.u64)
             if i + j:
                 term = b.binary("shl", term, b.like(term, _LIMB * (i + j)))
             total = term if total is None else b.binary("add", total, term)

@@ -94,13 +94,13 @@ def _extents(size: int, largest: int) -> list[int]:
 
 
 @lru_cache(maxsize=1024)
-def choose_tiles(p: Product, target: Target, spare: int = 0, most_parts: int = 2) -> GemmTiles:
-    """Choose the tiles of a product, leaving `spare` bytes of L1 free."""
+def choose_tiles(p: Product, target: Target, spare: int = 0, most_parts: int = 2, widest: int = 512) -> GemmTiles:
+    """Choose the tiles of a product, at most `widest` along n, leaving `spare` bytes of L1 free."""
     candidates: list[tuple[float, int, GemmTiles]] = []
     wanted = _BLOCKS if p.batch * p.m * p.n * p.k > _SHARED_WORK else 1
     launch = target.launch_dispatch + target.launch_cold
     for m in _extents(p.m, 256):
-        for n in _extents(p.n, 256 if m > 32 else 512):
+        for n in _extents(p.n, min(widest, 256 if m > 32 else 512)):
             area = m * n * p.accumulator
             parts = 1 if 2 * area <= target.l0c_bytes else 2
             if area > target.l0c_bytes or parts > most_parts or (parts == 2 and m % (2 * FRACTAL)):

@@ -6,9 +6,14 @@ import random
 
 import numpy as np
 import pytest
-from cube_problem import TARGET, lower, make_convolution, make_dot, run
+from cube_problem import TARGET, integers, lower, make_convolution, make_dot, run
+from jax_ascend.compiler.ir.builder import Builder
+from jax_ascend.compiler.ir.graph import Graph, TensorType
+from jax_ascend.compiler.ir.ops import Dot
+from jax_ascend.compiler.ir.schedule import Region
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.passes.fuse_regions import fuse_regions
 from jax_ascend.compiler.tiling.cube import Product, choose_tiles
 
 D = DType
@@ -95,8 +100,8 @@ def test_equal_problems_give_equal_kernels():
 
 
 @pytest.mark.parametrize("m, n, k, element", [
-    (1, 4096, 4096, 2), (64, 64, 64, 4), (2048, 2048, 2048, 2), (4096, 4096, 4096, 4), (100000, 3, 5, 4), (8, 8, 100000, 2),
-    (999, 1001, 77, 8),
+    (1, 4096, 4096, 2), (64, 64, 64, 4), (2048, 2048, 2048, 2), (4096, 4096, 4096, 4), (100000, 3, 5, 4),
+    (8, 8, 100000, 2), (999, 1001, 77, 8),
 ])  # fmt: skip
 def test_tiles_fit_their_memories(m, n, k, element):
     accumulator = max(element, 4)
@@ -171,3 +176,64 @@ def test_random_convolutions(seed):
         tuple(x), tuple(k), specs, tuple(rnd.choice([1, 1, 2, 3]) for _ in range(n)), pad, tuple(ld), tuple(rd),
         tuple(rnd.random() < 0.3 for _ in range(n)), feature_groups, batch_groups,
     )  # fmt: skip
+
+
+def fused(graph: Graph) -> list[Region]:
+    graph.verify()
+    return fuse_regions(graph, TARGET)
+
+
+def run_only_region(graph: Graph, arrays):
+    """Check that a graph is one cube region; return what its kernel computes."""
+    regions = fused(graph)
+    assert [r.kind for r in regions] == ["cube"], [(r.kind, [o.name for o in r.ops]) for r in regions]
+    launch = lower(regions[0].ops, regions[0].inputs, graph.results[0])
+    return run(launch, dict(zip(graph.arguments, arrays, strict=True)), graph.results[0])
+
+
+@pytest.mark.parametrize("bias_type, result", [(D.f32, D.f32), (D.f32, D.bf16), (D.bf16, D.bf16)])
+def test_a_product_carries_bias_relu_and_conversion(bias_type, result):
+    g = Graph("g")
+    operand = D.f32 if bias_type is D.f32 else D.bf16
+    x, w, v = (
+        g.argument(TensorType(s, t)) for s, t in (((40, 300), operand), ((300, 70), operand), ((70,), bias_type))
+    )
+    b = Builder(g.ops)
+    y = b.emit(Dot([x, w], (), (), (1,), (0,)), TensorType((40, 70), bias_type))
+    y = b.binary("max", b.binary("add", y, b.broadcast(v, y.shape, (1,))), b.like(y, 0))
+    g.results = [b.convert(y, result)]
+    arrays = [integers(a.shape, a.dtype, i) for i, a in enumerate(g.arguments)]
+    wide = [a.astype(np.float64) for a in arrays]
+    expected = np.maximum(wide[0] @ wide[1] + wide[2], 0).astype(result.numpy)
+    np.testing.assert_array_equal(run_only_region(g, arrays), expected)
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (2, 0, 3, 1), (3, 2, 1, 0)])
+def test_a_product_is_stored_transposed(order):
+    g = Graph("g")
+    x, w = g.argument(TensorType((2, 3, 20), D.f32)), g.argument(TensorType((20, 5, 7), D.f32))
+    b = Builder(g.ops)
+    y = b.emit(Dot([x, w], (), (), (2,), (0,)), TensorType((2, 3, 5, 7), D.f32))
+    g.results = [b.transpose(y, order)]
+    arrays = [integers(a.shape, a.dtype, i) for i, a in enumerate(g.arguments)]
+    expected = np.tensordot(*arrays, 1).transpose(order)
+    np.testing.assert_array_equal(run_only_region(g, arrays), expected)
+
+
+def test_a_convolution_carries_its_bias():
+    op, expected, data = make_convolution((2, 8, 8, 3), (3, 3, 3, 5), NHWC, (1, 1), P1)
+    g = Graph("g", [*op.operands], [op])
+    v = g.argument(TensorType((5,), D.f32))
+    b = Builder(g.ops)
+    g.results = [b.binary("add", b.broadcast(v, op.result.shape, (3,)), op.result)]
+    bias = integers((5,), D.f32, 9)
+    np.testing.assert_array_equal(run_only_region(g, [*data, bias]), (expected + bias).astype(np.float32))
+
+
+def test_a_value_others_use_is_not_carried_over():
+    g = Graph("g")
+    x, w = g.argument(TensorType((8, 8), D.f32)), g.argument(TensorType((8, 8), D.f32))
+    b = Builder(g.ops)
+    y = b.emit(Dot([x, w], (), (), (1,), (0,)), TensorType((8, 8), D.f32))
+    g.results = [b.binary("max", y, b.like(y, 0)), y]
+    assert [r.kind for r in fused(g)] == ["cube", "vector"]

@@ -121,19 +121,19 @@ CASES = {
         return %0 : tensor<3x8x2xf32>
       }""",
     "legalize_contractions": """
-      func.func public @main(%x: tensor<4x5x5x2xi32>, %k: tensor<3x3x2x6xi32>, %a: tensor<3x4xi32>, %b: tensor<4x5xi32>,
+      func.func public @main(%x: tensor<4x5x5x2xi64>, %k: tensor<3x3x2x6xi64>, %a: tensor<3x4xui16>, %b: tensor<4x5xui16>,
           %c: tensor<5x2xbf16>, %d: tensor<5x2xf32>, %e: tensor<5x2xcomplex<f32>>)
-          -> (tensor<4x3x3x6xi32>, tensor<3x5xi32>, tensor<2x2xf32>, tensor<2x2xcomplex<f32>>) {
+          -> (tensor<4x3x3x6xi64>, tensor<3x5xui16>, tensor<2x2xf32>, tensor<2x2xcomplex<f32>>) {
         %0 = stablehlo.convolution(%x, %k) dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {}
           {batch_group_count = 1 : i64, feature_group_count = 1 : i64}
-          : (tensor<4x5x5x2xi32>, tensor<3x3x2x6xi32>) -> tensor<4x3x3x6xi32>
+          : (tensor<4x5x5x2xi64>, tensor<3x3x2x6xi64>) -> tensor<4x3x3x6xi64>
         %1 = stablehlo.dot_general %a, %b, contracting_dims = [1] x [0]
-          : (tensor<3x4xi32>, tensor<4x5xi32>) -> tensor<3x5xi32>
+          : (tensor<3x4xui16>, tensor<4x5xui16>) -> tensor<3x5xui16>
         %2 = stablehlo.dot_general %c, %d, contracting_dims = [0] x [0]
           : (tensor<5x2xbf16>, tensor<5x2xf32>) -> tensor<2x2xf32>
         %3 = stablehlo.dot_general %e, %e, contracting_dims = [0] x [0]
           : (tensor<5x2xcomplex<f32>>, tensor<5x2xcomplex<f32>>) -> tensor<2x2xcomplex<f32>>
-        return %0, %1, %2, %3 : tensor<4x3x3x6xi32>, tensor<3x5xi32>, tensor<2x2xf32>, tensor<2x2xcomplex<f32>>
+        return %0, %1, %2, %3 : tensor<4x3x3x6xi64>, tensor<3x5xui16>, tensor<2x2xf32>, tensor<2x2xcomplex<f32>>
       }""",
     "remove_empty_tensors": """
       func.func public @main(%x: tensor<3x0xf32>) -> (tensor<3x0xf32>, tensor<3xf32>) {

@@ -36,8 +36,10 @@ def convolution_axes(op: Convolution, x: Strided, k: Strided, out: Strided) -> t
     return tuple(axes), replace(k, offset=offset)
 
 
-def convolution_problem(op: Convolution, x: Strided, k: Strided, out: Strided, relu: bool) -> Gemm | Correlation:
-    """Express a Convolution on strided operands."""
+def convolution_problem(
+    op: Convolution, x: Strided, k: Strided, out: Strided, bias: Strided | None, relu: bool
+) -> Gemm | Correlation | None:
+    """Express a Convolution on strided operands, with a bias per output feature; None if it cannot have one."""
     axes, k = convolution_axes(op, x, k, out)
     groups = op.feature_groups * op.batch_groups
     (xb, xc), (kf, kc), (yb, yc) = op.lhs_spec[:2], op.rhs_spec[:2], op.out_spec[:2]
@@ -46,29 +48,44 @@ def convolution_problem(op: Convolution, x: Strided, k: Strided, out: Strided, r
     step = channels * x.strides[xc] if op.feature_groups > 1 else images * x.strides[xb]
     group: Group = ()
     if groups > 1:
-        group = (Dim(groups, (step, features * k.strides[kf], features * out.strides[yc])),)
+        per_bias = features * bias.strides[0] if bias else 0
+        group = (Dim(groups, (step, features * k.strides[kf], features * out.strides[yc], per_bias)),)
     image = Dim(images, (x.strides[xb], out.strides[yb]))
     channel = Dim(channels, (x.strides[xc], k.strides[kc]))
-    feature = Dim(features, (k.strides[kf], out.strides[yc]))
+    feature = Dim(features, (k.strides[kf], out.strides[yc], bias.strides[0] if bias else 0))
     accumulator = ACCUMULATORS[x.value.dtype]
     if all(_is_patch(a) for a in axes):
         m = [image, *(Dim(a.positions, (a.map_stride * a.stride, a.position_stride)) for a in axes)]
         depth = [*(Dim(a.taps, (a.map_stride * a.dilation, a.tap_stride)) for a in axes), channel]
-        n = (Dim(features, (*feature.strides, 0)),)
-        offset = x.offset - sum(a.low * a.map_stride for a in axes)
-        start = replace(x, offset=offset).buffer
+        if bias and groups > 1:
+            return None  # a matrix product has one bias for all of its batch
+        start = replace(x, offset=x.offset - sum(a.low * a.map_stride for a in axes)).buffer
+        batch = tuple(Dim(d.size, d.strides[:3]) for d in group)
+        added = bias.buffer if bias else None
         return Gemm(
-            group, collapse(m), collapse(n), collapse(depth), start, k.buffer, out.buffer, accumulator, None, relu
+            batch,
+            collapse(m),
+            collapse([feature]),
+            collapse(depth),
+            start,
+            k.buffer,
+            out.buffer,
+            accumulator,
+            added,
+            relu,
         )
     axes = (*(_UNIT_AXIS,) * (2 - len(axes)), *axes)
     if prod(a.taps for a in axes) <= prod(a.positions for a in axes):
         return Correlation(
-            False, group, image, channel, feature, axes, x.buffer, k.buffer, out.buffer, accumulator, relu
-        )
+            False, group, image, channel, feature, axes, x.buffer, k.buffer, out.buffer, accumulator,
+            bias.buffer if bias else None, relu,
+        )  # fmt: skip
+    if bias:
+        return None
     swapped = tuple(a.swapped() for a in axes)
     return Correlation(
         True, group, Dim(channels, channel.strides), Dim(images, image.strides), feature, swapped,
-        x.buffer, k.buffer, out.buffer, accumulator, relu,
+        x.buffer, k.buffer, out.buffer, accumulator, None, relu,
     )  # fmt: skip
 
 

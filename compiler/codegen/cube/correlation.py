@@ -58,15 +58,16 @@ class Correlation:
     """
 
     contract_positions: bool
-    groups: Group  # strides (map, other, out)
+    groups: Group  # strides (map, other, out, bias)
     image: Dim  # strides (map, position's tensor)
     channel: Dim  # strides (map, tap's tensor)
-    feature: Dim  # strides (other, out)
+    feature: Dim  # strides (other, out, bias)
     axes: tuple[Axis, ...]
     map: Buffer
     other: Buffer
     out: Buffer
     accumulator: DType
+    bias: Buffer | None = None
     relu: bool = False
 
     @property
@@ -76,7 +77,7 @@ class Correlation:
         taps = "x".join(str(a.taps) for a in self.axes)
         kind = "conv_weights" if self.contract_positions else "conv"
         groups = f"_g{group_size(self.groups)}" if self.groups else ""
-        features = f"{self.channel.size}x{self.feature.size}{groups}" + "_relu" * self.relu
+        features = f"{self.channel.size}x{self.feature.size}{groups}" + "_bias" * bool(self.bias) + "_relu" * self.relu
         return f"{kind}_{self.map.dtype}_{self.image.size}x{positions}_{taps}_{features}"
 
 
@@ -115,7 +116,8 @@ def plan_correlation(p: Correlation, target: Target) -> Plan | None:
     else:
         shape = (groups * outer[0], inner, p.feature.size, columns * outer[1])
     product = Product(*shape, element=e, accumulator=p.accumulator.bytes, result=p.out.dtype.bytes)
-    tiles = choose_tiles(product, target, 2 * SLAB_BYTES, 1)
+    widest = target.bt_bytes // 4 if p.bias else 512
+    tiles = choose_tiles(product, target, 2 * SLAB_BYTES + 2 * target.bt_bytes, 1, widest)
     features, wanted = (tiles.m, tiles.panel) if p.contract_positions else (tiles.n, tiles.m)
     at_most = tiles.n if p.contract_positions else p.channel.size
     best: Plan | None = None

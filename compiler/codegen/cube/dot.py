@@ -97,13 +97,17 @@ ACCUMULATORS = {
     DType.f64: DType.f64,
     DType.i8: DType.i32,
     DType.u8: DType.i32,
+    DType.i32: DType.i32,
 }
 
 
-def dot_problem(op: Dot, lhs: Strided, rhs: Strided, out: Strided, bias: Strided | None, relu: bool) -> Gemm:
+def dot_problem(
+    op: Dot, lhs: Strided, rhs: Strided, out: Strided, bias: Strided | None, relu: bool
+) -> tuple[Gemm, Value, Value]:
     """Express a Dot on strided operands, with its result (in the Dot's dimension order) strided in `out`.
 
-    bias has one element per column of the result, in the order of the free dimensions of rhs.
+    Returns the problem and what its left and right operands are. bias has one element per column of the result, in the
+    order of the free dimensions of rhs.
     """
     free_l, free_r = op.free()
     rank_b, rank_m = len(op.lhs_batch), len(free_l)
@@ -120,8 +124,17 @@ def dot_problem(op: Dot, lhs: Strided, rhs: Strided, out: Strided, bias: Strided
     pairs = zip(op.lhs_contracting, op.rhs_contracting, strict=True)
     k = [Dim(lhs.shape[l], (lhs.strides[l], rhs.strides[r])) for l, r in pairs]
     k.sort(key=lambda d: (-abs(d.strides[0]), -abs(d.strides[1])))
-    return Gemm(
+    rows = collapse(m)
+    along_rows = bool(rows) and rows[-1].strides[1] == 1 and all(d.size == 1 or d.strides[1] != 1 for d in n)
+    if along_rows and not bias:
+        # A transposed result: exchange the sides, so that rows of the tile are contiguous where they are stored.
+        lhs, rhs = rhs, lhs
+        batch = [Dim(d.size, (d.strides[1], d.strides[0], d.strides[2])) for d in batch]
+        m, n = [Dim(d.size, d.strides[:2]) for d in n], [Dim(d.size, (*d.strides, 0)) for d in m]
+        k = [Dim(d.size, d.strides[::-1]) for d in k]
+    problem = Gemm(
         collapse(batch), collapse(m), collapse(n), collapse(k),
         lhs.buffer, rhs.buffer, out.buffer, ACCUMULATORS[lhs.value.dtype],
         bias.buffer if bias else None, relu,
     )  # fmt: skip
+    return problem, lhs.value, rhs.value

@@ -13,6 +13,7 @@ from ...ir.kernel import Kernel, KernelBuilder
 from ...isa.model import Affine, Layout, Loc, TileRef
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, round_up
+from .bias import BiasRow
 from .correlation import Axis, Correlation, Plan
 from .groups import Position, locate, unravel
 from .panels import ZERO, Panels, counted, persistent, view_shape
@@ -43,6 +44,8 @@ class _Emitter:
         total = prod(self.grid)
         self.b = b = KernelBuilder(p.name, "aic", (min(total, target.cube_cores),))
         self.map_arg, self.other_arg = (b.argument(x.dtype, x.size) for x in (p.map, p.other))
+        self.bias_arg = b.argument(p.bias.dtype, p.bias.size) if p.bias else -1
+        self.target = target
         self.out_arg = b.argument(p.out.dtype, p.out.size, writes=True)
         k = plan.positions if p.contract_positions else plan.taps
         self.panels = Panels(b, k, round_up(k.capacity, max(1, FRACTAL_BYTES // p.map.dtype.bytes)), plan.step)
@@ -55,8 +58,10 @@ class _Emitter:
             coordinates = unravel(self.b, tile, self.grid)
             groups = coordinates[: len(self.p.groups)]
             self.base = [Affine(x.offset) for x in (self.p.map, self.p.other, self.p.out)]
+            self.bias_offset = ZERO
             for coordinate, dim in zip(groups, self.p.groups, strict=True):
-                self.base = [o + coordinate * s for o, s in zip(self.base, dim.strides, strict=True)]
+                self.base = [o + coordinate * s for o, s in zip(self.base, dim.strides, strict=False)]
+                self.bias_offset += coordinate * dim.strides[3]
             rest = coordinates[len(self.p.groups) :]
             if self.p.contract_positions:
                 self._weights_tile(rest)
@@ -70,7 +75,7 @@ class _Emitter:
         b, p, plan = self.b, self.p, self.plan
         *outer, feature_step, position_step = at
         positions = locate(b, plan.positions, position_step, 1)
-        feature = locate(b, plan.feature, feature_step, 2)
+        feature = locate(b, plan.feature, feature_step, 3)
         rows, columns = round_up(plan.positions.capacity, FRACTAL), round_up(plan.feature.capacity, FRACTAL)
         panels, dtype = self.panels, p.map.dtype
         weights = b.tile(Loc.mat, dtype, panels.capacity, columns, (panels.extent, feature.extent), Layout.zn, 2)
@@ -78,6 +83,12 @@ class _Emitter:
         right = b.tile(Loc.right, dtype, panels.step, columns, (panels.valid, feature.extent), Layout.zn, 2)
         acc = b.tile(Loc.acc, p.accumulator, rows, columns, (positions.extent, feature.extent), Layout.nz, 2)
         target = TileRef(acc.tile, self.turn)
+        bias: BiasRow | None = None
+        if p.bias:
+            bias = BiasRow(b, p.bias.dtype, columns, feature.extent, self.target)
+            offset = feature.offsets[2] + p.bias.offset + self.bias_offset
+            row = b.view(self.bias_arg, offset, (1, feature.count), (0, *plan.feature.strides(2)), 1)
+            bias.load(row, self.turn)
         with counted(b, prod(self.depth)) as turn:
             *taps, chunk = unravel(b, turn, self.depth)
             slab_slot = self.turn * prod(self.depth) + turn
@@ -97,7 +108,10 @@ class _Emitter:
                     gather(TileRef(left.tile, l0), ZERO, k.offsets[1] + step * panels.step)
                     b.textract(TileRef(right.tile, l0), TileRef(weights.tile, slot), step * panels.step, ZERO)
                     done = (turn * plan.taps.steps + panel) * panels.steps + step
-                    b.tmatmul(target, TileRef(left.tile, l0), TileRef(right.tile, l0), done)
+                    if bias:
+                        bias.multiply(target, TileRef(left.tile, l0), TileRef(right.tile, l0), done)
+                    else:
+                        b.tmatmul(target, TileRef(left.tile, l0), TileRef(right.tile, l0), done)
         offset = self.base[2] + positions.offsets[0] + feature.offsets[1]
         for position, axis in zip(outer, self.outer, strict=True):
             offset += position * axis.position_stride

@@ -17,6 +17,7 @@ from ...isa.dtypes import DType
 from ...isa.model import Affine, Layout, Loc, TileRef
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
+from .bias import BiasRow
 from .groups import Group, Tiling, group_size, locate, tile_group, unravel
 from .panels import ZERO, Panels, counted, persistent, view_shape
 
@@ -75,9 +76,9 @@ class _Plan:
 def plan_gemm(p: Gemm, target: Target) -> _Plan:
     """Choose tile sizes and how they cover the dimensions of the problem."""
     batch, rows, columns, depth = (group_size(g) for g in (p.batch, p.m, p.n, p.k))
-    spare = 2 * round_up(512 * p.bias.dtype.bytes, FRACTAL_BYTES) if p.bias else 0
+    spare, widest = (2 * target.bt_bytes, target.bt_bytes // 4) if p.bias else (0, 512)
     product = Product(batch, rows, columns, depth, p.a.dtype.bytes, p.accumulator.bytes, p.c.dtype.bytes)
-    tiles = choose_tiles(product, target, spare)
+    tiles = choose_tiles(product, target, spare, widest=widest)
     m = tile_group(p.m, tiles.m, 3)
     n = tile_group(p.n, tiles.n, min(3, 5 - m.rank))
     k = tile_group(p.k, tiles.panel, 5 - max(m.rank, n.rank))
@@ -100,7 +101,7 @@ class _Emitter:
     """Writes the instructions of one kernel."""
 
     def __init__(self, problem: Gemm, plan: _Plan, target: Target):
-        self.p, self.plan = problem, plan
+        self.p, self.plan, self.target = problem, plan, target
         self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
         self.blocks = min(self.total, target.cube_cores)
         self.kernel_builder = b = KernelBuilder(problem.name, "aic", (self.blocks,))
@@ -177,15 +178,11 @@ class _Emitter:
 
     def _load_bias(self) -> None:
         """Load the tile's piece of the bias into the bias table."""
-        b, n = self.kernel_builder, self.n
-        bias = self.p.bias
+        b, n, bias = self.kernel_builder, self.n, self.p.bias
         assert bias is not None
-        columns = round_up(self.plan.n.capacity, FRACTAL)
-        staged = b.tile(Loc.mat, bias.dtype, 1, columns, (1, n.extent))
-        self.bias = b.tile(Loc.bias, bias.dtype, 1, columns, (1, n.extent))
+        self.bias = BiasRow(b, bias.dtype, round_up(self.plan.n.capacity, FRACTAL), n.extent, self.target)
         shape, strides = view_shape(self.plan.n, n), self.plan.n.strides(2)
-        b.tload(staged, b.view(self.args[2], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1))
-        b.tmov(self.bias, staged)
+        self.bias.load(b.view(self.args[2], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1), self.turn)
 
     def _panel(self, panel: Affine) -> None:
         """Emit the loads and products of one panel of K; of several parts, each drains as soon as it is finished."""
@@ -221,15 +218,10 @@ class _Emitter:
         b.textract(left, TileRef(self.l1a.tile, slot), Affine(part * plan.part * plan.m.inner_size), at * step)
         b.textract(right, TileRef(self.l1b.tile, slot), at * step, ZERO)
         acc = TileRef(self.acc[part].tile, self._acc_slot)
-        if not self.p.bias:
-            b.tmatmul(acc, left, right, done)
-        elif done.is_constant:
-            b.tmatmul_bias(acc, left, right, self.bias)
+        if self.p.bias:
+            self.bias.multiply(acc, left, right, done)
         else:
-            with b.when(1 - done):
-                b.tmatmul_bias(acc, left, right, self.bias)
-            with b.when(done):
-                b.tmatmul(acc, left, right, 1)
+            b.tmatmul(acc, left, right, done)
 
     @property
     def _acc_slot(self) -> Affine:

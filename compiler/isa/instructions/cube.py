@@ -1,6 +1,7 @@
 """The cube unit. Left is L0A [M, K] nz, right L0B [K, N] zn, acc L0C [M, N] in f32 or i32.
 
-f16, bf16 and f32 accumulate in f32, i8 and u8 in i32, f64 (emulated; silicon has none) in f64.
+f16, bf16 and f32 accumulate in f32, i8 and u8 in i32; f64 in f64 and i32 in i32 modulo 2^32 (both emulated: silicon
+has neither).
 """
 
 from ..model import Access, Cost, Loc, Operand, Pipe, Spec, affine, declare, src
