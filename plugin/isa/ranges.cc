@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "plugin/isa/uses.h"
+
 namespace ascend {
 namespace {
 
@@ -14,16 +16,6 @@ int64_t clamp(__int128 v) {
 bool bounded(int64_t bound) { return bound != Range::kLeast && bound != Range::kMost; }
 
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-// The register an instruction writes, or -1.
-template <class I>
-int64_t written(const I& i) {
-  if constexpr (I::kGroup == "scalar" || I::kOpcode == Opcode::kloop || I::kOpcode == Opcode::ksubblocks) {
-    return i.dst_;
-  } else {
-    return -1;
-  }
-}
 
 }  // namespace
 
@@ -48,7 +40,7 @@ Ranges::Ranges(const Kernel& kernel)
     assignments_[i] = 1;
   }
   for (const Instruction& instruction : kernel.body) {
-    const int64_t reg = visit(instruction, [](const auto& i) { return written(i); });
+    const int64_t reg = written_register(instruction);
     if (reg >= 0 && assignments_[reg] < 2) ++assignments_[reg];
     if (reg >= 0 && reg < static_cast<int64_t>(kernel.grid.size())) registers_[reg] = {};
   }

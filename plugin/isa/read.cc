@@ -55,6 +55,15 @@ class Reader {
     return text;
   }
 
+  // A name that messages may show, whatever its bytes.
+  std::string name() {
+    std::string text = string();
+    for (char& c : text) {
+      if (c < ' ' || c > '~') c = '?';
+    }
+    return text;
+  }
+
   std::vector<int64_t> list() { return several(count()); }
 
   std::vector<int64_t> several(size_t n) {
@@ -140,7 +149,7 @@ Instruction read_instruction(Reader& reader) {
 
 Kernel read_kernel(Reader& reader) {
   Kernel k;
-  k.name = reader.string();
+  k.name = reader.name();
   const size_t length = reader.count(), start = reader.position();
   k.core = static_cast<CoreKind>(reader.within(3, "the core type of a kernel"));
   k.grid = reader.list();
@@ -234,7 +243,7 @@ Region read_region(Reader& reader, int depth) {
 
 Function read_function(Reader& reader) {
   Function f;
-  f.name = reader.string();
+  f.name = reader.name();
   f.frame_bytes = reader.word();
   f.slots.resize(reader.count(3));
   f.parameters = f.results = 0;
@@ -304,7 +313,7 @@ Module read_module(std::span<const std::byte> bytes) {
   Module m;
   m.constants = bytes.subspan(start, size);
   m.name = reader.string();
-  const std::string target = reader.string();
+  const std::string target = reader.name();
   m.target = nullptr;
   for (const Target& t : kTargets) {
     if (t.name == target) m.target = &t;

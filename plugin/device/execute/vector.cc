@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "plugin/device/simd_variant.h"
+
 namespace ascend {
 
 namespace portable {
@@ -21,23 +23,23 @@ VectorFn find_vector(const VectorKey& key);
 const std::vector<VectorVariant>& vector_variants() {
   static const std::vector<VectorVariant> variants = [] {
     std::vector<VectorVariant> found;
+    for (std::string_view name : simd_variants()) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    bool avx2 =
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bf16"))
-      found.push_back({"avx512", &avx512::find_vector});
-    if (avx2) found.push_back({"avx2", &avx2::find_vector});
+      if (name == "avx512") found.push_back({name, &avx512::find_vector});
+      if (name == "avx2") found.push_back({name, &avx2::find_vector});
 #endif
-    found.push_back({"portable", &portable::find_vector});
+      if (name == "portable") found.push_back({name, &portable::find_vector});
+    }
     return found;
   }();
   return variants;
 }
 
-VectorFn find_vector(const VectorKey& key) { return vector_variants().front().find(key); }
+VectorFn find_vector(const VectorKey& key) {
+  for (const VectorVariant& v : vector_variants())
+    if (v.name == simd_variant_name()) return v.find(key);
+  return nullptr;
+}
 
 bool is_elementwise(Opcode opcode) {
   std::string_view group = kInstructions[static_cast<int>(opcode)].group;

@@ -1,0 +1,19 @@
+// Kernels of the device's ARM cores, as the stream calls them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "isa.gen.h"
+
+namespace ascend {
+
+// Runs an AICPU kernel on slots (results first) with the static integers its declaration in
+// compiler/isa/stream.py lists.
+void run_aicpu(AicpuOp op, std::span<std::byte* const> slots, std::span<const int64_t> ints);
+
+// Throws Error{kInvalidArgument} at load if the integers make no sense or a slot is smaller than what they
+// imply.
+void verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints);
+
+}  // namespace ascend

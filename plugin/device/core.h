@@ -1,0 +1,60 @@
+// One AI core as the executor sees it: on-chip memories, scalar registers and the arguments of the kernel it
+// runs.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "plugin/isa/module.h"
+
+namespace ascend {
+
+// The host keeps elements of the cube unit's memories wide (f16 and bf16 as f32, i8 as i32) and rows padded,
+// so a byte of those memories has this many bytes of host memory: enough for every type and tile of whole
+// fractals.
+inline constexpr int64_t kCubeScale = 8;
+
+inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM
+inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
+
+// Where a tile of L0A or L0B is: in its own memory, or still in L1.
+struct CubeOperand {
+  const std::byte* data;
+  int64_t stride;         // elements from row to row, or from panel to panel
+  int64_t rows, columns;  // that may be read
+};
+
+class Core {
+ public:
+  static Core& of_this_thread();
+
+  Core();
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  void select_subblock(int64_t vector_core) {
+    memory[static_cast<int>(Loc::kvec)] = vector_memory_[vector_core];
+  }
+
+  std::array<int64_t, 4096> registers;
+  std::vector<CubeOperand> operands;  // per slot of the kernel's left and right tiles
+  std::byte* memory[7];
+  std::byte* scratch;
+  std::byte* strips;
+  std::byte* const* arguments = nullptr;
+
+ private:
+  std::byte* arena_;
+  std::byte* vector_memory_[2];
+};
+
+inline int64_t evaluate(const Affine& a, const Core& core) {
+  uint64_t sum = static_cast<uint64_t>(a.constant);  // unsigned: a hostile program may overflow
+  for (const Term& t : a.terms)
+    sum += static_cast<uint64_t>(t.coefficient) * static_cast<uint64_t>(core.registers[t.reg]);
+  return static_cast<int64_t>(sum);
+}
+
+}  // namespace ascend

@@ -1,0 +1,81 @@
+// Loops, conditions and the two vector cores; flags mean nothing to values, as blocks run in program order.
+#include "plugin/device/execute/decode.h"
+
+namespace ascend {
+namespace {
+
+struct Loop final : Action {
+  int64_t reg, step;
+  Affine start, stop;
+  Block body;
+  void run(Core& core) const override {
+    const int64_t last = evaluate(stop, core);
+    for (int64_t i = evaluate(start, core); i < last;) {
+      core.registers[reg] = i;
+      ascend::run(body, core);
+      if (__builtin_add_overflow(i, step, &i)) break;
+    }
+  }
+};
+
+struct When final : Action {
+  Affine value;
+  Block body;
+  void run(Core& core) const override {
+    if (evaluate(value, core) > 0) ascend::run(body, core);
+  }
+};
+
+struct Subblocks final : Action {
+  int64_t reg;
+  Block body;
+  void run(Core& core) const override {
+    for (int64_t vector_core :
+         {1, 0}) {  // no order is promised; ending at 0 leaves UB as blocks outside see it
+      core.select_subblock(vector_core);
+      core.registers[reg] = vector_core;
+      ascend::run(body, core);
+    }
+  }
+};
+
+}  // namespace
+
+ActionPtr decode(const isa::end&, Decoder&) { return nullptr; }
+ActionPtr decode(const isa::set_flag&, Decoder&) { return nullptr; }
+ActionPtr decode(const isa::wait_flag&, Decoder&) { return nullptr; }
+ActionPtr decode(const isa::pipe_barrier&, Decoder&) { return nullptr; }
+ActionPtr decode(const isa::set_cross_flag&, Decoder&) { return nullptr; }
+ActionPtr decode(const isa::wait_cross_flag&, Decoder&) { return nullptr; }
+
+ActionPtr decode(const isa::loop& i, Decoder& d) {
+  auto a = std::make_unique<Loop>();
+  a->reg = i.dst_, a->step = i.step_.constant, a->start = i.start_, a->stop = i.stop_;
+  const Range trips = d.ranges().of(i.stop_) + scale(d.ranges().of(i.start_), -1);
+  const double outer =
+      d.enter_loop(trips.high == Range::kMost ? 16.0 : std::max<double>(0, trips.high) / a->step);
+  d.step();
+  a->body = d.block();
+  d.leave_loop(outer);
+  return a;
+}
+
+ActionPtr decode(const isa::when& i, Decoder& d) {
+  auto a = std::make_unique<When>();
+  a->value = i.value_;
+  d.step();
+  a->body = d.block();
+  return a;
+}
+
+ActionPtr decode(const isa::subblocks& i, Decoder& d) {
+  auto a = std::make_unique<Subblocks>();
+  a->reg = i.dst_;
+  const double outer = d.enter_loop(2);
+  d.step();
+  a->body = d.block();
+  d.leave_loop(outer);
+  return a;
+}
+
+}  // namespace ascend

@@ -1,0 +1,33 @@
+#include "plugin/device/execute/cube_kernels.h"
+
+#include "plugin/device/simd_variant.h"
+
+namespace ascend {
+
+namespace portable {
+extern const CubeKernels kCubeKernels;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const CubeKernels kCubeKernels;
+}
+namespace avx512 {
+extern const CubeKernels kCubeKernels;
+}
+#endif
+
+const CubeKernels& cube_kernels() {
+#if defined(__x86_64__)
+  switch (simd_variant()) {
+    case SimdVariant::kAvx512:
+      return avx512::kCubeKernels;
+    case SimdVariant::kAvx2:
+      return avx2::kCubeKernels;
+    case SimdVariant::kPortable:
+      break;
+  }
+#endif
+  return portable::kCubeKernels;
+}
+
+}  // namespace ascend

@@ -1,0 +1,65 @@
+#include "plugin/device/execute/decode.h"
+
+#include "plugin/device/execute/strips.h"
+
+namespace ascend {
+namespace {
+
+template <class I>
+inline constexpr bool kIsVector =
+    I::kGroup == "elementwise" || I::kGroup == "broadcast" || I::kGroup == "reduction" ||
+    I::kGroup == "irregular" || I::kOpcode == Opcode::kttrans || I::kOpcode == Opcode::ktfillpad;
+
+}  // namespace
+
+Decoder::Decoder(const Kernel& kernel, const Target& target)
+    : kernel_(kernel), cube_(cube_kernels()), ranges_(kernel) {}
+
+Extent Decoder::valid_rows(const TileAccess& tile, int64_t limit) const {
+  return extent(tile.spec().valid_rows, std::min(limit, tile.spec().rows), "valid rows");
+}
+
+Extent Decoder::valid_columns(const TileAccess& tile, int64_t limit) const {
+  return extent(tile.spec().valid_columns, std::min(limit, tile.spec().columns), "valid columns");
+}
+
+Block Decoder::kernel() { return block(); }
+
+Block Decoder::block() {
+  Block actions;
+  while (next_ < kernel_.body.size()) {
+    index_ = next_++;
+    const Instruction& instruction = kernel_.body[index_];
+    if (instruction.opcode() == Opcode::kend) {
+      ranges_.step(instruction);
+      break;
+    }
+    if (ActionPtr action = decode_one()) actions.push_back(std::move(action));
+  }
+  return merge_strips(std::move(actions), kernel_);
+}
+
+ActionPtr Decoder::decode_one() {
+  const Instruction& instruction = kernel_.body[index_];
+  if (!instruction.info().opens) {  // operands are read before the result is known
+    ActionPtr action = visit(instruction, [&]<class I>(const I& i) -> ActionPtr {
+      if constexpr (kIsVector<I>) {
+        return decode_vector(instruction, *this);
+      } else {
+        return decode(i, *this);
+      }
+    });
+    ranges_.step(instruction);
+    return action;
+  }
+  switch (instruction.opcode()) {
+    case Opcode::kloop:
+      return decode(instruction.as<isa::loop>(), *this);
+    case Opcode::kwhen:
+      return decode(instruction.as<isa::when>(), *this);
+    default:
+      return decode(instruction.as<isa::subblocks>(), *this);
+  }
+}
+
+}  // namespace ascend

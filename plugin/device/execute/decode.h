@@ -1,0 +1,92 @@
+// Instructions -> actions. Every instruction outside the vector groups needs its own `decode` below: without
+// one the dispatch in decode.cc does not compile. Vector instructions are one action around find_vector's
+// function.
+#pragma once
+#include "plugin/device/execute/action.h"
+#include "plugin/device/execute/cube_kernels.h"
+#include "plugin/device/execute/view.h"
+#include "plugin/isa/ranges.h"
+
+namespace ascend {
+
+class Decoder {
+ public:
+  Decoder(const Kernel& kernel, const Target& target);
+
+  Block kernel();
+  void step() {
+    ranges_.step(kernel_.body[index_]);
+  }               // the current instruction takes effect on what registers may hold
+  Block block();  // up to the `end` of the block that the current instruction opened
+
+  // Operands of the current instruction.
+  TileAccess tile(const TileOperand& operand) const { return TileAccess(operand, kernel_, cube_.panel); }
+  ViewAccess view(const ViewOperand& operand) const { return ViewAccess(operand, kernel_, ranges_, site()); }
+  Extent extent(const Affine& value, int64_t limit, const char* what) const {
+    return Extent(value, limit, ranges_, site(), what);
+  }
+  Extent valid_rows(const TileAccess& tile, int64_t limit) const;
+  Extent valid_columns(const TileAccess& tile, int64_t limit) const;
+
+  Site site() const { return {&kernel_, index_}; }
+  const Ranges& ranges() const { return ranges_; }
+  const Kernel& source() const { return kernel_; }
+  const CubeKernels& cube() const { return cube_; }
+  size_t index() const { return index_; }
+
+  // Estimated work of one block in nanoseconds, and whether blocks must run one after the other.
+  double work() const { return work_; }
+  bool serial() const { return serial_; }
+  void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
+  void run_serially() { serial_ = true; }
+  double enter_loop(double trips) {
+    return std::exchange(trips_, trips_ * trips);
+  }  // returns what leave_loop takes
+  void leave_loop(double trips) { trips_ = trips; }
+
+ private:
+  ActionPtr decode_one();
+
+  const Kernel& kernel_;
+  const CubeKernels& cube_;
+  Ranges ranges_;
+  size_t index_ = 0, next_ = 0;
+  double work_ = 0, trips_ = 1;
+  bool serial_ = false;
+};
+
+ActionPtr decode(const isa::end&, Decoder&);
+ActionPtr decode(const isa::loop&, Decoder&);
+ActionPtr decode(const isa::when&, Decoder&);
+ActionPtr decode(const isa::subblocks&, Decoder&);
+
+ActionPtr decode(const isa::set_flag&, Decoder&);
+ActionPtr decode(const isa::wait_flag&, Decoder&);
+ActionPtr decode(const isa::pipe_barrier&, Decoder&);
+ActionPtr decode(const isa::set_cross_flag&, Decoder&);
+ActionPtr decode(const isa::wait_cross_flag&, Decoder&);
+
+ActionPtr decode(const isa::saffine&, Decoder&);
+ActionPtr decode(const isa::smin&, Decoder&);
+ActionPtr decode(const isa::smax&, Decoder&);
+ActionPtr decode(const isa::smul&, Decoder&);
+ActionPtr decode(const isa::sdiv&, Decoder&);
+ActionPtr decode(const isa::smod&, Decoder&);
+ActionPtr decode(const isa::sload&, Decoder&);
+
+ActionPtr decode(const isa::tload&, Decoder&);
+ActionPtr decode(const isa::tstore&, Decoder&);
+ActionPtr decode(const isa::mgather&, Decoder&);
+ActionPtr decode(const isa::mscatter&, Decoder&);
+
+ActionPtr decode(const isa::tmov&, Decoder&);
+ActionPtr decode(const isa::textract&, Decoder&);
+ActionPtr decode(const isa::timg2col&, Decoder&);
+ActionPtr decode(const isa::treshape&, Decoder&);
+
+ActionPtr decode(const isa::tmatmul&, Decoder&);
+ActionPtr decode(const isa::tmatmul_bias&, Decoder&);
+
+ActionPtr decode_vector(const Instruction&, Decoder&);
+
+}  // namespace ascend

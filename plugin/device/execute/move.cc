@@ -1,0 +1,223 @@
+// Between on-chip memories: L1 to L0A, L0B and BT; UB to UB.
+#include <cstring>
+
+#include "plugin/device/execute/left_right.h"
+#include "plugin/isa/message.h"
+
+namespace ascend {
+namespace {
+
+struct MoveToBias final : Action {
+  MoveToBias(const isa::tmov& i, Decoder& d) : dst(d.tile(i.dst_)), src(d.tile(i.src_)) {
+    rows = d.valid_rows(dst, src.spec().rows);
+    columns = d.valid_columns(dst, src.spec().columns);
+    if (src.spec().loc != Loc::kmat || src.spec().layout == Layout::kzn)
+      d.site().fail("expected a tile of L1 in rows.");
+  }
+  TileAccess dst, src;
+  Extent rows, columns;
+  void run(Core& core) const override {
+    const int64_t bytes = dst.element_bytes();
+    for (int64_t r = 0, n = rows(core), c = columns(core); r < n; ++r) {
+      std::memcpy(dst.at(core) + r * dst.row_stride() * bytes, src.at(core) + r * src.row_stride() * bytes,
+                  c * bytes);
+    }
+  }
+};
+
+struct Extract final : Action {
+  Extract(const isa::textract& i, Decoder& d)
+      : dst(d.tile(i.dst_)),
+        src(d.tile(i.src_)),
+        slot(dst, d.source()),
+        row(i.row_),
+        column(i.column_),
+        site(d.site()),
+        panel(d.cube().panel),
+        from_panels(src.spec().layout == Layout::kzn),
+        to_panels(dst.spec().layout == Layout::kzn),
+        alias(may_alias(d.source(), i.dst_.tile)),
+        copy(d.cube().copy(dst.element_bytes())),
+        pack(d.cube().pack(dst.dtype())) {
+    rows = d.valid_rows(dst, src.spec().rows);
+    columns = d.valid_columns(dst, src.spec().columns);
+    if (!copy || !pack) site.fail("the cube unit does not take this element type.");
+    if (!alias) d.add_work(dst.spec().bytes() / 10.0);
+  }
+
+  TileAccess dst, src;
+  OperandSlot slot;
+  Affine row, column;
+  Extent rows, columns;
+  Site site;
+  int64_t panel;
+  bool from_panels, to_panels, alias;
+  CopyFn copy, pack;
+
+  void run(Core& core) const override {
+    const int64_t r = evaluate(row, core), c = evaluate(column, core), m = rows(core), n = columns(core);
+    if (r < 0 || c < 0 || r > src.spec().rows - m || c > src.spec().columns - n) {
+      site.fail(concat("the piece leaves src; expected a place in ", src.spec().rows, " x ",
+                       src.spec().columns, ", got ", m, " x ", n, " from (", r, ", ", c, ")."));
+    }
+    const int64_t bytes = dst.element_bytes();
+    const std::byte* from = src.at(core);
+    std::byte* to = dst.at(core);
+    CubeOperand& operand = slot(core);
+    const int64_t dst_stride = to_panels ? dst.spec().rows * panel : dst.row_stride();
+    const int64_t src_stride = from_panels ? src.spec().rows * panel : src.row_stride();
+    operand = {to, dst_stride, dst.spec().rows, dst.spec().columns};
+    if (from_panels && to_panels) {
+      from += (c / panel * src_stride + r * panel) * bytes;
+      if (alias && c % panel == 0) {
+        operand = {from, src_stride, src.spec().rows - r, src.spec().columns - c};
+      } else {
+        extract_panels(from, to, src_stride, dst_stride, c % panel, m, n, bytes);
+      }
+    } else if (from_panels) {
+      for (int64_t j = 0; j < n; ++j) {
+        const int64_t k = c + j;
+        copy({to + j * bytes, from + (k / panel * src_stride + r * panel + k % panel) * bytes, dst_stride, 1,
+              panel, 1, m, 1});
+      }
+    } else {
+      from += (r * src_stride + c) * bytes;
+      if (to_panels) {
+        pack({to, from, dst_stride, 0, src_stride, 1, m, n});
+      } else if (alias) {
+        operand = {from, src_stride, src.spec().rows - r, src.spec().columns - c};
+      } else {
+        copy({to, from, dst_stride, 1, src_stride, 1, m, n});
+      }
+    }
+  }
+
+  // Panels to panels; where the first column is inside a panel each panel is made of two.
+  void extract_panels(const std::byte* from, std::byte* to, int64_t src_stride, int64_t dst_stride,
+                      int64_t skip, int64_t rows, int64_t columns, int64_t bytes) const {
+    for (int64_t j = 0; j < columns; j += panel, from += src_stride * bytes, to += dst_stride * bytes) {
+      const int64_t width = std::min(panel, columns - j), first = std::min(width, panel - skip);
+      copy({to, from + skip * bytes, panel, 1, panel, 1, rows, first});
+      if (width > first)
+        copy({to + first * bytes, from + src_stride * bytes, panel, 1, panel, 1, rows, width - first});
+      for (int64_t r = 0; width < panel && r < rows; ++r)
+        std::memset(to + (r * panel + width) * bytes, 0, (panel - width) * bytes);
+    }
+  }
+};
+
+struct Img2col final : Action {
+  Img2col(const isa::timg2col& i, Decoder& d)
+      : dst(d.tile(i.dst_)),
+        src(d.tile(i.src_)),
+        slot(dst, d.source()),
+        m(i.m_),
+        k(i.k_),
+        top(i.top_),
+        left(i.left_),
+        panel(d.cube().panel),
+        panels(dst.spec().layout == Layout::kzn) {
+    const Site site = d.site();
+    rows = d.valid_rows(dst, dst.spec().rows);
+    columns = d.valid_columns(dst, dst.spec().columns);
+    valid = d.valid_rows(src, src.spec().rows);
+    if (i.shape_.size() != 4 || i.window_.size() != 10)
+      site.fail("expected 4 numbers of shape and 10 of window.");
+    for (int64_t x : i.shape_) {
+      if (x < 1 || x > (1 << 20)) site.fail("shape is out of range.");
+    }
+    for (int64_t x : i.window_) {
+      if (x < 1 || x > (1 << 20)) site.fail("window is out of range.");
+    }
+    if (src.spec().layout == Layout::kzn) site.fail("expected src in rows, got zn.");
+    if (i.shape_[3] > src.spec().columns)
+      site.fail("src has fewer columns than the feature map has channels.");
+    images = i.shape_[0], height = i.shape_[1], width = i.shape_[2], channels = i.shape_[3];
+    window = i.window_;
+    d.add_work(dst.spec().bytes() / 5.0);
+  }
+
+  TileAccess dst, src;
+  OperandSlot slot;
+  Affine m, k, top, left;
+  Extent rows, columns, valid;
+  int64_t images, height, width, channels, panel;
+  bool panels;
+  std::vector<int64_t> window;
+
+  void run(Core& core) const override {
+    std::byte* to = dst.at(core);
+    const std::byte* from = src.at(core);
+    const int64_t stride = panels ? dst.spec().rows * panel : dst.row_stride();
+    slot(core) = {to, stride, dst.spec().rows, dst.spec().columns};
+    const int64_t kw = window[1], stride_h = window[2], stride_w = window[3], dilation_h = window[4],
+                  dilation_w = window[5], input_h = window[6], input_w = window[7], oh = window[8],
+                  ow = window[9];
+    const int64_t n_rows = rows(core), n_columns = columns(core), limit = valid(core),
+                  bytes = dst.element_bytes();
+    const int64_t first = evaluate(m, core), start = evaluate(k, core), pad_top = evaluate(top, core),
+                  pad_left = evaluate(left, core);
+    if (first < 0 || start < 0 || first > (int64_t{1} << 40) || start > (int64_t{1} << 40) ||
+        std::abs(pad_top) > (1 << 24) || std::abs(pad_left) > (1 << 24)) {
+      return;  // no such position
+    }
+    for (int64_t r = 0; r < n_rows; ++r) {
+      const int64_t position = first + r, image = position / (oh * ow),
+                    y0 = position / ow % oh * stride_h - pad_top, x0 = position % ow * stride_w - pad_left;
+      int64_t channel = start % channels, step_x = start / channels % kw, step_y = start / channels / kw;
+      for (int64_t c = 0; c < n_columns;) {
+        const int64_t run = std::min(channels - channel, n_columns - c);
+        const int64_t y = y0 + step_y * dilation_h, x = x0 + step_x * dilation_w;
+        const std::byte* element = nullptr;
+        if (image < images && y >= 0 && x >= 0 && y % input_h == 0 && x % input_w == 0 &&
+            y / input_h < height && x / input_w < width && step_y < window[0]) {
+          const int64_t row = (image * height + y / input_h) * width + x / input_w;
+          if (row < limit) element = from + (row * src.row_stride() + channel) * bytes;
+        }
+        put(to, stride, r, c, run, element, bytes);
+        c += run;
+        channel = 0;
+        if (++step_x == kw) step_x = 0, ++step_y;
+      }
+    }
+  }
+
+  // `n` elements (zeros if there are none) to row r from column c on.
+  void put(std::byte* to, int64_t stride, int64_t r, int64_t c, int64_t n, const std::byte* from,
+           int64_t bytes) const {
+    if (!panels) return put_run(to + (r * stride + c) * bytes, from, n * bytes);
+    while (n > 0) {
+      const int64_t piece = std::min(panel - c % panel, n);
+      put_run(to + (c / panel * stride + r * panel + c % panel) * bytes, from, piece * bytes);
+      if (from) from += piece * bytes;
+      c += piece, n -= piece;
+    }
+  }
+  static void put_run(std::byte* to, const std::byte* from, int64_t bytes) {
+    if (from) {
+      std::memcpy(to, from, bytes);
+    } else {
+      std::memset(to, 0, bytes);
+    }
+  }
+};
+
+}  // namespace
+
+ActionPtr decode(const isa::tmov& i, Decoder& d) {
+  if (d.source().tiles[i.dst_.tile].loc == Loc::kbias) return std::make_unique<MoveToBias>(i, d);
+  return decode_vector(d.source().body[d.index()], d);
+}
+
+ActionPtr decode(const isa::treshape& i, Decoder& d) {
+  const TileSpec &dst = d.source().tiles[i.dst_.tile], &src = d.source().tiles[i.src_.tile];
+  if (dst.address != src.address || dst.slot_stride != src.slot_stride) {
+    d.site().fail("expected both tiles at one address.");
+  }
+  return nullptr;
+}
+
+ActionPtr decode(const isa::textract& i, Decoder& d) { return std::make_unique<Extract>(i, d); }
+ActionPtr decode(const isa::timg2col& i, Decoder& d) { return std::make_unique<Img2col>(i, d); }
+
+}  // namespace ascend

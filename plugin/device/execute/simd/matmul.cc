@@ -1,0 +1,95 @@
+#pragma GCC optimize("fp-contract=fast")  // one rounding per multiply-add, as the cube unit has
+#include "plugin/device/execute/simd/matmul.h"
+
+namespace ascend::SIMD_VARIANT {
+namespace {
+
+template <class T>
+struct Lanes {
+  typedef T type __attribute__((vector_size(kRegisterBytes)));
+  typedef T loose __attribute__((vector_size(kRegisterBytes), aligned(sizeof(T)), may_alias));
+};
+
+// acc[0..R, 0..panel] (+)= left[0..R, 0..k] x panel[0..k]
+template <class T, int R>
+void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* bias) {
+  using V = typename Lanes<T>::type;
+  using Loose = typename Lanes<T>::loose;
+  constexpr int N = kRegisterBytes / static_cast<int>(sizeof(T)), C = kPanel / N;
+  V sum[R][C];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      if (a.accumulate) {
+        sum[r][c] = *reinterpret_cast<const Loose*>(acc + r * a.acc_stride + c * N);
+      } else if (bias) {
+        sum[r][c] = *reinterpret_cast<const Loose*>(bias + c * N);
+      } else {
+        sum[r][c] = V{};
+      }
+    }
+  }
+  const T* row[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) row[r] = left + r * a.left_stride;
+  for (int64_t k = 0; k < a.k; ++k, right += kPanel) {
+    V b[C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) b[c] = *reinterpret_cast<const Loose*>(right + c * N);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const V x = row[r][k] - V{};  // a broadcast: nothing is left of the subtraction
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sum[r][c] += x * b[c];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) *reinterpret_cast<Loose*>(acc + r * a.acc_stride + c * N) = sum[r][c];
+  }
+}
+
+template <class T, int R>
+void rest(const MatmulArgs& a, int64_t rows, const T* left, const T* right, T* acc, const T* bias) {
+  if constexpr (R > 0) {
+    if (rows == R) return block<T, R>(a, left, right, acc, bias);
+    rest<T, R - 1>(a, rows, left, right, acc, bias);
+  }
+}
+
+template <class T>
+void matmul(const MatmulArgs& a) {
+  constexpr int R = kAccumulators * kRegisterBytes / (kPanel * static_cast<int>(sizeof(T)));
+  const T* left = static_cast<const T*>(a.left);
+  T* acc = static_cast<T*>(a.acc);
+  for (int64_t n = 0, p = 0; n < a.n; n += kPanel, ++p) {
+    const T* right = static_cast<const T*>(a.right) + p * a.panel_stride;
+    const T* bias = a.bias ? static_cast<const T*>(a.bias) + n : nullptr;
+    int64_t m = 0;
+    for (; m + R <= a.m; m += R)
+      block<T, R>(a, left + m * a.left_stride, right, acc + m * a.acc_stride + n, bias);
+    rest<T, R - 1>(a, a.m - m, left + m * a.left_stride, right, acc + m * a.acc_stride + n, bias);
+  }
+}
+
+}  // namespace
+
+MatmulFn find_matmul(DType acc) {
+  switch (acc) {
+    case DType::kf32:
+      return &matmul<float>;
+    case DType::kf64:
+      return &matmul<double>;
+    case DType::ki32:
+      return &matmul<uint32_t>;  // unsigned: integer sums wrap
+    default:
+      return nullptr;
+  }
+}
+
+extern const CubeKernels kCubeKernels;
+constinit const CubeKernels kCubeKernels = {kPanel, &find_matmul, &find_copy, &find_widen, &find_pack};
+
+}  // namespace ascend::SIMD_VARIANT

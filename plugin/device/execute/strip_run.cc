@@ -1,0 +1,361 @@
+#include "plugin/device/execute/strip_run.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "plugin/isa/uses.h"
+
+namespace ascend {
+namespace {
+
+// Elements of a strip: few enough for several strips in 32 KiB, enough to hide a call per instruction.
+constexpr int64_t kFlatStrip = 1024, kRowsStrip = 2048;
+
+using Shape = VectorAction::Shape;
+
+bool same_slot(const TileAccess& a, const TileAccess& b) {
+  return a.number() == b.number() && (a.spec().slots == 1 || same(a.slot(), b.slot()));
+}
+
+// Certainly different buffers: other slots of the same tile.
+bool other_slot(const TileAccess& a, const TileAccess& b) {
+  if (a.number() != b.number()) return false;
+  Affine moved = a.slot();
+  moved.constant = b.slot().constant;
+  return same(moved, b.slot()) && (a.slot().constant - b.slot().constant) % a.spec().slots != 0;
+}
+
+}  // namespace
+
+StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(actions)) {
+  for (const ActionPtr& action : actions_) {
+    const int position = static_cast<int>(parts_.size());
+    StripPart part;
+    part.load = dynamic_cast<const LoadAction*>(action.get());
+    part.store = dynamic_cast<const StoreAction*>(action.get());
+    part.vector = dynamic_cast<const VectorAction*>(action.get());
+    const auto read = [&](const TileAccess& tile) {
+      const int t = tile_index(tile);
+      tiles_[t].last_read = position;
+      return t;
+    };
+    if (part.store) {
+      part.src[0] = read(part.store->tile);
+      if (tiles_[part.src[0]].store < 0) tiles_[part.src[0]].store = position;
+    } else if (part.load) {
+      part.dst = tile_index(part.load->tile);
+    } else {
+      const VectorAction& v = *part.vector;
+      for (int i = 0; i < v.count; ++i) {
+        part.src[i] = read(v.sources[i].tile);
+        may_be_flat_ &= v.sources[i].shape == Shape::kFull;
+      }
+      part.dst = tile_index(v.dst);
+      const std::string_view group = kInstructions[static_cast<int>(v.opcode)].group;
+      may_be_flat_ &= v.dst_shape == Shape::kFull && group != "reduction" && v.opcode != Opcode::ktci;
+    }
+    if (part.dst >= 0) {
+      StripTile& t = tiles_[part.dst];
+      if (t.first_write < 0) {
+        t.first_write = position;
+        if (part.load && t.last_read < 0) t.load = position;
+      } else {
+        t.load = -1;  // written again: it cannot stay where it was loaded from
+      }
+      t.last_write = position;
+      t.written_by_vector |= part.vector != nullptr;
+    }
+    parts_.push_back(part);
+  }
+  find_tiles(kernel);
+  find_conflict();
+  assign_scratch();
+}
+
+int StripRun::tile_index(const TileAccess& tile) {
+  for (size_t i = 0; i < tiles_.size(); ++i) {
+    if (same_slot(tiles_[i].tile, tile)) return static_cast<int>(i);
+  }
+  tiles_.push_back({});
+  tiles_.back().tile = tile;
+  return static_cast<int>(tiles_.size()) - 1;
+}
+
+// A tile is local if the run writes it before it reads it and nothing else in the kernel reads it.
+void StripRun::find_tiles(const Kernel& kernel) {
+  std::vector<int64_t> reads(kernel.tiles.size(), 0);  // by instructions outside of the run
+  for (const Instruction& instruction : kernel.body) {
+    for (const TileUse& use : tile_uses(instruction)) {
+      if (use.reads() || instruction.opcode() == Opcode::ktreshape) ++reads[use.tile->tile];
+    }
+  }
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    for (int t : parts_[p].src) {
+      if (t >= 0) --reads[tiles_[t].tile.number()];
+    }
+  }
+  for (StripTile& t : tiles_) t.local = t.first_write >= 0 && reads[t.tile.number()] == 0;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    for (int t : parts_[p].src) {
+      if (t >= 0 && tiles_[t].first_write >= static_cast<int>(p))
+        tiles_[t].local = false;  // first read, then written
+    }
+  }
+}
+
+void StripRun::find_conflict() {
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const auto in_the_way = [&](int t, bool written) {
+      if (t < 0 || tiles_[t].local) return false;
+      for (size_t q = 0; q < p; ++q) {
+        for (int i = -1; i < 3; ++i) {
+          const int other = i < 0 ? parts_[q].dst : parts_[q].src[i];
+          if (other < 0 || other == t || tiles_[other].local || (!written && i >= 0)) continue;
+          if (overlap(tiles_[t].tile.spec(), tiles_[other].tile.spec()) &&
+              !other_slot(tiles_[t].tile, tiles_[other].tile)) {
+            return true;
+          }
+        }
+      }
+      return false;
+    };
+    bool found = in_the_way(parts_[p].dst, true);
+    for (int t : parts_[p].src) found = found || in_the_way(t, false);
+    if (found || tiles_.size() > kMostTiles) {
+      conflict_ = std::max<int>(static_cast<int>(found ? p : parts_.size() / 2), 1);
+      return;
+    }
+  }
+}
+
+// Strips of scratch memory are given out again once their tile has been used for the last time.
+void StripRun::assign_scratch() {
+  std::vector<int> free_after;  // per strip the last part that needs it
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    for (size_t i = 0; i < tiles_.size(); ++i) {
+      StripTile& t = tiles_[i];
+      if (!t.local || t.first_write != static_cast<int>(p)) continue;
+      size_t s = 0;
+      while (s < free_after.size() && free_after[s] >= static_cast<int>(p)) ++s;
+      if (s == free_after.size()) free_after.push_back(0);
+      free_after[s] = std::max(t.last_read, t.last_write);
+      t.scratch = static_cast<int>(s);
+    }
+  }
+  scratch_strips_ = static_cast<int>(free_after.size());
+}
+
+// Everything about one execution of the run.
+struct StripRun::State {
+  struct Place {
+    std::byte* base;
+    int64_t step;    // bytes from one row (flat: element) of the run to the next; 0 in scratch memory
+    int64_t stride;  // bytes from row to row within a strip
+  };
+  struct Span {
+    const std::byte *begin, *end;
+    bool overlaps(const Span& o) const { return begin < o.end && o.begin < end; }
+  };
+  int64_t rows = 0, most_columns = 0, element_bytes = 0, flat_columns = -1;
+  bool flat = false;
+  Window windows[kMostParts];
+  Span spans[kMostParts];
+  int64_t columns[kMostParts];       // of each part
+  int64_t tile_columns[kMostTiles];  // written by the run, or the capacity
+  bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
+  Place places[kMostTiles];
+  int64_t params[kMostParts][3];
+};
+
+void StripRun::run(Core& core) const {
+  State state;
+  if (!prepare(core, state)) {
+    ascend::run(actions_, core);
+    return;
+  }
+  const int64_t total = state.flat ? state.rows * state.most_columns : state.rows;
+  const int64_t at_once = state.flat ? kFlatStrip : std::max<int64_t>(1, kRowsStrip / state.most_columns);
+  for (int64_t r = 0; r < total; r += at_once) run_strip(state, r, std::min(at_once, total - r));
+}
+
+bool StripRun::prepare(Core& core, State& s) const {
+  if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0 || !memory_allows(s)) return false;
+  s.flat = is_flat(s);
+  const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
+  if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
+  place_tiles(core, s);
+  return true;
+}
+
+// False if the tiles' actual extents do not agree; then each instruction runs by itself and reports what is
+// wrong.
+bool StripRun::resolve_extents(Core& core, State& s) const {
+  s.rows = -1;
+  for (size_t t = 0; t < tiles_.size(); ++t) {
+    s.tile_columns[t] = tiles_[t].tile.spec().columns;
+    s.element_bytes = std::max(s.element_bytes, tiles_[t].tile.element_bytes());
+  }
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const StripPart& part = parts_[p];
+    int64_t rows;
+    if (part.vector) {
+      rows = part.vector->rows(core);
+      s.columns[p] = part.vector->columns(core);
+      for (int i = 0; part.vector->has_params && i < 3; ++i)
+        s.params[p][i] = evaluate(part.vector->params[i], core);
+      for (int i = 0; i < part.vector->count; ++i) {
+        const Shape shape = part.vector->sources[i].shape;
+        if (s.tile_columns[part.src[i]] < (shape == Shape::kColumn ? 1 : s.columns[p])) return false;
+      }
+      if (part.vector->dst_shape == Shape::kColumn) {
+        if (tiles_[part.dst].local) s.tile_columns[part.dst] = 1;
+      } else if (tiles_[part.dst].local) {
+        if (tiles_[part.dst].first_write == static_cast<int>(p)) s.tile_columns[part.dst] = s.columns[p];
+        if (s.tile_columns[part.dst] != s.columns[p]) return false;
+      }
+    } else {
+      const ViewAccess& view = part.load ? part.load->view : part.store->view;
+      Window& w = s.windows[p];
+      w = view.resolve(core);
+      (part.load ? part.load->size : part.store->size).check(w);
+      rows = w.rows;
+      s.columns[p] = w.columns;
+      if (rows <= 0 || w.columns <= 0) return false;
+      if (part.load && tiles_[part.dst].local) {
+        if (tiles_[part.dst].first_write == static_cast<int>(p)) s.tile_columns[part.dst] = w.columns;
+        if (s.tile_columns[part.dst] != w.columns) return false;
+      }
+      if (part.store && s.tile_columns[part.src[0]] < w.columns) return false;
+      int64_t low = 0, high = 0;
+      for (int d = 0; d < w.row_rank; ++d)
+        (w.row[d].stride > 0 ? high : low) += (w.row[d].extent - 1) * w.row[d].stride;
+      for (int d = 0; d < w.column_rank; ++d)
+        (w.column[d].stride > 0 ? high : low) += (w.column[d].extent - 1) * w.column[d].stride;
+      const int64_t bytes = view.element_bytes();
+      s.spans[p] = {w.base + low * bytes, w.base + (high + 1) * bytes};
+    }
+    if (s.rows < 0) s.rows = rows;
+    if (rows != s.rows) return false;
+    s.most_columns = std::max(s.most_columns, s.columns[p]);
+  }
+  return true;
+}
+
+// Strips change the order of accesses to GM. That is harmless if loads and stores touch different memory, or
+// each row's the same place; it also decides which tiles can stay in GM.
+bool StripRun::memory_allows(State& s) const {
+  const auto in_place = [](const Window& w) {
+    return w.plain() && (w.column_stride() == 1 || w.columns == 1);
+  };
+  for (size_t t = 0; t < tiles_.size(); ++t) {
+    const StripTile& tile = tiles_[t];
+    s.in_gm[t] = tile.local &&
+                 ((tile.load >= 0 && in_place(s.windows[tile.load])) ||
+                  (tile.load < 0 && tile.store > tile.last_write && tile.written_by_vector &&
+                   in_place(s.windows[tile.store]) && s.windows[tile.store].columns == s.tile_columns[t] &&
+                   (s.rows == 1 || s.windows[tile.store].row_stride() >= s.windows[tile.store].columns)));
+  }
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    if (!parts_[p].store) continue;
+    const Window& w = s.windows[p];
+    const int stored = parts_[p].src[0];
+    for (size_t q = 0; q < parts_.size(); ++q) {
+      if (q == p || parts_[q].vector || !s.spans[p].overlaps(s.spans[q])) continue;
+      const Window& o = s.windows[q];
+      const bool same_place =
+          w.base == o.base && in_place(w) && in_place(o) && w.columns == o.columns &&
+          (s.rows == 1 || (w.row_stride() == o.row_stride() && w.row_stride() >= w.columns));
+      if (!same_place) return false;
+      if (parts_[q].store) {
+        s.in_gm[stored] = s.in_gm[parts_[q].src[0]] = false;
+        continue;
+      }
+      // The loaded tile must have been read before its place is written: at the store, or where the stored
+      // tile is made.
+      const StripTile& loaded = tiles_[parts_[q].dst];
+      if (loaded.last_read > static_cast<int>(p)) s.in_gm[parts_[q].dst] = false;
+      if (tiles_[stored].store == static_cast<int>(p) && tiles_[stored].load < 0 &&
+          (std::max<int>(loaded.last_read, static_cast<int>(q)) > tiles_[stored].first_write)) {
+        s.in_gm[stored] = false;
+      }
+    }
+  }
+  return true;
+}
+
+bool StripRun::is_flat(const State& s) const {
+  if (!may_be_flat_) return false;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    if (s.columns[p] != s.most_columns) return false;
+    if (parts_[p].vector) continue;
+    const Window& w = s.windows[p];
+    if (!w.plain() || (w.columns > 1 && w.column_stride() != 1) ||
+        (w.rows > 1 && w.row_stride() != w.columns))
+      return false;
+  }
+  for (const StripTile& t : tiles_) {
+    if (!t.local && s.rows > 1 && t.tile.spec().columns != s.most_columns) return false;
+  }
+  return true;
+}
+
+void StripRun::place_tiles(Core& core, State& s) const {
+  const int64_t strip =
+      ((s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes + 63) & -64;
+  for (size_t i = 0; i < tiles_.size(); ++i) {
+    const StripTile& t = tiles_[i];
+    const int64_t bytes = t.tile.element_bytes();
+    State::Place& place = s.places[i];
+    if (s.in_gm[i]) {
+      const Window& w = s.windows[t.load >= 0 ? t.load : t.store];
+      place = {w.base, w.row_stride() * bytes, w.row_stride() * bytes};
+    } else if (t.local) {
+      place = {core.strips + t.scratch * strip, 0, s.tile_columns[i] * bytes};
+    } else {
+      place = {t.tile.at(core), t.tile.row_stride() * bytes, t.tile.row_stride() * bytes};
+    }
+    if (s.flat && place.step != 0) place.step = bytes;
+    if (s.flat && s.in_gm[i]) place.step = bytes;
+  }
+}
+
+// Rows (flat: elements) [from, from + count) of the whole run.
+void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
+  const auto at = [&](int t) { return s.places[t].base + from * s.places[t].step; };
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const StripPart& part = parts_[p];
+    if (part.vector) {
+      const VectorAction& v = *part.vector;
+      VectorArgs args = v.constants;
+      args.rows = s.flat ? 1 : count;
+      args.columns = s.flat ? count : s.columns[p];
+      args.dst = at(part.dst);
+      args.dst_stride = s.places[part.dst].stride;
+      for (int i = 0; i < v.count; ++i) {
+        args.src[i] = v.sources[i].shape == Shape::kRow ? s.places[part.src[i]].base : at(part.src[i]);
+        args.src_stride[i] = s.places[part.src[i]].stride;
+      }
+      if (v.has_params) {
+        for (int i = 0; i < 3; ++i) args.param[i] = s.params[p][i];
+        args.param[0] += from * args.param[1];
+      }
+      v.function(args);
+      continue;
+    }
+    const int t = part.load ? part.dst : part.src[0];
+    const StripTile& tile = tiles_[t];
+    if (s.in_gm[t] && (tile.load >= 0 ? tile.load : tile.store) == static_cast<int>(p)) continue;
+    const Window& w = s.windows[p];
+    const int64_t bytes = tile.tile.element_bytes();
+    if (s.flat) {
+      std::byte* gm = w.base + from * bytes;
+      std::memcpy(part.load ? at(t) : gm, part.load ? gm : at(t), count * bytes);
+    } else if (part.load) {
+      copy_in(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.load->copy);
+    } else {
+      copy_out(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.store->copy);
+    }
+  }
+}
+
+}  // namespace ascend

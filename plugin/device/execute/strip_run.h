@@ -1,0 +1,60 @@
+// A run of vector instructions: what load found out about it, and its execution.
+#pragma once
+#include "plugin/device/execute/memory.h"
+#include "plugin/device/execute/vector_action.h"
+
+namespace ascend {
+
+// A tile (or one slot of it) as a run uses it; positions are indices of parts.
+struct StripTile {
+  TileAccess tile;
+  bool local = false;  // nobody outside of the run reads it: it needs no place in UB
+  int first_write = -1, last_write = -1, last_read = -1;
+  int load = -1, store = -1;  // the part that is its only writer, or the first that stores it
+  bool written_by_vector = false;
+  int scratch = 0;  // strip of scratch memory, for local tiles
+};
+
+struct StripPart {
+  const LoadAction* load = nullptr;  // one of the three
+  const StoreAction* store = nullptr;
+  const VectorAction* vector = nullptr;
+  int dst = -1;  // indices of tiles; of a store none
+  int src[3] = {-1, -1, -1};
+};
+
+class StripRun final : public Action {
+ public:
+  static constexpr int kMostParts = 48, kMostTiles = 48;
+
+  StripRun(Block actions, const Kernel& kernel);
+  void run(Core& core) const override;
+
+  // Whether tiles that keep their place in UB get in each other's way; if so, the first part that does, else
+  // -1.
+  int conflict() const { return conflict_; }
+  Block release() { return std::move(actions_); }
+
+ private:
+  struct State;
+  void find_tiles(const Kernel& kernel);
+  void assign_scratch();
+  void find_conflict();
+  int tile_index(const TileAccess& tile);
+
+  bool prepare(Core& core, State& state) const;
+  bool resolve_extents(Core& core, State& state) const;
+  bool memory_allows(State& state) const;
+  bool is_flat(const State& state) const;
+  void place_tiles(Core& core, State& state) const;
+  void run_strip(State& state, int64_t from, int64_t count) const;
+
+  Block actions_;
+  std::vector<StripPart> parts_;
+  std::vector<StripTile> tiles_;
+  int scratch_strips_ = 0;
+  bool may_be_flat_ = true;
+  int conflict_ = -1;
+};
+
+}  // namespace ascend

@@ -1,0 +1,128 @@
+#include "plugin/device/execute/strips.h"
+
+#include "plugin/device/execute/strip_run.h"
+#include "plugin/isa/uses.h"
+
+namespace ascend {
+namespace {
+
+// Whether rows are computed independently of each other.
+bool rows_independent(const VectorAction& v) {
+  const InstructionInfo& info = kInstructions[static_cast<int>(v.opcode)];
+  if (v.opcode == Opcode::ktci || v.opcode == Opcode::ktmov) return true;
+  if (info.group == "reduction") return info.name.starts_with("trow");
+  return info.group == "elementwise" || info.group == "broadcast";
+}
+
+// The valid rows an action works on, or nullptr if it cannot be part of a run.
+const Affine* rows_of(const Action& action) {
+  if (const auto* load = dynamic_cast<const LoadAction*>(&action)) return &load->tile.spec().valid_rows;
+  if (const auto* store = dynamic_cast<const StoreAction*>(&action)) {
+    return store->tile.spec().loc == Loc::kvec ? &store->tile.spec().valid_rows : nullptr;
+  }
+  const auto* vector = dynamic_cast<const VectorAction*>(&action);
+  return vector && rows_independent(*vector) ? &vector->rows.affine() : nullptr;
+}
+
+bool writes_memory_of(const Action& action, const TileAccess& tile) {
+  if (const auto* load = dynamic_cast<const LoadAction*>(&action))
+    return overlap(load->tile.spec(), tile.spec());
+  const auto* vector = dynamic_cast<const VectorAction*>(&action);
+  return vector && overlap(vector->dst.spec(), tile.spec());
+}
+
+bool uses_memory_of(const Action& action, const TileAccess& tile) {
+  if (writes_memory_of(action, tile)) return true;
+  if (const auto* store = dynamic_cast<const StoreAction*>(&action))
+    return overlap(store->tile.spec(), tile.spec());
+  const auto* vector = dynamic_cast<const VectorAction*>(&action);
+  for (int i = 0; vector && i < vector->count; ++i) {
+    if (overlap(vector->sources[i].tile.spec(), tile.spec())) return true;
+  }
+  return false;
+}
+
+class Merger {
+ public:
+  explicit Merger(const Kernel& kernel) : kernel_(kernel) {}
+
+  Block run(Block actions) {
+    for (ActionPtr& action : actions) add(std::move(action));
+    close();
+    return std::move(merged_);
+  }
+
+ private:
+  void add(ActionPtr action) {
+    const Affine* rows = rows_of(*action);
+    if (rows && !run_.empty() && !same(*rows, *rows_)) {
+      // A load of something else (a row of weights, say) may go first if the run so far has nothing to do
+      // with it.
+      if (goes_first(*action)) {
+        merged_.push_back(std::move(action));
+        return;
+      }
+      close();
+    }
+    if (!rows || reads_row_of_run(*action) || run_.size() >= StripRun::kMostParts) close();
+    if (!rows) {
+      merged_.push_back(std::move(action));
+      return;
+    }
+    if (run_.empty()) rows_ = rows;
+    run_.push_back(std::move(action));
+  }
+
+  bool goes_first(const Action& action) const {
+    const auto* load = dynamic_cast<const LoadAction*>(&action);
+    if (!load) return false;
+    for (const ActionPtr& earlier : run_) {
+      if (dynamic_cast<const StoreAction*>(earlier.get()) || uses_memory_of(*earlier, load->tile))
+        return false;
+    }
+    return true;
+  }
+
+  // A row that every row of the run reads must be complete before the run.
+  bool reads_row_of_run(const Action& action) const {
+    const auto* vector = dynamic_cast<const VectorAction*>(&action);
+    for (int i = 0; vector && i < vector->count; ++i) {
+      if (vector->sources[i].shape != VectorAction::Shape::kRow) continue;
+      for (const ActionPtr& earlier : run_) {
+        if (writes_memory_of(*earlier, vector->sources[i].tile)) return true;
+      }
+    }
+    return false;
+  }
+
+  void close() {
+    while (run_.size() > 1) {
+      auto strip = std::make_unique<StripRun>(std::move(run_), kernel_);
+      run_.clear();
+      const int conflict = strip->conflict();
+      if (conflict < 0) {
+        merged_.push_back(std::move(strip));
+        return;
+      }
+      // Cut before the part that is in the way of an earlier one, and try both pieces.
+      Block all = strip->release();
+      Block rest(std::make_move_iterator(all.begin() + conflict), std::make_move_iterator(all.end()));
+      all.resize(conflict);
+      run_ = std::move(all);
+      close();
+      run_ = std::move(rest);
+    }
+    for (ActionPtr& action : run_) merged_.push_back(std::move(action));
+    run_.clear();
+  }
+
+  const Kernel& kernel_;
+  Block merged_, run_;
+  const Affine* rows_ = nullptr;
+};
+
+}  // namespace
+
+Block merge_strips(Block actions, const Kernel& kernel) { return Merger(kernel).run(std::move(actions)); }
+
+}  // namespace ascend

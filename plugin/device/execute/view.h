@@ -1,0 +1,76 @@
+// A view of GM at run time: proven or checked to lie in its argument, its dimensions merged where memory
+// allows.
+#pragma once
+#include "plugin/device/execute/operands.h"
+
+namespace ascend {
+
+struct Dimension {
+  int64_t extent, stride;  // elements
+};
+
+// rows x columns elements; each side is a nest of up to five dimensions, outermost first, at least one.
+struct Window {
+  std::byte* base;
+  int64_t rows, columns;
+  int row_rank, column_rank;
+  Dimension row[5], column[5];
+
+  bool plain() const { return row_rank == 1 && column_rank == 1; }
+  int64_t row_stride() const { return row[0].stride; }        // of a plain window
+  int64_t column_stride() const { return column[0].stride; }  // of a plain window
+};
+
+class ViewAccess {
+ public:
+  ViewAccess(const ViewOperand& view, const Kernel& kernel, const Ranges& ranges, Site site);
+
+  Window resolve(const Core& core) const;
+  const Window* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base
+  int argument() const { return argument_; }
+  DType dtype() const { return dtype_; }
+  int64_t element_bytes() const { return bytes_; }
+  int64_t argument_size() const { return size_; }
+  int64_t offset(const Core& core) const { return evaluate(view_.offset, core); }
+  const ViewOperand& operand() const { return view_; }
+  const Site& site() const { return site_; }
+
+ private:
+  void check(int64_t offset, const int64_t* extents) const;
+  Window merge(const int64_t* extents) const;
+
+  ViewOperand view_;
+  int argument_;
+  int64_t size_, bytes_;
+  DType dtype_;
+  Site site_;
+  bool constant_shape_ = true, proven_ = true;
+  Window shape_{};  // merged, where the shape is constant
+};
+
+// Calls f(first row, first column, rows, columns, element offset, row stride, column stride) for the
+// rectangles a window consists of, clipped to rows [from, to).
+template <class F>
+void for_each_rectangle(const Window& w, int64_t from, int64_t to, F&& f) {
+  const Dimension inner_row = w.row[w.row_rank - 1], inner_column = w.column[w.column_rank - 1];
+  for (int64_t r = from; r < to;) {
+    const int64_t within = r % inner_row.extent;
+    const int64_t rows = std::min(inner_row.extent - within, to - r);
+    int64_t row_offset = within * inner_row.stride;
+    for (int64_t rest = r / inner_row.extent, d = w.row_rank - 2; d >= 0; --d) {
+      row_offset += rest % w.row[d].extent * w.row[d].stride;
+      rest /= w.row[d].extent;
+    }
+    for (int64_t c = 0; c < w.columns; c += inner_column.extent) {
+      int64_t offset = row_offset;
+      for (int64_t rest = c / inner_column.extent, d = w.column_rank - 2; d >= 0; --d) {
+        offset += rest % w.column[d].extent * w.column[d].stride;
+        rest /= w.column[d].extent;
+      }
+      f(r, c, rows, inner_column.extent, offset, inner_row.stride, inner_column.stride);
+    }
+    r += rows;
+  }
+}
+
+}  // namespace ascend

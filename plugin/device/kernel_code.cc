@@ -1,0 +1,63 @@
+#include "plugin/device/kernel_code.h"
+
+#include <algorithm>
+
+#include "plugin/device/execute/left_right.h"
+#include "plugin/device/pool.h"
+
+namespace ascend {
+namespace {
+
+// Handing blocks to another thread costs a few microseconds.
+constexpr double kWorthSharing = 15000;  // nanoseconds of work
+
+}  // namespace
+
+KernelCode::KernelCode(const Kernel& kernel, const Target& target)
+    : kernel_(kernel), blocks_(kernel.blocks()) {
+  Decoder decoder(kernel, target);
+  body_ = decoder.kernel();
+  parallel_ =
+      blocks_ > 1 && !decoder.serial() && decoder.work() * static_cast<double>(blocks_) > kWorthSharing;
+  const int64_t panel = decoder.cube().panel;
+  for (int64_t i = 0; i < static_cast<int64_t>(kernel.tiles.size()); ++i) {
+    const TileSpec& t = kernel.tiles[i];
+    if (t.loc != Loc::kleft && t.loc != Loc::kright) continue;
+    const int64_t stride = t.layout == Layout::kzn ? t.rows * panel : host_row_stride(t);
+    for (int64_t s = 0; s < t.slots; ++s) {
+      const int64_t offset = kCubeScale * (t.address + s * t.slot_stride);
+      operands_.push_back({t.loc, offset, {nullptr, stride, t.rows, t.columns}});
+    }
+  }
+}
+
+void KernelCode::run_block(Core& core, int64_t number) const {
+  for (int64_t i = static_cast<int64_t>(kernel_.grid.size()) - 1; i >= 0; --i) {
+    core.registers[i] = number % kernel_.grid[i];
+    number /= kernel_.grid[i];
+  }
+  std::fill(core.registers.begin() + kernel_.grid.size(), core.registers.begin() + kernel_.registers, 0);
+  core.operands.resize(std::max(core.operands.size(), operands_.size()));
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    core.operands[i] = operands_[i].operand;
+    core.operands[i].data = core.memory[static_cast<int>(operands_[i].loc)] + operands_[i].offset;
+  }
+  run(body_, core);
+}
+
+void KernelCode::launch(std::byte* const* arguments) const {
+  const auto block = [this, arguments](int64_t number) {
+    Core& core = Core::of_this_thread();
+    core.arguments = arguments;
+    core.select_subblock(0);
+    run_block(core, number);
+  };
+  if (parallel_) {
+    Pool::instance().run(
+        blocks_, [](const void* f, int64_t i) { (*static_cast<const decltype(block)*>(f))(i); }, &block);
+  } else {
+    for (int64_t i = 0; i < blocks_; ++i) block(i);
+  }
+}
+
+}  // namespace ascend

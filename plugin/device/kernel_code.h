@@ -1,0 +1,30 @@
+// A kernel ready to run: its instructions decoded once.
+#pragma once
+#include "plugin/device/execute/action.h"
+#include "plugin/isa/module.h"
+
+namespace ascend {
+
+class KernelCode {
+ public:
+  KernelCode(const Kernel& kernel, const Target& target);  // `kernel` must outlive the code; throws Error
+
+  // Runs every block with these arguments, on the pool where that pays.
+  void launch(std::byte* const* arguments) const;
+
+ private:
+  void run_block(Core& core, int64_t number) const;
+
+  const Kernel& kernel_;
+  Block body_;
+  int64_t blocks_;
+  bool parallel_;
+  struct OperandHome {  // where a left or right tile's slot is at the start of a block
+    Loc loc;
+    int64_t offset;
+    CubeOperand operand;
+  };
+  std::vector<OperandHome> operands_;
+};
+
+}  // namespace ascend

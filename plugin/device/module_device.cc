@@ -1,0 +1,109 @@
+#include "plugin/device/module_device.h"
+
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "plugin/device/pool.h"
+#include "plugin/device/program.h"
+#include "plugin/device/simd_variant.h"
+#include "plugin/error.h"
+#include "plugin/isa/message.h"
+
+namespace nb = nanobind;
+
+namespace ascend {
+namespace {
+
+// 64-byte aligned memory for one buffer.
+struct Memory {
+  explicit Memory(uint64_t size)
+      : bytes(static_cast<std::byte*>(std::aligned_alloc(64, size / 64 * 64 + 64))) {
+    if (!bytes)
+      throw Error(Code::kResourceExhausted, concat("[run_program] no memory for ", size, " bytes."));
+  }
+  ~Memory() { std::free(bytes); }
+  Memory(const Memory&) = delete;
+  std::byte* bytes;
+};
+
+std::span<const std::byte> span_of(const nb::bytes& b) {
+  return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
+}
+
+// A program with buffers of its own: parameters are written, results read, and runs cost nothing but the
+// program.
+class ProgramRunner {
+ public:
+  explicit ProgramRunner(const nb::bytes& bytes)
+      : program_(Program::load(span_of(bytes))), workspace_(program_->workspace_bytes()) {
+    for (const TensorSpec& t : program_->parameters()) parameters_.push_back(allocate(t.bytes));
+    for (size_t i = 0; i < program_->results().size(); ++i) {
+      const int alias = program_->result_alias()[i];
+      results_.push_back(alias >= 0 ? parameters_[alias] : allocate(program_->results()[i].bytes));
+    }
+  }
+
+  void write(size_t i, const nb::bytes& data) {
+    if (i >= parameters_.size() || data.size() != program_->parameters()[i].bytes) {
+      throw Error(Code::kInvalidArgument,
+                  concat("[run_program] parameter ", i, "; expected one of ", parameters_.size(),
+                         " and its size, got ", data.size(), " bytes."));
+    }
+    std::memcpy(parameters_[i], data.c_str(), data.size());
+  }
+  nb::bytes read(size_t i) const {
+    if (i >= results_.size())
+      throw Error(Code::kInvalidArgument, concat("[run_program] there is no result ", i, "."));
+    return nb::bytes(results_[i], program_->results()[i].bytes);
+  }
+  void run(int64_t times) {
+    nb::gil_scoped_release release;
+    for (int64_t i = 0; i < times; ++i) program_->execute(parameters_, results_, workspace_.bytes);
+  }
+  // Element type code and shape per result.
+  std::vector<std::vector<int64_t>> result_types() const {
+    std::vector<std::vector<int64_t>> types;
+    for (const TensorSpec& t : program_->results()) {
+      types.emplace_back(t.dims).insert(types.back().begin(), static_cast<int64_t>(t.dtype));
+    }
+    return types;
+  }
+
+ private:
+  std::byte* allocate(uint64_t size) { return memory_.emplace_back(std::make_unique<Memory>(size))->bytes; }
+
+  std::shared_ptr<const Program> program_;
+  Memory workspace_;
+  std::vector<std::unique_ptr<Memory>> memory_;
+  std::vector<std::byte*> parameters_, results_;
+};
+
+}  // namespace
+
+void bind_device(nb::module_& m) {
+  nb::class_<ProgramRunner>(m, "ProgramRunner")
+      .def(nb::init<const nb::bytes&>())
+      .def("write", &ProgramRunner::write)
+      .def("read", &ProgramRunner::read)
+      .def("run", &ProgramRunner::run, nb::arg("times") = 1)
+      .def_prop_ro("result_types", &ProgramRunner::result_types);
+  m.def(
+      "verify_program", [](const nb::bytes& bytes) { Program::load(span_of(bytes)); },
+      "Load a Program and throw it away; RuntimeError says what is wrong with it.");
+  m.def("simd_variants", [] {
+    std::vector<std::string> names;
+    for (std::string_view n : simd_variants()) names.emplace_back(n);
+    return names;
+  });
+  m.def("set_simd_variant", [](const std::string& name) {
+    if (!set_simd_variant(name))
+      throw Error(Code::kInvalidArgument, concat("[set_simd_variant] this CPU has no variant ", name, "."));
+  });
+  m.def("set_threads", [](int n) { Pool::instance().set_threads(n); });
+}
+
+}  // namespace ascend

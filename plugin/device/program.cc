@@ -1,0 +1,83 @@
+#include "plugin/device/program.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "plugin/device/stream.h"
+#include "plugin/error.h"
+
+namespace ascend {
+namespace {
+
+class LoadedProgram final : public Program {
+ public:
+  explicit LoadedProgram(std::span<const std::byte> bytes)
+      : bytes_(bytes.begin(), bytes.end()),
+        module_(read_verified(bytes_)),
+        constants_(copy_constants(module_)),
+        stream_(module_, constants_.get()) {}
+
+  const std::vector<TensorSpec>& parameters() const override { return module_.parameters; }
+  const std::vector<TensorSpec>& results() const override { return module_.results; }
+  const std::vector<int>& result_alias() const override { return module_.result_alias; }
+  uint64_t workspace_bytes() const override {
+    return static_cast<uint64_t>(module_.functions.front().frame_bytes);
+  }
+  std::span<const std::byte> bytes() const override { return bytes_; }
+
+  std::string_view metadata(std::string_view key) const override {
+    const auto found = module_.metadata.find(key);
+    return found == module_.metadata.end() ? std::string_view() : std::string_view(found->second);
+  }
+
+  void execute(std::span<std::byte* const> parameters, std::span<std::byte* const> results,
+               std::byte* workspace) const override {
+    // The entry's arguments in one table: parameters as its slots number them, then results.
+    const int64_t used = module_.functions.front().parameters;
+    constexpr size_t kFew = 256;
+    std::byte* few[kFew];
+    const size_t size = used + results.size();
+    std::unique_ptr<std::byte*[]> many(size > kFew ? new std::byte*[size] : nullptr);
+    std::byte** arguments = many ? many.get() : few;
+    std::copy_n(parameters.begin(), used, arguments);
+    std::copy(results.begin(), results.end(), arguments + used);
+    stream_.run(arguments, workspace);
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  using Memory = std::unique_ptr<std::byte[], Free>;
+
+  static Module read_verified(std::span<const std::byte> bytes) {
+    Module module = read_module(bytes);
+    for (const Kernel& k : module.kernels) verify_kernel(k, *module.target);
+    verify_stream(module);
+    return module;
+  }
+
+  // Aligned as device memory is; the bytes given to load need not be.
+  static Memory copy_constants(const Module& module) {
+    const size_t size = (module.constants.size() + 64) / 64 * 64;
+    Memory memory(static_cast<std::byte*>(std::aligned_alloc(64, size)));
+    if (!memory) throw Error(Code::kResourceExhausted, "[program] no memory for the constants.");
+    std::memcpy(memory.get(), module.constants.data(), module.constants.size());
+    return memory;
+  }
+
+  std::vector<std::byte> bytes_;
+  Module module_;
+  Memory constants_;
+  Stream stream_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Program> Program::load(std::span<const std::byte> bytes) {
+  return std::make_shared<LoadedProgram>(bytes);
+}
+
+}  // namespace ascend

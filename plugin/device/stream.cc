@@ -1,0 +1,117 @@
+#include "plugin/device/stream.h"
+
+#include <cstring>
+#include <memory>
+
+#include "plugin/device/aicpu/aicpu.h"
+
+namespace ascend {
+namespace {
+
+// A table of pointers on the stack; functions of very many slots get theirs from the heap.
+class Pointers {
+ public:
+  explicit Pointers(size_t size) {
+    if (size > kFew) many_.reset(new std::byte*[size]);
+  }
+  std::byte** data() { return many_ ? many_.get() : few_; }
+
+ private:
+  static constexpr size_t kFew = 512;
+  std::byte* few_[kFew];
+  std::unique_ptr<std::byte*[]> many_;
+};
+
+void verify_aicpu_commands(const Function& f, const Region& region) {
+  for (const Command& c : region) {
+    if (const auto* aicpu = std::get_if<AicpuCommand>(&c.value)) {
+      std::vector<int64_t> bytes;
+      for (int64_t s : aicpu->slots) bytes.push_back(f.slots[s].bytes);
+      verify_aicpu(aicpu->op, bytes, aicpu->ints);
+    } else if (const auto* loop = std::get_if<LoopCommand>(&c.value)) {
+      verify_aicpu_commands(f, loop->condition);
+      verify_aicpu_commands(f, loop->body);
+    } else if (const auto* branch = std::get_if<CaseCommand>(&c.value)) {
+      for (const Region& r : branch->branches) verify_aicpu_commands(f, r);
+    }
+  }
+}
+
+}  // namespace
+
+Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
+  kernels_.reserve(module.kernels.size());
+  for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
+  for (const Function& f : module.functions) verify_aicpu_commands(f, f.commands);
+}
+
+void Stream::call(const Function& function, std::byte* const* arguments, std::byte* frame) const {
+  Pointers table(function.slots.size());
+  std::byte** slots = table.data();
+  for (size_t i = 0; i < function.slots.size(); ++i) {
+    const Slot& s = function.slots[i];
+    switch (s.kind) {
+      case SlotKind::kParameter:
+        slots[i] = arguments[s.offset];
+        break;
+      case SlotKind::kResult:
+        slots[i] = arguments[function.parameters + s.offset];
+        break;
+      case SlotKind::kConstant:
+        slots[i] = constants_ + s.offset;
+        break;
+      case SlotKind::kFrame:
+        slots[i] = frame + s.offset;
+        break;
+    }
+  }
+  run(function.commands, slots);
+}
+
+void Stream::run(const Region& region, std::byte** slots) const {
+  for (const Command& command : region) {
+    std::visit([&](const auto& c) { execute(c, slots); }, command.value);
+  }
+}
+
+void Stream::execute(const LaunchCommand& c, std::byte** slots) const {
+  std::byte* few[16];
+  std::unique_ptr<std::byte*[]> many(c.slots.size() > 16 ? new std::byte*[c.slots.size()] : nullptr);
+  std::byte** arguments = many ? many.get() : few;
+  for (size_t i = 0; i < c.slots.size(); ++i) arguments[i] = slots[c.slots[i]];
+  kernels_[c.kernel].launch(arguments);
+}
+
+void Stream::execute(const AicpuCommand& c, std::byte** slots) const {
+  Pointers arguments(c.slots.size());
+  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
+  run_aicpu(c.op, {arguments.data(), c.slots.size()}, c.ints);
+}
+
+void Stream::execute(const CopyCommand& c, std::byte** slots) const {
+  if (slots[c.destination] != slots[c.source]) std::memmove(slots[c.destination], slots[c.source], c.bytes);
+}
+
+void Stream::execute(const LoopCommand& c, std::byte** slots) const {
+  for (;;) {
+    run(c.condition, slots);
+    if (slots[c.predicate][0] == std::byte{0}) return;
+    run(c.body, slots);
+    for (const auto& [a, b] : c.swaps) std::swap(slots[a], slots[b]);
+  }
+}
+
+void Stream::execute(const CaseCommand& c, std::byte** slots) const {
+  int32_t index;
+  std::memcpy(&index, slots[c.index], sizeof index);
+  const int64_t last = static_cast<int64_t>(c.branches.size()) - 1;
+  run(c.branches[index < 0 || index > last ? last : index], slots);
+}
+
+void Stream::execute(const CallCommand& c, std::byte** slots) const {
+  Pointers arguments(c.slots.size());
+  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
+  call(module_.functions[c.function], arguments.data(), arguments.data()[c.slots.size() - 1]);
+}
+
+}  // namespace ascend

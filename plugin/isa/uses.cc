@@ -1,0 +1,55 @@
+#include "plugin/isa/uses.h"
+
+namespace ascend {
+namespace {
+
+struct Collector {
+  const InstructionInfo& info;
+  std::vector<TileUse>& tiles;
+  int64_t reg = -1;
+  size_t next = 0;
+
+  [[gnu::noinline]] void take(const TileOperand& t) { tiles.push_back({&t, info.operands[next].access}); }
+  void take(const Affine&) {}
+  void take(const ViewOperand&) {}
+  void take(const Immediate&) {}
+  void take(const std::vector<int64_t>&) {}
+  void take(int64_t value) {
+    if (info.operands[next].kind == OperandKind::kregister) reg = value;
+  }
+  template <class... Operands>
+  void operator()(const Operands&... operands) {
+    ((take(operands), ++next), ...);
+  }
+};
+
+}  // namespace
+
+std::vector<TileUse> tile_uses(const Instruction& instruction) {
+  std::vector<TileUse> tiles;
+  Collector collector{instruction.info(), tiles};
+  visit(instruction, [&](const auto& i) { i.visit(collector); });
+  return tiles;
+}
+
+int64_t written_register(const Instruction& instruction) {
+  std::vector<TileUse> tiles;
+  Collector collector{instruction.info(), tiles};
+  visit(instruction, [&](const auto& i) { i.visit(collector); });
+  return collector.reg;
+}
+
+bool overlap(const TileSpec& a, const TileSpec& b) {
+  const auto end = [](const TileSpec& t) { return t.address + (t.slots - 1) * t.slot_stride + t.bytes(); };
+  return a.loc == b.loc && a.address < end(b) && b.address < end(a);
+}
+
+bool same(const Affine& a, const Affine& b) {
+  if (a.constant != b.constant || a.terms.size() != b.terms.size()) return false;
+  for (size_t i = 0; i < a.terms.size(); ++i) {
+    if (a.terms[i].reg != b.terms[i].reg || a.terms[i].coefficient != b.terms[i].coefficient) return false;
+  }
+  return true;
+}
+
+}  // namespace ascend

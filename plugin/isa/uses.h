@@ -1,0 +1,24 @@
+// What an instruction touches: its tiles with the access its declaration states, and the register it writes.
+#pragma once
+#include <vector>
+
+#include "plugin/isa/module.h"
+
+namespace ascend {
+
+struct TileUse {
+  const TileOperand* tile;
+  int access;  // 1 read, 2 write, 3 update
+  bool reads() const { return access & 1; }
+  bool writes() const { return access & 2; }
+};
+
+std::vector<TileUse> tile_uses(const Instruction& instruction);
+int64_t written_register(const Instruction& instruction);  // or -1
+
+// Whether two tiles share memory, in any of their slots.
+bool overlap(const TileSpec& a, const TileSpec& b);
+
+bool same(const Affine& a, const Affine& b);
+
+}  // namespace ascend

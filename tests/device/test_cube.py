@@ -1,0 +1,196 @@
+"""The cube unit and the moves around it on the executor against the reference."""
+
+import itertools
+
+import numpy as np
+import pytest
+from executor import check, plugin, random_array
+
+from jax_ascend.compiler.ir.kernel import KernelBuilder
+from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.model import Layout, Loc
+
+PAIRS = [(DType.f32, DType.f32), (DType.bf16, DType.f32), (DType.f16, DType.f32), (DType.i8, DType.i32),
+         (DType.u8, DType.i32), (DType.i32, DType.i32), (DType.f64, DType.f64)]  # fmt: skip
+SIZES = [(1, 1, 1), (5, 3, 7), (16, 16, 16), (33, 20, 47), (64, 48, 80), (13, 64, 96)]
+
+
+def up(n, multiple=32):
+    return -(-n // multiple) * multiple
+
+
+def matmul_kernel(dtype, acc, m, k, n, transposed=(False, False), bias=False, result=None, relu=False, steps=1, sums=False):
+    """One block: load both operands, extract `steps` pieces of K, multiply, store."""
+    result = result or acc
+    b = KernelBuilder("matmul", "aic", (1,))
+    x, y = b.argument(dtype, m * k), b.argument(dtype, k * n)
+    z = b.argument(acc, n) if bias else None
+    out = b.argument(result, m * n, True)
+    step = up(-(-k // steps))
+    a1 = b.tile(Loc.mat, dtype, up(m), step * steps, (m, k), Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, step * steps, up(n), (k, n), Layout.zn, address=128 * 1024)
+    c0 = b.tile(Loc.acc, acc, up(m), up(n), (m, n), Layout.nz, address=0)
+    b.tload(a1, b.view(x, 0, (m, k), (1, m) if transposed[0] else (k, 1)))
+    b.tload(b1, b.view(y, 0, (k, n), (1, k) if transposed[1] else (n, 1)))
+    if bias:
+        z1 = b.tile(Loc.mat, acc, 1, up(n), (1, n), address=300 * 1024)
+        z0 = b.tile(Loc.bias, acc, 1, up(n), (1, n), address=0)
+        b.tload(z1, b.view(z, 0, (1, n), (0, 1)))
+        b.tmov(z0, z1)
+    for i in range(steps):
+        valid = min(step, k - i * step)
+        a0 = b.tile(Loc.left, dtype, up(m), step, (m, valid), Layout.nz, address=0)
+        b0 = b.tile(Loc.right, dtype, step, up(n), (valid, n), Layout.zn, address=0)
+        b.textract(a0, a1, 0, i * step)
+        b.textract(b0, b1, i * step, 0)
+        if bias and i == 0:
+            b.tmatmul_bias(c0, a0, b0, z0)
+        else:
+            b.tmatmul(c0, a0, b0, 1 if i else 0)
+    b.tstore(b.view(out, 0, (m, n), (n, 1)), c0, "add" if sums else "none", "relu" if relu else "none")
+    return b.kernel
+
+
+def arguments(kernel, seed=0):
+    rng = np.random.default_rng(seed)
+    return [random_array(rng, a.dtype, a.size) for a in kernel.arguments]
+
+
+@pytest.fixture(params=plugin.simd_variants())
+def variant(request):
+    """Each SIMD variant this CPU can run."""
+    plugin.set_simd_variant(request.param)
+    yield request.param
+    plugin.set_simd_variant(plugin.simd_variants()[0])
+
+
+@pytest.mark.parametrize("dtype,acc", PAIRS, ids=lambda t: str(t))
+@pytest.mark.parametrize("m,k,n", SIZES)
+def test_matmul(variant, dtype, acc, m, k, n):
+    for transposed in itertools.product((False, True), repeat=2):
+        kernel = matmul_kernel(dtype, acc, m, k, n, transposed)
+        check(kernel, arguments(kernel), 0.0 if acc is DType.i32 else 1e-5)
+
+
+@pytest.mark.parametrize("result", [DType.f32, DType.bf16, DType.f16], ids=str)
+@pytest.mark.parametrize("bias,relu,sums", list(itertools.product((False, True), repeat=3)))
+def test_store_of_accumulator(result, bias, relu, sums):
+    kernel = matmul_kernel(DType.f32, DType.f32, 37, 50, 29, bias=bias, result=result, relu=relu, sums=sums)
+    check(kernel, arguments(kernel), 1e-5 if result is DType.f32 else 1e-2)
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+def test_steps_of_k(variant, dtype):
+    for m, k, n in ((30, 100, 40), (64, 128, 64)):
+        kernel = matmul_kernel(dtype, DType.f32, m, k, n, bias=True, steps=2)
+        check(kernel, arguments(kernel), 1e-5)
+
+
+def test_multi_dimensional_operands():
+    """Both operands from views of rank four and five whose rows and columns are nests of dimensions."""
+    b = KernelBuilder("matmul", "aic", (1,))
+    m, k, n = 2 * 3 * 4, 5 * 6, 2 * 9
+    x, y, out = b.argument(DType.f32, 2000), b.argument(DType.f32, 2000), b.argument(DType.f32, m * n, True)
+    a1 = b.tile(Loc.mat, DType.f32, 32, 32, (m, k), Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, DType.f32, 32, 32, (k, n), Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, DType.f32, 32, 32, (m, k), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, DType.f32, 32, 32, (k, n), Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, (m, n), Layout.nz, address=0)
+    b.tload(a1, b.view(x, 3, (2, 3, 4, 5, 6), (500, 6, 100, 20, 1), 3))
+    b.tload(b1, b.view(y, 1, (5, 6, 2, 9), (3, 20, 200, 1), 2))
+    b.textract(a0, a1, 0, 0)
+    b.textract(b0, b1, 0, 0)
+    b.tmatmul(c0, a0, b0)
+    b.tstore(b.view(out, 0, (2, 12, 18), (12, 1, 24), 2), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5)
+
+
+@pytest.mark.parametrize("row,column", [(0, 0), (8, 16), (3, 5), (16, 40)])
+def test_extract_anywhere(variant, row, column):
+    b = KernelBuilder("extract", "aic", (1,))
+    x, y, out = b.argument(DType.f32, 64 * 96), b.argument(DType.f32, 64 * 96), b.argument(DType.f32, 32 * 32, True)
+    a1 = b.tile(Loc.mat, DType.f32, 64, 96, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, DType.f32, 64, 96, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, DType.f32, 32, 32, (32, 32), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, DType.f32, 32, 32, (32, 32), Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    b.tload(a1, b.view(x, 0, (64, 96), (96, 1)))
+    b.tload(b1, b.view(y, 0, (64, 96), (96, 1)))
+    b.textract(a0, a1, row, column)
+    b.textract(b0, b1, row, column)
+    b.tmatmul(c0, a0, b0)
+    b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5)
+
+
+def test_extract_survives_reload():
+    """L1 may be loaded again before the cube unit reads what was extracted from it."""
+    b = KernelBuilder("reload", "aic", (1,))
+    x, out = b.argument(DType.f32, 2 * 32 * 32), b.argument(DType.f32, 32 * 32, True)
+    a1 = b.tile(Loc.mat, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, DType.f32, 32, 32, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    b0 = b.tile(Loc.right, DType.f32, 32, 32, layout=Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    for i in range(2):
+        b.tload(a1, b.view(x, 1024 * i, (32, 32), (32, 1)))
+        b.tload(b1, b.view(x, 1024 * i, (32, 32), (32, 1)))
+        if i == 0:
+            b.textract(a0, a1, 0, 0)
+            b.textract(b0, b1, 0, 0)
+    b.tmatmul(c0, a0, b0)
+    b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 20])
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("window", [(3, 3, 1, 1, 1, 1, 1, 1, 5, 6), (2, 3, 2, 1, 1, 2, 1, 1, 3, 5), (3, 2, 1, 1, 1, 1, 2, 2, 8, 9)])
+def test_img2col(variant, window, dtype, channels):
+    images, h, w, n = 2, 5, 6, 24
+    kh, kw, oh, ow = window[0], window[1], window[8], window[9]
+    m, k = images * oh * ow, kh * kw * channels
+    b = KernelBuilder("conv", "aic", (1,))
+    x, y = b.argument(dtype, images * h * w * channels), b.argument(dtype, 4096 * 32)
+    out = b.argument(DType.f32, m * n, True)
+    f1 = b.tile(Loc.mat, dtype, up(images * h * w), up(channels), (images * h * w, channels), Layout.fmap, address=0)
+    b1 = b.tile(Loc.mat, dtype, up(k), 32, (k, n), Layout.zn, address=128 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 64, (32, 64), Layout.nz, address=0)
+    b.tload(f1, b.view(x, 0, (images, h, w, channels), (h * w * channels, w * channels, channels, 1), 3))
+    b.tload(b1, b.view(y, 0, (k, n), (n, 1)))
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, (32, n), Layout.nz, address=0)
+    for row in range(0, m, 32):
+        rows = min(32, m - row)
+        for column in range(0, k, 64):
+            columns = min(64, k - column)
+            a0 = b.tile(Loc.left, dtype, 32, 64, (rows, columns), Layout.nz, address=0)
+            b0 = b.tile(Loc.right, dtype, 64, 32, (columns, n), Layout.zn, address=0)
+            c0 = b.tile(Loc.acc, DType.f32, 32, 32, (rows, n), Layout.nz, address=0)
+            b.timg2col(a0, f1, row, column, 1, 1, (images, h, w, channels), window)
+            b.textract(b0, b1, column, 0)
+            b.tmatmul(c0, a0, b0, 1 if column else 0)
+        b.tstore(b.view(out, row * n, (rows, n), (n, 1)), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5)
+
+
+def test_img2col_as_right_operand(variant):
+    """The gradient of a kernel contracts output positions."""
+    images, h, w, channels, oh, ow, m = 1, 6, 6, 20, 6, 6, 32
+    window = (3, 3, 1, 1, 1, 1, 1, 1, oh, ow)
+    k, n = images * oh * ow, 9 * channels
+    b = KernelBuilder("conv", "aic", (1,))
+    x, y, out = b.argument(DType.f32, h * w * channels), b.argument(DType.f32, k * m), b.argument(DType.f32, m * n, True)
+    f1 = b.tile(Loc.mat, DType.f32, up(h * w), up(channels), (h * w, channels), Layout.fmap, address=0)
+    a1 = b.tile(Loc.mat, DType.f32, m, up(k), (m, k), Layout.nz, address=128 * 1024)
+    a0 = b.tile(Loc.left, DType.f32, m, up(k), (m, k), Layout.nz, address=0)
+    b.tload(f1, b.view(x, 0, (h * w, channels), (channels, 1)))
+    b.tload(a1, b.view(y, 0, (m, k), (1, m)))
+    b.textract(a0, a1, 0, 0)
+    for column in range(0, n, 64):
+        columns = min(64, n - column)
+        b0 = b.tile(Loc.right, DType.f32, up(k), 64, (k, columns), Layout.zn, address=0)
+        c0 = b.tile(Loc.acc, DType.f32, m, 64, (m, columns), Layout.nz, address=0)
+        b.timg2col(b0, f1, 0, column, 1, 1, (images, h, w, channels), window)
+        b.tmatmul(c0, a0, b0)
+        b.tstore(b.view(out, column, (m, columns), (n, 1)), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5)
