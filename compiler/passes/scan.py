@@ -1,29 +1,27 @@
 """Cumulative combinations along a dimension, in elementwise ops.
 
-A short dimension doubles the distance at each step (Hillis and Steele, 1986): y[i] = y[i-1] y[i], then y[i-2] y[i],
-then y[i-4] y[i], ... A long one is cut into about sqrt(n) blocks that are scanned together; the scan of the blocks'
-totals is then combined with each block.
+Up to 64 elements take two steps: each element with the 7 before it, then each of those with the 7 that lie 8, 16, ...
+before it. A longer dimension is cut into blocks of 64 that are scanned together; the scan of the blocks' totals is then
+combined with each block.
 """
 
 from __future__ import annotations
-
-from math import isqrt
 
 from ..ir.builder import Builder
 from ..ir.graph import TensorType, Value
 from ..ir.identities import identity_element
 
-_SHORT = 64
+_RADIX = 8
+_BLOCK = _RADIX * _RADIX
 
 
 def scan(b: Builder, kind: str, x: Value, d: int, backwards: bool = False) -> Value:
     """Return y of x's type with y[i] = x[0] kind ... kind x[i] along dimension d, or from the end backwards."""
     n = x.shape[d]
-    if n <= _SHORT:
-        return _doubling(b, kind, x, d, backwards)
-    block = 1 << (isqrt(n - 1)).bit_length()
-    blocks = -(-n // block)
     neutral = b.constant(identity_element(kind, x.dtype), TensorType((), x.dtype))
+    if n <= _BLOCK:
+        return _windows(b, kind, x, neutral, d, backwards)
+    block, blocks = _BLOCK, -(-n // _BLOCK)
     fill = [blocks * block - n if i == d else 0 for i in range(x.type.rank)]
     none = [0] * x.type.rank
     padded = b.pad(x, neutral, fill if backwards else none, none if backwards else fill)
@@ -47,14 +45,21 @@ def _shift(b: Builder, x: Value, neutral: Value, d: int, backwards: bool) -> Val
     return b.pad(b.slice_dim(x, d, 0, x.shape[d] - 1), neutral, one, none)
 
 
-def _doubling(b: Builder, kind: str, x: Value, d: int, backwards: bool) -> Value:
-    n, distance = x.shape[d], 1
-    while distance < n:
-        near, far = b.slice_dim(x, d, distance, n), b.slice_dim(x, d, 0, n - distance)
-        both = b.binary(kind, far, near)
-        if backwards:
-            x = b.concatenate([both, b.slice_dim(x, d, n - distance, n)], d)
-        else:
-            x = b.concatenate([b.slice_dim(x, d, 0, distance), both], d)
-        distance *= 2
+def _windows(b: Builder, kind: str, x: Value, neutral: Value, d: int, backwards: bool) -> Value:
+    """Scan at most _RADIX squared elements: combine windows of _RADIX neighbours, then those at distance _RADIX."""
+    n = x.shape[d]
+    steps = [(min(n, _RADIX), 1)]
+    if n > _RADIX:
+        steps.append((-(-n // _RADIX), _RADIX))
+    reach = sum((count - 1) * distance for count, distance in steps)
+    amount = [reach if i == d else 0 for i in range(x.type.rank)]
+    none = [0] * x.type.rank
+    x = b.pad(x, neutral, none if backwards else amount, amount if backwards else none)
+    for count, distance in steps:
+        length = x.shape[d] - (count - 1) * distance
+        parts = [b.slice_dim(x, d, k * distance, k * distance + length) for k in range(count)]
+        while len(parts) > 1:
+            pairs = [b.binary(kind, *parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
+            parts = pairs + parts[len(parts) & ~1 :]
+        x = parts[0]
     return x
