@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "plugin/device/cycles/module_cycles.h"
+#include "plugin/device/execute/module_vector.h"
 #include "plugin/device/module_device.h"
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
@@ -31,5 +32,6 @@ NB_MODULE(_plugin, m) {
       },
       "Returns {slot: (size of its argument struct here, size the last caller passed or 0)}.");
   ascend::bind_cycles(m);
+  ascend::bind_vector(m);
   ascend::bind_device(m);
 }

@@ -96,8 +96,6 @@ struct Immediate {
 };
 """
 _TABLE_STRUCTS = """\
-#ifndef SIMD_VARIANT  // code for other CPUs must not take part in the initialisation of these tables
-
 struct OperandInfo {
   std::string_view name;
   OperandKind kind;
@@ -128,7 +126,8 @@ def generate() -> str:
     labels = [(f"DType::k{d.name}", d) for d in DType]
     parts = [
         "// Generated from compiler/isa by generate_cpp.py; do not edit.\n#pragma once",
-        "#include <cstdint>\n#include <string>\n#include <string_view>\n#include <vector>\n\nnamespace ascend {\n",
+        "#include <cstdint>\n#ifndef SIMD_VARIANT\n#include <string>\n#include <string_view>\n#include <vector>\n#endif\n",
+        "namespace ascend {\n",
         f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
         _enum("DType", [("Invalid", 0), *((d.name, d.code) for d in DType)], "uint8_t"),
         _dtype_function(
@@ -157,6 +156,8 @@ def generate() -> str:
         _enum("AicpuOp", [a.name for a in AICPU]),
         f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
         _names("kAicpuNames", [a.name for a in AICPU]),
+        # SIMD code sees the enums alone: its initialisation of the tables would need the CPU of its variant.
+        "#ifndef SIMD_VARIANT\n",
         _STRUCTS,
         "namespace isa {\n",
         *map(_struct, all_specs),

@@ -10,7 +10,26 @@ SIGNED = [np.int8, np.int16, np.int32, np.int64]
 UNSIGNED = [np.uint8, np.uint16, np.uint32, np.uint64]
 INTS = SIGNED + UNSIGNED
 SHAPES = [(1, 1), (1, 7), (1, 8), (3, 15), (2, 33), (5, 100), (1, 1000), (40, 3), (9, 1), (2, 257)]
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 3e38, 65504.0, 1e-5, 8388607.5]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1e-40,
+    -1e-40,
+    3e38,
+    65504.0,
+    1e-5,
+    8388607.5,
+]
 
 
 def is_float(dtype):
@@ -52,7 +71,9 @@ def expect(got, want, **context):
     else:
         same = got == want
     bad = np.argwhere(~same)
-    assert not len(bad), f"{context}: at {bad[0]} got {got[tuple(bad[0])]!r}, expected {want[tuple(bad[0])]!r}; {len(bad)} differ"
+    assert not len(bad), (
+        f"{context}: at {bad[0]} got {got[tuple(bad[0])]!r}, expected {want[tuple(bad[0])]!r}; {len(bad)} differ"
+    )
 
 
 def divide(a, b):
@@ -64,14 +85,30 @@ def divide(a, b):
 
 
 def _truncated(a, b):
-    q = np.array([abs(int(x)) // abs(int(y)) * (1 if (int(x) < 0) == (int(y) < 0) else -1) for x, y in zip(a.flat, b.flat, strict=True)], object)
+    q = np.array(
+        [
+            abs(int(x)) // abs(int(y)) * (1 if (int(x) < 0) == (int(y) < 0) else -1)
+            for x, y in zip(a.flat, b.flat, strict=True)
+        ],
+        object,
+    )
     return np.array([int(v) & 0xFFFFFFFFFFFFFFFF for v in q], np.uint64).reshape(a.shape).astype(a.dtype)
 
 
 def remainder(a, b):
     if np.dtype(a.dtype).kind not in "iu":
         return np.fmod(a, b)
-    return np.array([int(x) if y == 0 else int(np.sign(int(x))) * (abs(int(x)) % abs(int(y))) for x, y in zip(a.flat, b.flat, strict=True)], object).reshape(a.shape).astype(a.dtype)
+    return (
+        np.array(
+            [
+                int(x) if y == 0 else int(np.sign(int(x))) * (abs(int(x)) % abs(int(y)))
+                for x, y in zip(a.flat, b.flat, strict=True)
+            ],
+            object,
+        )
+        .reshape(a.shape)
+        .astype(a.dtype)
+    )
 
 
 def maximum(a, b):
@@ -99,7 +136,9 @@ def test_binary(variant, dtype, name):
             full = np.full_like(a, s)
             scalar = BINARY[name](a.astype(wide(dtype)), full.astype(wide(dtype))).astype(dtype)
             reverse = BINARY[name](full.astype(wide(dtype)), a.astype(wide(dtype))).astype(dtype)
-            column = BINARY[name](a.astype(wide(dtype)), np.broadcast_to(b[:, :1], shape).astype(wide(dtype))).astype(dtype)
+            column = BINARY[name](a.astype(wide(dtype)), np.broadcast_to(b[:, :1], shape).astype(wide(dtype))).astype(
+                dtype
+            )
             row = BINARY[name](a.astype(wide(dtype)), np.broadcast_to(b[:1], shape).astype(wide(dtype))).astype(dtype)
         for padding in (0, 5):
             context = {"name": name, "dtype": dtype, "shape": shape, "padding": padding}
@@ -127,7 +166,13 @@ def sign(x):
 
 
 def half_away(x):
-    return np.where(np.abs(x) < 2.0**23 if x.dtype == np.float32 else np.abs(x) < 2.0**52, np.copysign(np.floor(np.abs(x) + 0.5 - (np.abs(x) == np.nextafter(x.dtype.type(0.5), x.dtype.type(0))) * 0.5), x), x)
+    return np.where(
+        np.abs(x) < 2.0**23 if x.dtype == np.float32 else np.abs(x) < 2.0**52,
+        np.copysign(
+            np.floor(np.abs(x) + 0.5 - (np.abs(x) == np.nextafter(x.dtype.type(0.5), x.dtype.type(0))) * 0.5), x
+        ),
+        x,
+    )
 
 
 UNARY = {
@@ -148,7 +193,13 @@ def test_unary(variant, dtype, name):
         with np.errstate(all="ignore"):
             want = UNARY[name](a.astype(wide(dtype))).astype(dtype)
         for padding in (0, 5):
-            expect(run(name, [a], shape, dtype, padding=padding, variant=variant), want, name=name, dtype=dtype, shape=shape)
+            expect(
+                run(name, [a], shape, dtype, padding=padding, variant=variant),
+                want,
+                name=name,
+                dtype=dtype,
+                shape=shape,
+            )
 
 
 def shift(function):
@@ -189,7 +240,9 @@ def test_bits(variant, dtype, name):
     for seed, shape in enumerate(SHAPES):
         a, b = values(dtype, shape, seed), values(dtype, shape, seed + 100)
         if "sh" in name:
-            b = np.where(np.random.default_rng(seed).random(shape) < 0.8, b & np.array(8 * a.dtype.itemsize - 1).astype(dtype), b)
+            b = np.where(
+                np.random.default_rng(seed).random(shape) < 0.8, b & np.array(8 * a.dtype.itemsize - 1).astype(dtype), b
+            )
         want = BITS[name](a, b)
         scalar = BITS[name](a, np.full_like(a, b[0, 0]))
         for padding in (0, 5):
@@ -221,7 +274,14 @@ def test_bool_arithmetic(variant):
             expect(run(name, [a], shape, np.bool_, variant=variant), want, name=name)
 
 
-COMPARE = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}
+COMPARE = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 
 
 @pytest.mark.parametrize("variant,dtype", [*CASES, *((v, np.bool_) for v in VARIANTS)])
@@ -232,8 +292,15 @@ def test_compare(variant, dtype, mode):
         b = np.where(np.random.default_rng(seed).random(shape) < 0.3, a, b)
         for padding in (0, 5):
             common = {"mode": mode, "padding": padding, "variant": variant}
-            expect(run("tcmp", [a, b], shape, np.bool_, **common), COMPARE[mode](a, b), mode=mode, dtype=dtype, shape=shape)
-            expect(run("tcmps", [a], shape, np.bool_, scalar=b[0, 0], **common), COMPARE[mode](a, b[0, 0]), mode=mode, dtype=dtype)
+            expect(
+                run("tcmp", [a, b], shape, np.bool_, **common), COMPARE[mode](a, b), mode=mode, dtype=dtype, shape=shape
+            )
+            expect(
+                run("tcmps", [a], shape, np.bool_, scalar=b[0, 0], **common),
+                COMPARE[mode](a, b[0, 0]),
+                mode=mode,
+                dtype=dtype,
+            )
     finite = np.isfinite(a.astype(np.float64)) if is_float(dtype) else np.ones(shape, bool)
     expect(run("tisfinite", [a], shape, np.bool_, variant=variant), finite, dtype=dtype)
 

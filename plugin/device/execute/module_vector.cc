@@ -5,7 +5,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "plugin/device/execute/vector.h"
+#include "plugin/device/execute/convert_small.h"
+#include "plugin/device/execute/vector_variants.h"
 #include "plugin/error.h"
 
 namespace nb = nanobind;
@@ -23,7 +24,7 @@ Opcode opcode_of(const std::string& name) {
 
 VectorFn find_in(const std::string& variant, const VectorKey& key) {
   for (const VectorVariant& v : vector_variants())
-    if (v.name == variant) return v.find(key);
+    if (v.name == variant) return v.find(key) != nullptr ? v.find(key) : find_small_conversion(key);
   throw Error(Code::kInvalidArgument, "[run_vector] this CPU has no SIMD variant " + variant);
 }
 

@@ -1,9 +1,8 @@
 // Chooses the SIMD variant for this CPU, once, and finds instruction bodies in it.
 #include "plugin/device/execute/vector.h"
 
-#include <string_view>
-#include <vector>
-
+#include "plugin/device/execute/convert_small.h"
+#include "plugin/device/execute/vector_variants.h"
 #include "plugin/device/simd_variant.h"
 
 namespace ascend {
@@ -37,8 +36,9 @@ const std::vector<VectorVariant>& vector_variants() {
 
 VectorFn find_vector(const VectorKey& key) {
   for (const VectorVariant& v : vector_variants())
-    if (v.name == simd_variant_name()) return v.find(key);
-  return nullptr;
+    if (v.name == simd_variant_name())
+      if (VectorFn f = v.find(key)) return f;
+  return find_small_conversion(key);
 }
 
 bool is_elementwise(Opcode opcode) {

@@ -6,8 +6,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
-#include <vector>
 
 #include "isa.gen.h"
 
@@ -36,13 +34,6 @@ struct VectorKey {
 
 // The function for this instruction on this CPU, or nullptr if the combination does not exist (a load error).
 VectorFn find_vector(const VectorKey& key);
-
-// The variants this CPU can run, best first (tests run them all).
-struct VectorVariant {
-  std::string_view name;
-  VectorFn (*find)(const VectorKey& key);
-};
-const std::vector<VectorVariant>& vector_variants();
 
 // Whether rows are independent and so are columns: such an instruction may run on any sub-rectangle of its
 // tile (elementwise ones, with row- and column-broadcast operands advanced by the caller).

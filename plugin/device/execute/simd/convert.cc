@@ -1,4 +1,4 @@
-// tcvt between any two element types.
+// tcvt between native element types; those below a byte and f8 are in convert_small.cc.
 //
 // A conversion is one to three row bodies through a hub: f32 for floats and short integers, f64 for f64, i32
 // or i64 between integers. Where the hub is wider than the result but narrower than the source (f64, i32, i64
@@ -7,25 +7,24 @@
 #include "plugin/device/execute/simd/families.h"
 #include "plugin/device/execute/simd/forms.h"
 #include "plugin/device/execute/simd/reduction.h"
-#include "plugin/device/execute/simd/small_floats.h"
 
 namespace ascend::SIMD_VARIANT {
 namespace {
 
-struct Identity : Light {
+struct Identity : Heavy {
   template <class C>
   static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
     return x;
   }
 };
-struct NotZero : Light {
+struct NotZero : Heavy {
   template <class C>
   static ASCEND_INLINE auto apply(Vec<C> x) {
     return x != 0;
   }
 };
 template <RoundMode kMode>
-struct Integral : Light {
+struct Integral : Heavy {
   template <class C>
   static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
     if constexpr (kMode == RoundMode::kfloor) return down<C>(x);
@@ -47,25 +46,9 @@ template <class S>
 void is_nonzero(const Row& r) {
   map_row<NotZero, Compute<S>, mask>(r.dst, r.n, Stream<Compute<S>, S>(r.src[0]));
 }
-template <class S>
-void decode(const Row& r) {
-  auto* dst = reinterpret_cast<float*>(r.dst);
-  for (int64_t i = 0; i < r.n; ++i) dst[i] = kDecoded<S>.values[static_cast<uint8_t>(r.src[0][i])];
-}
-template <class R>
-void encode(const Row& r) {
-  auto* src = reinterpret_cast<const float*>(r.src[0]);
-  for (int64_t i = 0; i < r.n; ++i) r.dst[i] = std::byte{R::encode(src[i])};
-}
-template <class R>
-void wrap_small(const Row& r) {  // from i32
-  auto* src = reinterpret_cast<const int32_t*>(r.src[0]);
-  for (int64_t i = 0; i < r.n; ++i) r.dst[i] = static_cast<std::byte>(src[i] & R::kMask);
-}
-
 // f32 to an integer of at most 32 bits: truncated, saturated, NaN to 0.
 template <class R>
-struct Saturate : Light {
+struct Saturate : Heavy {
   template <class>
   static ASCEND_INLINE I apply(F x) {
     x = x == x ? x : F{};
@@ -167,24 +150,6 @@ void run_steps(const Row& r, const Steps& steps) {
 
 template <class T>
 inline constexpr int kWidth = 8 * sizeof(T);
-// The wider of two integer types; the first of two equally wide ones.
-template <bool kFirst, class A, class B>
-struct Either {
-  using type = A;
-};
-template <class A, class B>
-struct Either<false, A, B> {
-  using type = B;
-};
-template <class A, class B>
-using Wider = typename Either<(sizeof(A) >= sizeof(B)), A, B>::type;
-template <class T>
-constexpr bool integer() {
-  if constexpr (kIsSmall<T>)
-    return T::kIsInt;
-  else
-    return !kFloat<Compute<T>>;
-}
 
 // S as f32, exact or (i32 and above, f64) to odd.
 template <class S>
@@ -192,9 +157,7 @@ constexpr Steps into_f32() {
   Steps s{.size = {sizeof(S)}};
   if constexpr (kSame<S, float>)
     return s;
-  else if constexpr (kIsSmall<S>)
-    return s.then(decode<S>, 4);
-  else if constexpr (kSame<S, i1>)
+  else if constexpr (kIsBool<S>)
     return s.then(cast<uint8_t, float, float>, 4);
   else if constexpr (kHalf<S> || kWidth<S> <= 16)
     return s.then(cast<S, float, float>, 4);
@@ -206,8 +169,6 @@ template <class R>
 constexpr Steps out_of_f32(Steps s) {
   if constexpr (kSame<R, float>)
     return s;
-  else if constexpr (kIsSmall<R>)
-    return s.then(encode<R>, 1);
   else if constexpr (kSame<R, double>)
     return s.then(cast<float, double, double>, 8);
   else if constexpr (kHalf<R>)
@@ -217,66 +178,57 @@ constexpr Steps out_of_f32(Steps s) {
   else
     return s.then(saturate<R>, sizeof(R));
 }
+// Between integers the bits decide: through the hub H, unless a type is as wide as the hub.
+template <class S, class R, class H>
+constexpr Steps through_hub(Steps s) {
+  if constexpr (sizeof(S) == sizeof(H))
+    return s.then(cast<Unsigned<S>, Unsigned<H>, Unsigned<R>>, sizeof(R));
+  else if constexpr (sizeof(R) == sizeof(H))
+    return s.then(cast<S, H, H>, sizeof(H));
+  else
+    return s.then(cast<S, H, H>, sizeof(H)).then(cast<Unsigned<H>, Unsigned<H>, Unsigned<R>>, sizeof(R));
+}
 
 template <class S, class R, RoundMode kMode>
 constexpr Steps steps() {
   Steps s{.size = {sizeof(S)}};
-  constexpr bool from_int = integer<S>(), to_int = integer<R>();
+  constexpr bool from_int = !kFloat<Compute<S>>, to_int = !kFloat<Compute<R>>;
   if constexpr (kSame<R, i1>) {
-    if constexpr (kIsSmall<S>)
-      return into_f32<S>().then(is_nonzero<float>, 1);
-    else if constexpr (kInt<S>)
+    if constexpr (kInt<S>)
       return s.then(is_nonzero<Unsigned<S>>, 1);
     else
       return s.then(is_nonzero<S>, 1);
-  } else if constexpr (from_int && to_int) {
-    if constexpr (kSame<S, R>) {
+  } else if constexpr (kSame<S, R>) {
+    if constexpr (sizeof(S) == 1)
       return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
-    } else if constexpr (kIsSmall<S>) {
-      Steps wide = s.then(decode<S>, 4).then(saturate<int32_t>, 4);
-      if constexpr (kIsSmall<R>)
-        return wide.then(wrap_small<R>, 1);
-      else
-        return wide.then(cast<int32_t, Wider<int32_t, R>, Unsigned<R>>, sizeof(R));
-    } else if constexpr (kSame<S, i1>) {
-      if constexpr (kIsSmall<R>)
-        return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
-      else
-        return s.then(cast<uint8_t, Unsigned<R>, Unsigned<R>>, sizeof(R));
-    } else if constexpr (kIsSmall<R>) {
-      return s.then(cast<S, Wider<S, int32_t>, int32_t>, 4).then(wrap_small<R>, 1);
-    } else {
-      return s.then(cast<S, Wider<S, R>, Unsigned<R>>, sizeof(R));
-    }
+    else if constexpr (sizeof(S) == 2)
+      return s.then(cast<uint16_t, uint16_t, uint16_t>, 2);
+    else if constexpr (sizeof(S) == 4)
+      return s.then(cast<uint32_t, uint32_t, uint32_t>, 4);
+    else
+      return s.then(cast<uint64_t, uint64_t, uint64_t>, 8);
+  } else if constexpr (from_int && to_int) {
+    using N = Compute<S>;
+    if constexpr (sizeof(N) == 8 || sizeof(R) == 8)
+      return through_hub<N, R, int64_t>(s);
+    else
+      return through_hub<N, R, int32_t>(s);
   } else if constexpr (from_int) {
-    if constexpr (!kIsSmall<S> && !kSame<S, i1> && (kSame<R, float> || kSame<R, double>))
+    if constexpr (kInt<S> && (kSame<R, float> || kSame<R, double>))
       return s.then(cast<S, R, R>, sizeof(R));
     else
       return out_of_f32<R>(into_f32<S>());
   } else if constexpr (kSame<S, double>) {
     if constexpr (to_int) {
-      Steps rounded = s;
-      if constexpr (kMode != RoundMode::knone) rounded = s.then(round_row<double, kMode>, 8);
-      if constexpr (kIsSmall<R>)
-        return rounded.then(to_odd<double>, 4).then(encode<R>, 1);
+      if constexpr (kMode == RoundMode::knone)
+        return s.then(saturate_each<double, R>, sizeof(R));
       else
-        return rounded.then(saturate_each<double, R>, sizeof(R));
-    } else if constexpr (kSame<R, double>) {
-      return s.then(cast<double, double, double>, 8);
+        return s.then(round_row<double, kMode>, 8).then(saturate_each<double, R>, sizeof(R));
     } else if constexpr (kSame<R, float>) {
       return s.then(cast<double, double, float>, 4);
     } else {
       return out_of_f32<R>(into_f32<double>());
     }
-  } else if constexpr (kSame<S, R>) {
-    if constexpr (kSame<S, float>)
-      return s.then(cast<float, float, float>, 4);
-    else if constexpr (kHalf<S>)
-      return s.then(cast<uint16_t, uint16_t, uint16_t>, 2);
-    else
-      return s.then(cast<uint8_t, uint8_t, uint8_t>, 1);
-  } else if constexpr (kHalf<S> && kHalf<R>) {
-    return s.then(cast<S, float, R>, 2);
   } else if constexpr (to_int && kMode != RoundMode::knone) {
     return out_of_f32<R>(into_f32<S>().then(round_row<float, kMode>, 4));
   } else {
@@ -299,48 +251,14 @@ VectorFn conversion() {
     return &instruction<stepped<S, R, kMode>, sizes>;
 }
 
-template <class Make>
-VectorFn pick_any(DType t, Make f) {
-  switch (t) {
-    case DType::kf8e5m2:
-      return f.template operator()<f8e5m2>();
-    case DType::kf8e4m3:
-      return f.template operator()<f8e4m3>();
-    case DType::kf8e3m4:
-      return f.template operator()<f8e3m4>();
-    case DType::kf8e4m3fn:
-      return f.template operator()<f8e4m3fn>();
-    case DType::kf8e4m3b11fnuz:
-      return f.template operator()<f8e4m3b11fnuz>();
-    case DType::kf8e5m2fnuz:
-      return f.template operator()<f8e5m2fnuz>();
-    case DType::kf8e4m3fnuz:
-      return f.template operator()<f8e4m3fnuz>();
-    case DType::kf8e8m0fnu:
-      return f.template operator()<f8e8m0fnu>();
-    case DType::kf4e2m1fn:
-      return f.template operator()<f4e2m1fn>();
-    case DType::ki4:
-      return f.template operator()<i4>();
-    case DType::ku4:
-      return f.template operator()<u4>();
-    case DType::ki2:
-      return f.template operator()<i2>();
-    case DType::ku2:
-      return f.template operator()<u2>();
-    default:
-      return pick(t, f);
-  }
-}
-
 }  // namespace
 
 VectorFn find_convert(const VectorKey& key) {
   if (key.opcode != Opcode::ktcvt) return nullptr;
   auto mode = static_cast<RoundMode>(key.mode);
-  return pick_any(key.src, [&]<class S>() {
-    return pick_any(key.dst, [&]<class R>() {
-      if constexpr (!integer<S>() && integer<R>() && !kSame<R, i1>) {
+  return pick(key.src, [&]<class S>() {
+    return pick(key.dst, [&]<class R>() {
+      if constexpr (kFloat<Compute<S>> && kInt<R>) {
         if (mode == RoundMode::krint) return conversion<S, R, RoundMode::krint>();
         if (mode == RoundMode::kfloor) return conversion<S, R, RoundMode::kfloor>();
         if (mode == RoundMode::kceil) return conversion<S, R, RoundMode::kceil>();

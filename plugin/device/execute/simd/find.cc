@@ -3,8 +3,12 @@
 namespace ascend::SIMD_VARIANT {
 
 VectorFn find_vector(const VectorKey& key) {
-  for (auto* find : {&find_arithmetic, &find_bits, &find_unary, &find_function, &find_compare, &find_convert,
-                     &find_row_reduction, &find_column_reduction, &find_running, &find_move})
+  static constexpr VectorFn (*kFamilies[])(const VectorKey&) = {
+      &find_arithmetic, &find_bits,    &find_unary,         &find_function,
+      &find_compare,    &find_convert, &find_row_reduction, &find_column_reduction,
+      &find_running,    &find_move,
+  };
+  for (auto* find : kFamilies)
     if (VectorFn f = find(key)) return f;
   return nullptr;
 }

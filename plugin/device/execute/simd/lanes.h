@@ -9,13 +9,17 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
+// The compiler's own names of instructions are used below: including <immintrin.h> in every file of every
+// variant would take longer than compiling it.
+#if defined(__has_builtin)
+#define ASCEND_HAS_BUILTIN(x) __has_builtin(x)
+#else
+#define ASCEND_HAS_BUILTIN(x) 0
+#endif
 #define ASCEND_INLINE inline __attribute__((always_inline))
 
 namespace ascend::SIMD_VARIANT {
@@ -148,9 +152,9 @@ ASCEND_INLINE H narrow_bf16(F x) {
 
 ASCEND_INLINE F widen_f16(H h) {
 #if defined(__AVX512F__)
-  return (F)_mm512_maskz_cvtph_ps(0xffff, (__m256i)h);
+  return __builtin_ia32_vcvtph2ps512_mask((VecN<int16_t, 16>)h, F{}, 0xffff, 4);
 #elif defined(__F16C__)
-  return (F)_mm256_cvtph_ps((__m128i)h);
+  return __builtin_ia32_vcvtph2ps256((VecN<int16_t, 8>)h);
 #else
   U u = __builtin_convertvector(h, U);
   U sign = (u & 0x8000) << 16, rest = (u & 0x7fff) << 13;
@@ -164,9 +168,9 @@ ASCEND_INLINE F widen_f16(H h) {
 
 ASCEND_INLINE H narrow_f16(F x) {
 #if defined(__AVX512F__)
-  return (H)_mm512_maskz_cvtps_ph(0xffff, (__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  return (H)__builtin_ia32_vcvtps2ph512_mask(x, 8, VecN<int16_t, 16>{}, 0xffff);
 #elif defined(__F16C__)
-  return (H)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
+  return (H)__builtin_ia32_vcvtps2ph256(x, 0);
 #else
   U u = bits_as<U>(x), sign = (u >> 16) & 0x8000;
   I a = bits_as<I>(u & 0x7fffffff);
@@ -231,14 +235,14 @@ ASCEND_INLINE void store(T* p, V x) {
 template <class C, class T>
 ASCEND_INLINE auto load_part(const T* p, int64_t n) {
   T part[kLanes<C>] = {};
-  for (int64_t i = 0; i < n; ++i) part[i] = p[i];
+  __builtin_memcpy(part, p, n * sizeof(T));
   return load<C>(part);
 }
 template <class C, class T, class V>
 ASCEND_INLINE void store_part(T* p, V x, int64_t n) {
   T part[kLanes<C>];
   store<C>(part, x);
-  for (int64_t i = 0; i < n; ++i) p[i] = part[i];
+  __builtin_memcpy(p, part, n * sizeof(T));
 }
 
 template <class T>
@@ -259,10 +263,12 @@ ASCEND_INLINE void store_one(std::byte* p, Compute<T> x) {
 
 // a * b + c: fused where the CPU does it, else rounded twice.
 ASCEND_INLINE F madd(F a, F b, F c) {
-#if defined(__AVX512F__)
-  return (F)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#if ASCEND_HAS_BUILTIN(__builtin_elementwise_fma)
+  return __builtin_elementwise_fma(a, b, c);
+#elif defined(__AVX512F__)
+  return __builtin_ia32_vfmaddps512_mask(a, b, c, 0xffff, 4);
 #elif defined(__FMA__)
-  return (F)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  return __builtin_ia32_vfmaddps256(a, b, c);
 #elif defined(__aarch64__)
   return (F)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
@@ -270,10 +276,12 @@ ASCEND_INLINE F madd(F a, F b, F c) {
 #endif
 }
 ASCEND_INLINE D madd(D a, D b, D c) {
-#if defined(__AVX512F__)
-  return (D)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#if ASCEND_HAS_BUILTIN(__builtin_elementwise_fma)
+  return __builtin_elementwise_fma(a, b, c);
+#elif defined(__AVX512F__)
+  return __builtin_ia32_vfmaddpd512_mask(a, b, c, 0xff, 4);
 #elif defined(__FMA__)
-  return (D)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+  return __builtin_ia32_vfmaddpd256(a, b, c);
 #elif defined(__aarch64__)
   return (D)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
 #else
@@ -288,14 +296,13 @@ ASCEND_INLINE F fused(F a, F b, F c) {
       __builtin_convertvector(a, W) * __builtin_convertvector(b, W) + __builtin_convertvector(c, W), F);
 }
 
-// (maskz forms: the plain ones warn of undefined registers in GCC 12.)
 ASCEND_INLINE F root(F x) {
 #if defined(__AVX512F__)
-  return (F)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
+  return __builtin_ia32_sqrtps512_mask(x, F{}, 0xffff, 4);
 #elif defined(__AVX2__)
-  return (F)_mm256_sqrt_ps((__m256)x);
+  return __builtin_ia32_sqrtps256(x);
 #elif defined(__SSE2__)
-  return (F)_mm_sqrt_ps((__m128)x);
+  return __builtin_ia32_sqrtps(x);
 #else
   for (int i = 0; i < kLanes<float>; ++i) x[i] = __builtin_sqrtf(x[i]);
   return x;
@@ -303,11 +310,11 @@ ASCEND_INLINE F root(F x) {
 }
 ASCEND_INLINE D root(D x) {
 #if defined(__AVX512F__)
-  return (D)_mm512_maskz_sqrt_pd(0xff, (__m512d)x);
+  return __builtin_ia32_sqrtpd512_mask(x, D{}, 0xff, 4);
 #elif defined(__AVX2__)
-  return (D)_mm256_sqrt_pd((__m256d)x);
+  return __builtin_ia32_sqrtpd256(x);
 #elif defined(__SSE2__)
-  return (D)_mm_sqrt_pd((__m128d)x);
+  return __builtin_ia32_sqrtpd(x);
 #else
   for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
   return x;

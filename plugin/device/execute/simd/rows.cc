@@ -30,11 +30,12 @@ void copy_rows(int size, std::byte* dst, int64_t dst_stride, const std::byte* sr
 // Packs narrow rows side by side, runs the body on many at once and spreads its result. Bit k of `repeated`
 // says that source k has one element per row, which is written once per column.
 void run_packed(const VectorArgs& a, RowFn body, const Sizes& sizes, unsigned repeated, unsigned untouched) {
-  alignas(64) std::byte packed[4][kPacked * 8];
+  alignas(64) std::byte packed[4][kPacked * 8] = {};
   int64_t at_once = kPacked / a.columns;
   for (int64_t r = 0; r < a.rows; r += at_once) {
     int64_t rows = a.rows - r < at_once ? a.rows - r : at_once;
-    Row row{packed[3], {nullptr, nullptr, nullptr}, rows * a.columns, &a};
+    int64_t n = rows * a.columns;
+    Row row{packed[3], {nullptr, nullptr, nullptr}, n < sizes.lanes ? sizes.lanes : n, &a};
     for (int k = 0; k < 3; ++k) {
       if (sizes.src[k] == 0) continue;
       const std::byte* src = a.src[k] + r * a.src_stride[k];
@@ -76,9 +77,9 @@ void each_row(const VectorArgs& a, RowFn body) {
 
 void run_rows(const VectorArgs& a, RowFn body, const Sizes& sizes) {
   if (a.rows <= 0 || a.columns <= 0) return;
-  if (a.rows > 1 && contiguous(a, sizes, 0))
+  if (a.rows > 1 && contiguous(a, sizes, 0) && a.rows * a.columns >= sizes.lanes)
     body(Row{a.dst, {a.src[0], a.src[1], a.src[2]}, a.rows * a.columns, &a});
-  else if (a.rows > 1 && a.columns < sizes.lanes)
+  else if (a.columns < sizes.lanes)
     run_packed(a, body, sizes, 0, 0);
   else
     each_row(a, body);
@@ -87,9 +88,9 @@ void run_rows(const VectorArgs& a, RowFn body, const Sizes& sizes) {
 void run_rows_splat(const VectorArgs& a, RowFn splat, RowFn full, const Sizes& sizes) {
   if (a.rows <= 0 || a.columns <= 0) return;
   bool one = a.src_stride[1] == 0;
-  if (a.rows > 1 && one && contiguous(a, sizes, 2))
+  if (a.rows > 1 && one && contiguous(a, sizes, 2) && a.rows * a.columns >= sizes.lanes)
     splat(Row{a.dst, {a.src[0], a.src[1], a.src[2]}, a.rows * a.columns, &a});
-  else if (a.rows > 1 && a.columns < sizes.lanes)
+  else if (a.columns < sizes.lanes)
     run_packed(a, one ? splat : full, sizes, one ? 0 : 2, one ? 2 : 0);
   else
     each_row(a, splat);

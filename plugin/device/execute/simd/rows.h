@@ -14,7 +14,7 @@ struct Row {
   int64_t n;
   const VectorArgs* args;
 };
-using RowFn = void (*)(const Row&);
+using RowFn = void (*)(const Row&);  // n is at least Sizes::lanes
 
 struct Sizes {
   int dst;
@@ -46,8 +46,9 @@ struct Same {
   ASCEND_INLINE Vec<C> part(int64_t, int64_t) const { return value; }
 };
 
-// dst[i] = Op(sources[i]...) for i < n. A light Op is applied to the last, overlapping, vector before
-// anything is stored, since dst may be a source; a heavy one is expanded only once.
+// dst[i] = Op(sources[i]...) for i < n. A light Op needs a whole vector (n >= lanes): it is applied to the
+// last, overlapping, one before anything is stored, since dst may be a source. A heavy one takes any n and is
+// expanded once.
 template <class Op, class C, class R, class... S>
 ASCEND_INLINE void map_row(std::byte* bytes, int64_t n, const S&... s) {
   constexpr int N = kLanes<C>;
@@ -61,8 +62,6 @@ ASCEND_INLINE void map_row(std::byte* bytes, int64_t n, const S&... s) {
       else
         store_part<C>(dst + i, y, n - i);
     }
-  } else if (n < N) {
-    store_part<C>(dst, Op::template apply<C>(s.part(0, n)...), n);
   } else {
     auto last = Op::template apply<C>(s.whole(n - N)...);
     for (int64_t i = 0; i + N < n; i += N) store<C>(dst + i, Op::template apply<C>(s.whole(i)...));
@@ -96,7 +95,7 @@ struct Reversed {
   }
 };
 
-// f16 and bf16 through a row body for f32, some elements at a time.
+// f16 and bf16 through a row body for f32 that takes any n, some elements at a time.
 template <RowFn kBody, class T, int kSources>
 void row_through_f32(const Row& r) {
   constexpr int64_t kChunk = 256;

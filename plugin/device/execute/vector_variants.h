@@ -1,0 +1,18 @@
+// The SIMD variants of vector instruction bodies that this CPU can run.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "plugin/device/execute/vector.h"
+
+namespace ascend {
+
+struct VectorVariant {
+  std::string_view name;
+  VectorFn (*find)(const VectorKey& key);
+};
+
+// Best first; find_vector takes the first, tests run them all.
+const std::vector<VectorVariant>& vector_variants();
+
+}  // namespace ascend
