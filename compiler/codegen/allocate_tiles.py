@@ -11,6 +11,7 @@ touches, then freely. Within each, ranges are placed largest first at the lowest
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class _Piece:
     size: int
     alignment: int
     address: int = -1
+    vector: bool = False  # only pipe V touches it
 
 
 def allocate_tiles(kernel: Kernel, target: Target) -> None:
@@ -77,7 +79,7 @@ def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
             t.slot_stride = stride
     fixed = {t.address for t in tiles if t.address >= 0}
     assert len(fixed) <= 1, f"[kernel {kernel.name}] treshape joins tiles at different addresses {sorted(fixed)}"
-    return _Piece(live, slots * stride, alignment, fixed.pop() if fixed else -1)
+    return _Piece(live, slots * stride, alignment, fixed.pop() if fixed else -1, live.pipes <= {"V"})
 
 
 def _place(pieces: list[_Piece], available: int, loc: Loc, kernel: str) -> None:
@@ -94,17 +96,24 @@ def _place(pieces: list[_Piece], available: int, loc: Loc, kernel: str) -> None:
 
 def _pack(fixed: list[_Piece], free: list[_Piece], may_share: Callable[[_Piece, _Piece], bool]) -> int:
     """Place `free` one after the other, each as low as those before it allow; return the bytes used."""
-    placed = list(fixed)
+    placed = sorted(fixed, key=_address)
+    height = max((p.address + p.size for p in placed), default=0)
     for piece in free:
-        address, alignment = 0, piece.alignment
-        for other in sorted((p for p in placed if not may_share(piece, p)), key=lambda p: p.address):
-            if other.address >= address + piece.size:
+        address, size, alignment = 0, piece.size, piece.alignment
+        for other in placed if may_share is not _never or fixed else placed[-1:]:
+            if other.address >= address + size:
                 break
             end = other.address + other.size
-            address = max(address, -(-end // alignment) * alignment)
+            if end > address and not may_share(piece, other):
+                address = -(-end // alignment) * alignment
         piece.address = address
-        placed.append(piece)
-    return max((p.address + p.size for p in placed), default=0)
+        insort(placed, piece, key=_address)
+        height = max(height, address + size)
+    return height
+
+
+def _address(piece: _Piece) -> int:
+    return piece.address
 
 
 def _never(a: _Piece, b: _Piece) -> bool:
@@ -112,7 +121,7 @@ def _never(a: _Piece, b: _Piece) -> bool:
 
 
 def _both_vector(a: _Piece, b: _Piece) -> bool:
-    return a.live.pipes | b.live.pipes <= {"V"} and not a.live.overlaps(b.live)
+    return a.vector and b.vector and not a.live.overlaps(b.live)
 
 
 def _always(a: _Piece, b: _Piece) -> bool:
