@@ -17,6 +17,7 @@ from .decompose_select_and_scatter import decompose_select_and_scatter
 from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
 from .expand_bitcasts import expand_bitcasts
+from .expand_total_order import expand_total_order
 from .inline_calls import inline_calls
 from .legalize_contractions import legalize_contractions
 from .normalize_indexing import normalize_indexing
@@ -41,6 +42,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     normalize_indexing,
     legalize_contractions,
     decompose_complex,
+    expand_total_order,
     expand_bitcasts,
     simplify,
     eliminate_common_subexpressions,

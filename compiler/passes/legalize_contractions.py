@@ -5,6 +5,7 @@
     dot(i64 %x, i64 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
     dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
     convolution(i64, i64)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^64
+    dot(f32 %x, f32 %y) that contracts no dimension   ->   broadcast(%x) * broadcast(%y)
     dot over nothing          ->   zeros
 
 f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube core does not write is converted to after.
@@ -55,6 +56,9 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
     if x.dtype.is_float or y.dtype.is_float:
         operand = _float_operand(x.dtype, y.dtype, result)
         stored = result if result in CUBE_FLOATS else D.f32
+        if isinstance(op, Dot) and not op.lhs_contracting:
+            wide = D.f64 if operand is D.f64 else D.f32
+            return [b.convert(_multiply_and_add(op, b, b.convert(x, wide), b.convert(y, wide)), result)]
         if operand is x.dtype is y.dtype and stored is result:
             return None
         return [b.convert(contract(b.convert(x, operand), b.convert(y, operand), stored), result)]
