@@ -99,8 +99,9 @@ def _pack(fixed: list[_Piece], free: list[_Piece], may_share: Callable[[_Piece, 
     placed = sorted(fixed, key=_address)
     height = max((p.address + p.size for p in placed), default=0)
     for piece in free:
-        address, size, alignment = 0, piece.size, piece.alignment
-        for other in placed if may_share is not _never or fixed else placed[-1:]:
+        size, alignment = piece.size, piece.alignment
+        address = -(-height // alignment) * alignment if may_share is _never else 0
+        for other in placed:
             if other.address >= address + size:
                 break
             end = other.address + other.size
