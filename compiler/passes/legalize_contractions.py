@@ -5,7 +5,8 @@
     dot(i64 %x, i64 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
     dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
     convolution(i64, i64)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^64
-    dot(f32 %x, f32 %y) that contracts no dimension   ->   broadcast(%x) * broadcast(%y)
+    dot(f32 [m,k], f32 [k])   ->   reduce_add(%x * broadcast(%y)), as it moves much and computes little
+    dot(f32 [m], f32 [n])     ->   broadcast(%x) * broadcast(%y), which sums nothing
     dot over nothing          ->   zeros
 
 f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube core does not write is converted to after.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 from ..frontend import Module
 from ..ir.builder import Builder
@@ -56,13 +58,20 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
     if x.dtype.is_float or y.dtype.is_float:
         operand = _float_operand(x.dtype, y.dtype, result)
         stored = result if result in CUBE_FLOATS else D.f32
-        if isinstance(op, Dot) and not op.lhs_contracting:
+        if isinstance(op, Dot) and _is_thin(op):
             wide = D.f64 if operand is D.f64 else D.f32
             return [b.convert(_multiply_and_add(op, b, b.convert(x, wide), b.convert(y, wide)), result)]
         if operand is x.dtype is y.dtype and stored is result:
             return None
         return [b.convert(contract(b.convert(x, operand), b.convert(y, operand), stored), result)]
     return _integers(op, b, x, y, result, contract)
+
+
+def _is_thin(op: Dot) -> bool:
+    """Whether a result is one row or column, or nothing is summed: cube cores would wait for loads."""
+    (x, y), (free_x, free_y) = op.operands, op.free()
+    rows, columns = prod(x.shape[d] for d in free_x), prod(y.shape[d] for d in free_y)
+    return rows == 1 or columns == 1 or all(x.shape[d] == 1 for d in op.lhs_contracting)
 
 
 def _complex(b: Builder, x: Value, y: Value, result: DType, contract: Contract) -> Value:
