@@ -80,7 +80,7 @@ def _shift(operation: Callable[[Array, Array], Array], fills: bool) -> Callable[
     def run(dtype: DType, a: Array, count: Array) -> Array:
         bits = 8 * dtype.bytes
         beyond = (count < 0) | (count >= bits)
-        far = np.where(a < 0, -1, 0) if fills else np.zeros_like(a)
+        far = np.where(a < 0, ~np.zeros_like(a), np.zeros_like(a)) if fills else np.zeros_like(a)
         return np.where(beyond, far, operation(a, np.where(beyond, 0, count).astype(a.dtype))).astype(a.dtype)
 
     return run
@@ -200,12 +200,13 @@ def convert(values: Array, to: DType, mode: str = "none") -> Array:
 def _reduce_precision(machine: Machine, dst: TileWindow, src: TileWindow, format: tuple[int, ...]) -> None:
     exponent_bits, mantissa_bits = format
     x = widen(src.read())
-    fraction, exponent = np.frexp(x)  # 0.5 <= |fraction| < 1
-    rounded = np.ldexp(np.rint(np.ldexp(fraction, mantissa_bits + 1)), exponent - mantissa_bits - 1)
+    ends = {DType.f64: 1023, DType.f32: 127, DType.bf16: 127, DType.f16: 15}[src.dtype]
+    _, exponent = np.frexp(x)  # |x| is below 2 ** exponent, and not below half of that
+    last = np.maximum(exponent, 2 - ends) - mantissa_bits - 1  # exponent of the last place kept
+    rounded = np.ldexp(np.rint(np.ldexp(x, -last)), last)
     bias = 2 ** (exponent_bits - 1) - 1
     _, exponent = np.frexp(rounded)  # normal numbers have exponents 2 - bias .. bias + 1
-    ends = {DType.f64: 1023, DType.f32: 127, DType.bf16: 127, DType.f16: 15}[src.dtype]
     if bias < ends:
-        rounded = np.where(exponent > bias + 1, np.copysign(np.inf, x), rounded)
-        rounded = np.where(exponent < 2 - bias, np.copysign(0.0, x), rounded)
+        rounded = np.where(exponent < 2 - bias, np.copysign(0.0, rounded), rounded)
+        rounded = np.where((exponent > bias + 1) | (np.abs(x) >= 2.0 ** (bias + 1)), np.copysign(np.inf, x), rounded)
     dst.write(narrow(np.where(np.isfinite(x), rounded, x), dst.dtype))

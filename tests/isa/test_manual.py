@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from jax_ascend.compiler.isa.manual import example, manual, page
 from jax_ascend.compiler.isa.model import instruction_set
 from jax_ascend.compiler.isa.text import parse_kernel

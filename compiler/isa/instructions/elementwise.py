@@ -2,7 +2,8 @@
 
 Types that A2/A3 do not compute natively are executed all the same, promoted, and cost what the promotion costs.
 Integer arithmetic wraps. Integer division truncates towards zero; x / 0 is -1 (all ones), x rem 0 is x. A shift by
-the width or more gives 0, or the sign for an arithmetic right shift. max and min propagate NaN.
+the width or more gives 0, or the sign for an arithmetic right shift. max and min propagate NaN. treduceprecision
+gives infinity for what is too large for its format, and zero for what is below its normal numbers.
 """
 
 from ..model import CMP_MODES, NATIVE, ROUND_MODES, Cost, Pipe, Spec, declare, enum, imm, ints, out, src

@@ -15,5 +15,6 @@ VectorFn find_row_reduction(const VectorKey& key);
 VectorFn find_column_reduction(const VectorKey& key);
 VectorFn find_running(const VectorKey& key);
 VectorFn find_move(const VectorKey& key);
+VectorFn find_precision(const VectorKey& key);
 
 }  // namespace ascend::SIMD_VARIANT
