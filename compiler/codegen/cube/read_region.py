@@ -45,7 +45,7 @@ def read_region(ops: Sequence[Op], result: Value) -> CubeRegion | None:
         if anchor is None and isinstance(op, (Dot, Convolution)):
             anchor, head = op, op.result
         elif anchor is not None and head is not None and head in op.operands:
-            if isinstance(op, Convert) and _narrows(op):
+            if isinstance(op, Convert) and _converts_sums(op):
                 pass
             elif isinstance(op, (Transpose, Reshape)):
                 layout.append(op)
@@ -128,9 +128,10 @@ def _broadcasts(op: Op, head: Value, anchor: int, position: Mapping[Op, int]) ->
     return found[::-1]
 
 
-def _narrows(op: Convert) -> bool:
-    x, y = op.operands[0].dtype, op.results[0].dtype
-    return x.is_float and y in (DType.f16, DType.bf16, DType.f32) and y.bytes < x.bytes and x is not DType.f64
+def _converts_sums(op: Convert) -> bool:
+    """Whether a conversion is between types of f32 sums; what is widened keeps the precision the sums had."""
+    types = (DType.f16, DType.bf16, DType.f32)
+    return op.operands[0].dtype in types and op.results[0].dtype in types
 
 
 def _is_zero(value: Value) -> bool:

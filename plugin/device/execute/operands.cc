@@ -24,7 +24,7 @@ DType host_dtype(Loc loc, DType dtype) {
 }
 
 int64_t host_row_stride(const TileSpec& tile) {
-  if (tile.loc == Loc::kvec || tile.loc == Loc::kbias) return tile.columns;
+  if (tile.loc == Loc::kvec || tile.loc == Loc::kbias || tile.layout == Layout::kfmap) return tile.columns;
   // An odd number of 64-byte lines, so that rows do not compete for the same cache sets.
   const int64_t line = 64 / dtype_bytes(host_dtype(tile.loc, tile.dtype));
   const int64_t columns =
