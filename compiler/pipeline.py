@@ -147,6 +147,9 @@ def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, 
         "name": module.name,
         "num_partitions": str(module.num_partitions),
         "num_replicas": str(module.num_replicas),
+        "donated_parameters": ",".join(map(str, module.donated)),
+        "parameter_memory_kinds": ",".join(module.parameter_memories),
+        "result_memory_kinds": ",".join(module.result_memories),
         "trip_counts": ",".join(map(str, _trip_counts(schedule))),  # of its loops, in order; empty where data decides
         **{f"launches.{kind}": str(count) for kind, count in counts.items()},
     }

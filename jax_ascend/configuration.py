@@ -46,14 +46,22 @@ class Variable:
         try:
             return self.parse(text)
         except (ValueError, KeyError):
-            raise InvalidInputError(f"[configuration] {self.name} is unusable; expected {self.expected}, got {text!r}.") from None
+            raise InvalidInputError(
+                f"[configuration] {self.name} is unusable; expected {self.expected}, got {text!r}."
+            ) from None
 
 
-DEVICES = Variable("JAX_ASCEND_DEVICES", _positive, 1, "a positive integer", "number of emulated devices in this process")
+DEVICES = Variable(
+    "JAX_ASCEND_DEVICES", _positive, 1, "a positive integer", "number of emulated devices in this process"
+)
 TARGET = Variable("JAX_ASCEND_TARGET", str, "ascend910b", "a target's name", "the device that is emulated")
-HBM_BYTES = Variable("JAX_ASCEND_HBM_BYTES", _size, 0, "bytes, as in 500000000 or 16GiB", "device memory; unset means the target's")
+HBM_BYTES = Variable(
+    "JAX_ASCEND_HBM_BYTES", _size, 0, "bytes, as in 500000000 or 16GiB", "device memory; unset means the target's"
+)
 DUMP = Variable("JAX_ASCEND_DUMP", str, None, "a directory", "where every compiler stage of every program is written")
-PRIORITY = Variable("JAX_ASCEND_PRIORITY", int, -1, "an integer", "above 0, ascend is the default device; JAX_PLATFORMS=ascend,cpu does so too")  # fmt: skip
+PRIORITY = Variable(
+    "JAX_ASCEND_PRIORITY", int, -1, "an integer", "above 0 the default device (JAX_PLATFORMS=ascend,cpu does it too)"
+)
 
 VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, PRIORITY)
 

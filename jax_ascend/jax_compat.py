@@ -4,8 +4,8 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 
 | table | why | without it |
 |---|---|---|
-| `xla_bridge._nonexperimental_plugins` | JAX warns that a platform it does not know is experimental | a warning at start |
-| `mlir._platforms_with_donation` | list of platforms whose donated arguments JAX marks in the module | donation is silently a copy |
+| `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
+| `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 """
 

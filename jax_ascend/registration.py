@@ -1,7 +1,7 @@
 """Makes the platform known to JAX, and is the door through which the plugin reaches the compiler.
 
-Registration only records where the library is: devices come with the first use of the backend, and the compiler is imported
-with the first compilation.
+Registration only records where the library is: devices come with the first use of the backend, and the compiler is
+imported with the first compilation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def register() -> None:
         from . import _plugin
 
         _plugin.set_stablehlo_version(*jax_compat.stablehlo_versions())
-        jax_compat.register_plugin(PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options)
+        jax_compat.register_plugin(
+            PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options
+        )
         # A device thread that is inside a callback when the interpreter goes away would end the process.
         atexit.register(_plugin.drain)
 

@@ -1,5 +1,5 @@
-// The way into the Python compiler, by the plain C API of Python: JAX may load this library before, or without,
-// importing the extension module.
+// The way into the Python compiler, by the plain C API of Python: JAX may load this library before, or
+// without, importing the extension module.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -50,8 +50,9 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
   Object module(PyImport_ImportModule("jax_ascend.registration"));
   if (!module) throw_python_error();
   auto size = [](std::string_view s) { return static_cast<Py_ssize_t>(s.size()); };
-  Object result(PyObject_CallMethod(module.pointer, "compile_for_plugin", "y#y#s#", artifact.data(), size(artifact),
-                                    options.data(), size(options), target.data(), size(target)));
+  Object result(PyObject_CallMethod(module.pointer, "compile_for_plugin", "y#y#s#", artifact.data(),
+                                    size(artifact), options.data(), size(options), target.data(),
+                                    size(target)));
   if (!result) throw_python_error();
   // (0, program) or (code, message)
   int code;

@@ -1,7 +1,25 @@
-"""Options of all tests."""
+"""Options of all tests, and the devices they run on."""
+
+import os
+
+# Read when the client is created: two devices, so that every test of placement has somewhere else to go.
+os.environ.setdefault("JAX_ASCEND_DEVICES", "2")
+
+import jax
+import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the golden texts instead of comparing with them"
     )
+
+
+@pytest.fixture
+def device():
+    return jax.devices("ascend")[0]
+
+
+@pytest.fixture
+def other_device():
+    return jax.devices("ascend")[1]

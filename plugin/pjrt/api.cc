@@ -10,8 +10,8 @@ Api make_api() {
   Api api{};
   api.struct_size = sizeof(Api);
   api.version = {sizeof(api.version), nullptr, kApiMajor, kApiMinor};
-#define X(name)                                                                                     \
-  fill(api.name##_, [](name&) {                                                                     \
+#define X(name)                                                                                       \
+  fill(api.name##_, [](name&) {                                                                       \
     throw ascend::Error(Code::kUnimplemented, "[PJRT_" #name "] this device does not implement it."); \
   });
   PJRT_SLOTS(X)
@@ -41,7 +41,8 @@ const Api* api() {
 
 std::vector<StructSize> struct_sizes() {
   std::vector<StructSize> sizes;
-#define X(name) sizes.push_back({#name, sizeof(name), caller_struct_size<name>.load(std::memory_order_relaxed)});
+#define X(name) \
+  sizes.push_back({#name, sizeof(name), caller_struct_size<name>.load(std::memory_order_relaxed)});
   PJRT_SLOTS(X)
 #undef X
   return sizes;

@@ -11,7 +11,8 @@ void fill_facts(Api& api) {
        [](Buffer_Dimensions& a) { a.dims = {a.buffer->dims.data(), a.buffer->dims.size()}; });
   fill(api.Buffer_UnpaddedDimensions_,
        [](Buffer_UnpaddedDimensions& a) { a.dims = {a.buffer->dims.data(), a.buffer->dims.size()}; });
-  fill(api.Buffer_DynamicDimensionIndices_, [](Buffer_DynamicDimensionIndices& a) { a.indices = {nullptr, 0}; });
+  fill(api.Buffer_DynamicDimensionIndices_,
+       [](Buffer_DynamicDimensionIndices& a) { a.indices = {nullptr, 0}; });
   fill(api.Buffer_GetMemoryLayout_, [](Buffer_GetMemoryLayout& a) {
     a.layout = {};
     a.layout.struct_size = sizeof(a.layout);
@@ -24,8 +25,7 @@ void fill_facts(Api& api) {
   fill(api.Buffer_Memory_, [](Buffer_Memory& a) { a.memory = a.buffer->memory; });
   fill(api.Buffer_IsOnCpu_, [](Buffer_IsOnCpu& a) { a.is_on_cpu = false; });
   fill(api.Buffer_IsDeleted_, [](Buffer_IsDeleted& a) { a.is_deleted = a.buffer->is_deleted(); });
-  fill(api.Buffer_ReadyEvent_,
-       [](Buffer_ReadyEvent& a) { a.event = Ref<Event>(a.buffer->ready).release(); });
+  fill(api.Buffer_ReadyEvent_, [](Buffer_ReadyEvent& a) { a.event = Ref<Event>(a.buffer->ready).release(); });
 }
 
 std::vector<int64_t> host_strides(const Buffer& buffer, const MemoryLayout* layout) {
@@ -34,7 +34,8 @@ std::vector<int64_t> host_strides(const Buffer& buffer, const MemoryLayout* layo
   if (layout->type == kStrides) return to_vector(layout->strided.byte_strides);
   auto order = to_span(layout->tiled.minor_to_major);
   if (layout->tiled.num_tiles || order.size() != buffer.dims.size())
-    throw ascend::Error(Code::kUnimplemented, "[buffer] unsupported host layout; expected an order of dimensions.");
+    throw ascend::Error(Code::kUnimplemented,
+                        "[buffer] unsupported host layout; expected an order of dimensions.");
   return strides_of_layout(buffer.dims, order, width);
 }
 
@@ -58,14 +59,12 @@ void fill_buffers(Api& api) {
   fill(api.Buffer_CopyRawToHost_, [](Buffer_CopyRawToHost& a) {
     a.event = a.buffer->copy_raw_to_host(a.data, a.offset, a.size).release();
   });
-  fill(api.Buffer_CopyToDevice_, [](Buffer_CopyToDevice& a) {
-    a.copy = a.buffer->copy_to(&a.device->device_memory);
-  });
+  fill(api.Buffer_CopyToDevice_,
+       [](Buffer_CopyToDevice& a) { a.copy = a.buffer->copy_to(&a.device->device_memory); });
   fill(api.Buffer_CopyToMemory_, [](Buffer_CopyToMemory& a) { a.copy = a.buffer->copy_to(a.memory); });
   // The address of results that are still to be computed is decided here.
-  fill(api.Buffer_UnsafePointer_, [](Buffer_UnsafePointer& a) {
-    a.pointer = reinterpret_cast<uintptr_t>(a.buffer->storage()->data());
-  });
+  fill(api.Buffer_UnsafePointer_,
+       [](Buffer_UnsafePointer& a) { a.pointer = reinterpret_cast<uintptr_t>(a.buffer->storage()->data()); });
   fill(api.Buffer_OpaqueDeviceMemoryDataPointer_,
        [](Buffer_OpaqueDeviceMemoryDataPointer& a) { a.pointer = a.buffer->storage()->data(); });
   fill(api.Buffer_IncreaseExternalReferenceCount_,

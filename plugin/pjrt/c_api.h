@@ -1,9 +1,10 @@
-// The PJRT C API as this plugin speaks it (version 0.114): the ABI facts of the interface, in a form of our own.
+// The PJRT C API as this plugin speaks it (version 0.114): the ABI facts of the interface, in a form of our
+// own.
 //
-// One struct per slot, named after the slot, holds the arguments in ABI order; PJRT_SLOTS lists the slots in the
-// order of the function table. Handles that the interface calls opaque are our own domain objects. Pairs of
-// (pointer, count) are Text and List, which have the same layout. Callers of another version pass a shorter or
-// longer struct: `has` says whether a late field exists before it is written.
+// One struct per slot, named after the slot, holds the arguments in ABI order; PJRT_SLOTS lists the slots in
+// the order of the function table. Handles that the interface calls opaque are our own domain objects. Pairs
+// of (pointer, count) are Text and List, which have the same layout. Callers of another version pass a
+// shorter or longer struct: `has` says whether a late field exists before it is written.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@ struct DeviceDescription;
 struct Topology;
 }  // namespace ascend
 
+// clang-format off: one struct a line.
 namespace ascend::pjrt {
 
 inline constexpr int kApiMajor = 0;
@@ -535,3 +537,4 @@ struct ShardingsExtension : Extension {
 };
 
 }  // namespace ascend::pjrt
+// clang-format on

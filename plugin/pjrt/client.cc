@@ -7,7 +7,8 @@ namespace {
 MemorySpace* memory_of(Device* device, MemorySpace* memory) {
   if (memory) return memory;
   if (device) return &device->device_memory;
-  throw ascend::Error(Code::kInvalidArgument, "[client] no place for the buffer; expected a device or a memory.");
+  throw ascend::Error(Code::kInvalidArgument,
+                      "[client] no place for the buffer; expected a device or a memory.");
 }
 
 // Arrays here are row-major; a caller may say so, and no more.
@@ -29,18 +30,22 @@ void fill_buffer_makers(Api& api) {
   });
   fill(api.Client_CreateUninitializedBuffer_, [](Client_CreateUninitializedBuffer& a) {
     check_layout(a.layout, a.dims.count);
-    a.buffer = new Buffer(element_type(a.type), to_vector(a.dims), memory_of(a.device, a.memory), Event::ready());
+    a.buffer =
+        new Buffer(element_type(a.type), to_vector(a.dims), memory_of(a.device, a.memory), Event::ready());
   });
   fill(api.Client_CreateErrorBuffer_, [](Client_CreateErrorBuffer& a) {
     auto failure = std::make_shared<Failure>(Failure{static_cast<Code>(a.code), std::string(a.message)});
-    a.buffer = new Buffer(element_type(a.type), to_vector(a.dims), memory_of(nullptr, a.memory), Event::failed(failure));
+    a.buffer = new Buffer(element_type(a.type), to_vector(a.dims), memory_of(nullptr, a.memory),
+                          Event::failed(failure));
   });
   fill(api.Client_CreateViewOfDeviceBuffer_, [](Client_CreateViewOfDeviceBuffer& a) {
     check_layout(a.layout, a.dims.count);
     MemorySpace* memory = memory_of(a.device, has(a, a.memory) ? a.memory : nullptr);
-    auto buffer = std::make_unique<Buffer>(element_type(a.type), to_vector(a.dims), memory, Ref<Storage>(), Event::ready());
+    auto buffer = std::make_unique<Buffer>(element_type(a.type), to_vector(a.dims), memory, Ref<Storage>(),
+                                           Event::ready());
     std::function<void()> release;
-    if (a.on_delete) release = [call = a.on_delete, data = a.data, user = a.on_delete_user] { call(data, user); };
+    if (a.on_delete)
+      release = [call = a.on_delete, data = a.data, user = a.on_delete_user] { call(data, user); };
     auto storage = make_ref<Storage>(static_cast<std::byte*>(a.data), buffer->bytes, std::move(release));
     a.buffer = new Buffer(buffer->dtype, buffer->dims, memory, storage, Event::ready());
   });
@@ -53,10 +58,12 @@ void fill_client(Api& api) {
   fill(api.Client_Destroy_, [](Client_Destroy& a) { delete a.client; });
   fill(api.Client_PlatformName_, [](Client_PlatformName& a) { a.name = kPlatformName; });
   fill(api.Client_ProcessIndex_, [](Client_ProcessIndex& a) { a.process_index = 0; });
-  fill(api.Client_PlatformVersion_, [](Client_PlatformVersion& a) { a.version = a.client->platform_version; });
+  fill(api.Client_PlatformVersion_,
+       [](Client_PlatformVersion& a) { a.version = a.client->platform_version; });
   fill(api.Client_TopologyDescription_,
        [](Client_TopologyDescription& a) { a.topology = a.client->topology.get(); });
-  fill(api.Client_Devices_, [](Client_Devices& a) { a.devices = {a.client->devices.data(), a.client->devices.size()}; });
+  fill(api.Client_Devices_,
+       [](Client_Devices& a) { a.devices = {a.client->devices.data(), a.client->devices.size()}; });
   fill(api.Client_AddressableDevices_, [](Client_AddressableDevices& a) {
     a.devices = {a.client->devices.data(), a.client->devices.size()};
   });

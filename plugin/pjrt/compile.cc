@@ -5,11 +5,13 @@
 namespace ascend::pjrt {
 namespace {
 
-std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options, const Target& target) {
+std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options,
+                                          const Target& target) {
   std::string_view format = input.format;
   if (format != "mlir")
-    throw ascend::Error(Code::kInvalidArgument,
-                        "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
+    throw ascend::Error(
+        Code::kInvalidArgument,
+        "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
   std::string bytes = compile_in_python({input.code, input.code_size}, options, target.name);
   return std::make_shared<Executable>(bytes, options);
 }
@@ -27,8 +29,8 @@ void fill_compile(Api& api) {
   fill(api.Client_Load_, [](Client_Load& a) {
     std::string_view options = a.options;
     const auto& executable = a.executable->executable;
-    a.loaded = new LoadedExecutable(a.client, executable,
-                                    options.empty() ? executable->assignment : parse_compile_options(options));
+    a.loaded = new LoadedExecutable(
+        a.client, executable, options.empty() ? executable->assignment : parse_compile_options(options));
   });
   fill(api.Executable_Serialize_, [](Executable_Serialize& a) {
     auto bytes = a.executable->executable->program->bytes();

@@ -13,7 +13,8 @@ void fill_descriptions(Api& api) {
     a.attributes = view.items;
   });
   fill(api.DeviceDescription_Kind_, [](DeviceDescription_Kind& a) { a.kind = a.description->kind; });
-  fill(api.DeviceDescription_DebugString_, [](DeviceDescription_DebugString& a) { a.text = a.description->text; });
+  fill(api.DeviceDescription_DebugString_,
+       [](DeviceDescription_DebugString& a) { a.text = a.description->text; });
   fill(api.DeviceDescription_ToString_, [](DeviceDescription_ToString& a) { a.text = a.description->text; });
 }
 
@@ -23,9 +24,11 @@ void fill_devices(Api& api) {
   fill_descriptions(api);
   fill(api.Device_GetDescription_, [](Device_GetDescription& a) { a.description = a.device->description; });
   fill(api.Device_IsAddressable_, [](Device_IsAddressable& a) { a.is_addressable = true; });
-  fill(api.Device_LocalHardwareId_, [](Device_LocalHardwareId& a) { a.local_hardware_id = a.device->description->id; });
-  fill(api.Device_AddressableMemories_,
-       [](Device_AddressableMemories& a) { a.memories = {a.device->memories, std::size(a.device->memories)}; });
+  fill(api.Device_LocalHardwareId_,
+       [](Device_LocalHardwareId& a) { a.local_hardware_id = a.device->description->id; });
+  fill(api.Device_AddressableMemories_, [](Device_AddressableMemories& a) {
+    a.memories = {a.device->memories, std::size(a.device->memories)};
+  });
   fill(api.Device_DefaultMemory_, [](Device_DefaultMemory& a) { a.memory = &a.device->device_memory; });
   fill(api.Device_MemoryStats_, [](Device_MemoryStats& a) {
     MemoryStats stats = a.device->device_memory.arena->stats();

@@ -21,7 +21,8 @@ int code(const Error* error) { return static_cast<int>(error->failure.code); }
 
 void no_payloads(const Error*, PayloadVisitor, void*) {}
 
-constexpr ErrorTable kTable = {sizeof(ErrorTable), sizeof(void*), nullptr, destroy, message, code, no_payloads};
+constexpr ErrorTable kTable = {sizeof(ErrorTable), sizeof(void*), nullptr, destroy, message, code,
+                               no_payloads};
 
 }  // namespace
 

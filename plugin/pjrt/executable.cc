@@ -40,7 +40,8 @@ void fill_statistics(Api& api) {
     if (has(a, a.peak_memory)) a.peak_memory = total;
     if (has(a, a.total_size)) a.total_size = total;
     if (has(a, a.total_allocation)) a.total_allocation = total;
-    if (has(a, a.indefinite_allocations)) a.indefinite_allocations = a.device.argument + a.device.output - a.device.alias;
+    if (has(a, a.indefinite_allocations))
+      a.indefinite_allocations = a.device.argument + a.device.output - a.device.alias;
     if (has(a, a.peak_unpadded_heap)) a.peak_unpadded_heap = a.device.temp;
   });
 }
@@ -69,17 +70,18 @@ void fill_executables(Api& api) {
     a.dims = e.output_dims.data();
     a.ranks = e.output_ranks.data();
   });
-  fill(api.Executable_ParameterMemoryKinds_, [](Executable_ParameterMemoryKinds& a) {
-    give_kinds(a, a.executable->executable->parameter_memory);
-  });
+  fill(api.Executable_ParameterMemoryKinds_,
+       [](Executable_ParameterMemoryKinds& a) { give_kinds(a, a.executable->executable->parameter_memory); });
   fill(api.Executable_OutputMemoryKinds_,
        [](Executable_OutputMemoryKinds& a) { give_kinds(a, a.executable->executable->output_memory); });
   fill(api.Executable_OptimizedProgram_, [](Executable_OptimizedProgram& a) {
     std::string_view module = a.executable->executable->program->metadata("stablehlo");
     if (module.empty())
-      throw ascend::Error(Code::kUnimplemented, "[executable] the program does not carry its StableHLO module.");
+      throw ascend::Error(Code::kUnimplemented,
+                          "[executable] the program does not carry its StableHLO module.");
     a.program->format = std::string_view("mlir");
-    if (a.program->code) std::memcpy(a.program->code, module.data(), std::min(module.size(), a.program->code_size));
+    if (a.program->code)
+      std::memcpy(a.program->code, module.data(), std::min(module.size(), a.program->code_size));
     a.program->code_size = module.size();
   });
   fill(api.Executable_GetCompileOptions_,
@@ -92,7 +94,8 @@ const Extension* shardings_extension() {
     e.struct_size = sizeof(e);
     e.type = kShardingsExtension;
     // No list means that the program says nothing of shardings: true of programs for one device.
-    fill(e.parameters, [](Shardings_Parameters& a) { a.count = 0, a.shardings = nullptr, a.sizes = nullptr; });
+    fill(e.parameters,
+         [](Shardings_Parameters& a) { a.count = 0, a.shardings = nullptr, a.sizes = nullptr; });
     fill(e.outputs, [](Shardings_Outputs& a) { a.count = 0, a.shardings = nullptr, a.sizes = nullptr; });
     return e;
   }();

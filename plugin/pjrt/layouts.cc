@@ -46,10 +46,13 @@ const Extension* layouts_extension() {
     fill(e.client_default, [](Layouts_ClientDefault& a) { a.layout = row_major(a.dims.count); });
     fill(e.topology_default, [](Layouts_TopologyDefault& a) { a.layout = row_major(a.dims.count); });
     fill(e.of_buffer, [](Layouts_OfBuffer& a) { a.layout = row_major(a.buffer->dims.size()); });
-    fill(e.outputs, [](Layouts_Outputs& a) { give_layouts(a.executable->executable->output_ranks, a.count, a.layouts); });
+    fill(e.outputs, [](Layouts_Outputs& a) {
+      give_layouts(a.executable->executable->output_ranks, a.count, a.layouts);
+    });
     fill(e.parameters, [](Layouts_Parameters& a) {
       std::vector<size_t> ranks;
-      for (const TensorSpec& spec : a.executable->executable->program->parameters()) ranks.push_back(spec.dims.size());
+      for (const TensorSpec& spec : a.executable->executable->program->parameters())
+        ranks.push_back(spec.dims.size());
       give_layouts(ranks, a.count, a.layouts);
     });
     return e;

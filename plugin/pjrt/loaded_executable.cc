@@ -9,9 +9,10 @@ void execute(LoadedExecutable_Execute& a) {
   auto non_donatable = to_span(a.options->non_donatable_inputs);
   size_t num_outputs = executable.executable->output_ranks.size();
   if (a.num_devices != (a.execute_device ? 1 : executable.devices.size()))
-    throw ascend::Error(Code::kInvalidArgument, "[execute " + executable.executable->name + "] expected arguments for " +
-                                                    std::to_string(executable.devices.size()) + " devices; got " +
-                                                    std::to_string(a.num_devices) + ".");
+    throw ascend::Error(Code::kInvalidArgument, "[execute " + executable.executable->name +
+                                                    "] expected arguments for " +
+                                                    std::to_string(executable.devices.size()) +
+                                                    " devices; got " + std::to_string(a.num_devices) + ".");
   std::unique_lock<std::mutex> one_order;
   if (a.num_devices > 1) one_order = std::unique_lock(executable.client->accept_many);
   for (size_t i = 0; i < a.num_devices; ++i) {
@@ -27,15 +28,15 @@ void execute(LoadedExecutable_Execute& a) {
 void fill_loaded_executables(Api& api) {
   fill(api.LoadedExecutable_Execute_, [](LoadedExecutable_Execute& a) { execute(a); });
   fill(api.LoadedExecutable_Destroy_, [](LoadedExecutable_Destroy& a) { delete a.executable; });
-  fill(api.LoadedExecutable_GetExecutable_, [](LoadedExecutable_GetExecutable& a) {
-    a.executable = new ExecutableHandle{a.loaded->executable};
-  });
+  fill(api.LoadedExecutable_GetExecutable_,
+       [](LoadedExecutable_GetExecutable& a) { a.executable = new ExecutableHandle{a.loaded->executable}; });
   fill(api.LoadedExecutable_AddressableDevices_, [](LoadedExecutable_AddressableDevices& a) {
     a.devices = {a.executable->devices.data(), a.executable->devices.size()};
   });
-  fill(api.LoadedExecutable_AddressableDeviceLogicalIds_, [](LoadedExecutable_AddressableDeviceLogicalIds& a) {
-    a.ids = {a.executable->logical_ids.data(), a.executable->logical_ids.size()};
-  });
+  fill(api.LoadedExecutable_AddressableDeviceLogicalIds_,
+       [](LoadedExecutable_AddressableDeviceLogicalIds& a) {
+         a.ids = {a.executable->logical_ids.data(), a.executable->logical_ids.size()};
+       });
   fill(api.LoadedExecutable_GetDeviceAssignment_,
        [](LoadedExecutable_GetDeviceAssignment& a) { give_bytes(a, a.executable->assignment.serialize()); });
   fill(api.LoadedExecutable_Fingerprint_,

@@ -23,7 +23,8 @@ Error* to_error(const Status& status);
 template <class A>
 inline std::atomic<size_t> caller_struct_size{0};
 
-// Fills `slot` with `body`, a lambda without captures that takes the arguments and returns nothing or an error.
+// Fills `slot` with `body`, a lambda without captures that takes the arguments and returns nothing or an
+// error.
 template <class A, class Body>
 void fill(Slot<A>& slot, Body) {
   slot = [](A* args) -> Error* {

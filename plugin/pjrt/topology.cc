@@ -1,6 +1,7 @@
 // PJRT_TopologyDescription.
-#include "plugin/pjrt/shim.h"
 #include "plugin/runtime/topology.h"
+
+#include "plugin/pjrt/shim.h"
 
 namespace ascend::pjrt {
 

@@ -53,10 +53,14 @@ uint64_t host_available() {
 }  // namespace
 
 Arena::Arena(std::string place, uint64_t capacity)
-    : place_(std::move(place)), capacity_(capacity), cached_limit_(std::max<uint64_t>(physical_bytes() / 4, 1 << 30)) {
+    : place_(std::move(place)),
+      capacity_(capacity),
+      cached_limit_(std::max<uint64_t>(physical_bytes() / 4, 1 << 30)) {
   // Twice the capacity, so that fragmentation cannot exhaust addresses before bytes.
-  for (range_ = round_up(capacity, kSpanUnit) * 2; range_ >= kSlabBytes; range_ = round_up(range_ / 2, kSpanUnit)) {
-    void* base = mmap(nullptr, range_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (range_ = round_up(capacity, kSpanUnit) * 2; range_ >= kSlabBytes;
+       range_ = round_up(range_ / 2, kSpanUnit)) {
+    void* base =
+        mmap(nullptr, range_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base != MAP_FAILED) {
       base_ = static_cast<std::byte*>(base);
       break;
@@ -73,9 +77,9 @@ Arena::~Arena() { munmap(base_, range_); }
 
 void Arena::exhausted(uint64_t bytes) const {
   throw Error(Code::kResourceExhausted,
-              "[" + place_ + "] out of memory: expected at most " + std::to_string(capacity_ - stats_.in_use) +
-                  " free bytes to be asked for (of " + std::to_string(capacity_) + "), got a request for " +
-                  std::to_string(bytes) + " bytes. Delete arrays, donate arguments, or set JAX_ASCEND_HBM_BYTES.");
+              "[" + place_ + "] out of memory: requested " + std::to_string(bytes) + " bytes; " +
+                  std::to_string(capacity_ - stats_.in_use) + " bytes free of " + std::to_string(capacity_) +
+                  ". Delete arrays, donate arguments, or set JAX_ASCEND_HBM_BYTES.");
 }
 
 std::byte* Arena::allocate(uint64_t bytes) {
@@ -148,9 +152,10 @@ uint64_t Arena::take_span(uint64_t bytes) {
   if (bytes > range_ - top_) exhausted(bytes);
   // Touching fresh pages that the machine does not have would end the process, so refuse large ones here.
   if (bytes >= (256u << 20) && top_ + bytes > top_seen_ && bytes > host_available()) {
-    throw Error(Code::kResourceExhausted, "[" + place_ + "] the emulating machine is out of memory: requested " +
-                                              std::to_string(bytes) + " bytes, " + std::to_string(host_available()) +
-                                              " free bytes. Delete arrays or run on a larger machine.");
+    throw Error(Code::kResourceExhausted,
+                "[" + place_ + "] the emulating machine is out of memory: requested " +
+                    std::to_string(bytes) + " bytes, " + std::to_string(host_available()) +
+                    " free bytes. Delete arrays or run on a larger machine.");
   }
   uint64_t offset = top_;
   top_ += bytes;

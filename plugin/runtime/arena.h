@@ -1,8 +1,9 @@
 // Device memory: an arena over one reserved address range that reuses what was freed.
 //
-// Fresh pages cost more than most kernels, so freed memory is kept and given out again, most recently used first.
-// Up to kSmallLimit blocks come from free lists by size class; above, from the best-fitting free span, merged with
-// its neighbours when freed. Capacity is that of the device; pages exist only where something was written.
+// Fresh pages cost more than most kernels, so freed memory is kept and given out again, most recently used
+// first. Up to kSmallLimit blocks come from free lists by size class; above, from the best-fitting free span,
+// merged with its neighbours when freed. Capacity is that of the device; pages exist only where something was
+// written.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -19,20 +19,24 @@ std::vector<int64_t> row_major(size_t rank) {
 
 template <class Copy>
 struct Transfer : Task {
-  Transfer(Ref<Storage> source, Ref<Event> done, Copy copy)
-      : source(std::move(source)), done(std::move(done)), copy(std::move(copy)) {}
+  Transfer(Ref<Storage> source, Ref<Readers> readers, Ref<Event> done, Copy copy)
+      : source(std::move(source)),
+        readers(std::move(readers)),
+        done(std::move(done)),
+        copy(std::move(copy)) {}
   void run() override {
     try {
       copy(source->data());
     } catch (...) {
       status = current_failure();
     }
-    source->end_read();
+    readers->end();
     source = {};
   }
   void complete() override { done->set(std::move(status)); }
 
   Ref<Storage> source;
+  Ref<Readers> readers;
   Ref<Event> done;
   Copy copy;
   Status status;
@@ -46,7 +50,8 @@ DType element_type(int code) {
   return static_cast<DType>(code);
 }
 
-Buffer::Buffer(DType dtype, std::vector<int64_t> dims_, MemorySpace* memory, Ref<Storage> storage, Ref<Event> ready)
+Buffer::Buffer(DType dtype, std::vector<int64_t> dims_, MemorySpace* memory, Ref<Storage> storage,
+               Ref<Event> ready)
     : dtype(dtype),
       dims(std::move(dims_)),
       minor_to_major(row_major(dims.size())),
@@ -60,8 +65,8 @@ Buffer::Buffer(DType dtype, std::vector<int64_t> dims, MemorySpace* memory, Ref<
   storage_ = make_ref<Storage>(memory->arena, bytes);
 }
 
-Buffer* Buffer::from_host(const void* data, DType dtype, std::vector<int64_t> dims, std::span<const int64_t> strides,
-                          MemorySpace* memory) {
+Buffer* Buffer::from_host(const void* data, DType dtype, std::vector<int64_t> dims,
+                          std::span<const int64_t> strides, MemorySpace* memory) {
   auto buffer = std::make_unique<Buffer>(dtype, std::move(dims), memory, Event::ready());
   std::byte* target = buffer->storage_->data();
   const auto* source = static_cast<const std::byte*>(data);
@@ -74,27 +79,24 @@ Buffer* Buffer::from_host(const void* data, DType dtype, std::vector<int64_t> di
   return buffer.release();
 }
 
+Ref<Storage> Buffer::present() const {
+  if (!storage_)
+    throw Error(Code::kInvalidArgument,
+                "[buffer] Array has been deleted: it was deleted or donated before this use. "
+                "Keep a copy, or do not donate it.");
+  return storage_;
+}
+
 Ref<Storage> Buffer::storage() const {
   std::lock_guard lock(mutex_);
-  if (!storage_)
-    throw Error(Code::kInvalidArgument, "[buffer] Array has been deleted: it was deleted or donated before this use. "
-                                        "Keep a copy, or do not donate it.");
-  return storage_;
+  return present();
 }
 
-Ref<Storage> Buffer::storage_to_read() const {
-  std::lock_guard lock(mutex_);
-  if (!storage_)
-    throw Error(Code::kInvalidArgument, "[buffer] Array has been deleted: it was deleted or donated before this use. "
-                                        "Keep a copy, or do not donate it.");
-  storage_->begin_read();
-  return storage_;
-}
-
-std::optional<Ref<Storage>> Buffer::donate() {
+std::optional<Ref<Readers>> Buffer::donate() {
   std::lock_guard lock(mutex_);
   if (!storage_ || addresses_held_ || !storage_->owned()) return std::nullopt;
-  return std::move(storage_);
+  storage_ = {};
+  return readers_;
 }
 
 void Buffer::drop() {
@@ -120,15 +122,20 @@ void Buffer::release_address() {
 
 template <class Copy>
 void Buffer::read_when_ready(Ref<Event> done, uint64_t size, Copy copy) const {
-  Ref<Storage> source = storage_to_read();
+  Ref<Storage> source;
+  {
+    std::lock_guard lock(mutex_);
+    source = present();
+    readers_->begin();
+  }
   Queue* queue = &memory->device->transfers;
-  ready->on_ready([=, copy = std::move(copy)](const Status& status) {
+  ready->on_ready([=, readers = readers_, copy = std::move(copy)](const Status& status) {
     if (status) {
-      source->end_read();
+      readers->end();
       done->set(status);
       return;
     }
-    auto* transfer = new Transfer<Copy>(source, done, copy);
+    auto* transfer = new Transfer<Copy>(source, readers, done, copy);
     if (size > kCopyAtOnce) return queue->submit(transfer);
     transfer->run();
     transfer->complete();
@@ -138,9 +145,9 @@ void Buffer::read_when_ready(Ref<Event> done, uint64_t size, Copy copy) const {
 
 Ref<Event> Buffer::copy_raw_to_host(void* target, int64_t offset, int64_t size) const {
   if (offset < 0 || size < 0 || static_cast<uint64_t>(offset) + static_cast<uint64_t>(size) > bytes)
-    throw Error(Code::kInvalidArgument, "[buffer] raw copy out of range; expected offset + size <= " +
-                                            std::to_string(bytes) + "; got " + std::to_string(offset) + " + " +
-                                            std::to_string(size) + ".");
+    throw Error(Code::kInvalidArgument,
+                "[buffer] raw copy out of range; expected offset + size <= " + std::to_string(bytes) +
+                    "; got " + std::to_string(offset) + " + " + std::to_string(size) + ".");
   auto done = Event::pending();
   read_when_ready(done, size, [=](const std::byte* source) {
     if (size) std::memcpy(target, source + offset, size);

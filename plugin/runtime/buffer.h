@@ -34,28 +34,30 @@ class Buffer {
 
   // The storage; throws Error{kInvalidArgument} after it was deleted or donated.
   Ref<Storage> storage() const;
-  // The storage, marked as being read until `end_read`.
-  Ref<Storage> storage_to_read() const;
-  // Takes the storage away for a result that overwrites it, leaving the buffer deleted. Nothing if somebody
-  // outside holds the address, or if the memory is not ours: then it has to be copied.
-  std::optional<Ref<Storage>> donate();
+  // Takes the storage away for a result that overwrites it, leaving the buffer deleted. Returns who still
+  // reads it; nothing if somebody outside holds the address, or if the memory is not ours: then it has to be
+  // copied.
+  std::optional<Ref<Readers>> donate();
   void drop();  // work in flight keeps its own reference
   bool is_deleted() const;
 
   void hold_address();
   void release_address();
 
-  // Start copies; the event is set once `target` holds `size` bytes from `offset` on, or the array with these strides.
+  // Start copies; the event is set once `target` holds `size` bytes from `offset` on, or the array with these
+  // strides.
   Ref<Event> copy_raw_to_host(void* target, int64_t offset, int64_t size) const;
   Ref<Event> copy_to_host(void* target, std::vector<int64_t> strides) const;
   Buffer* copy_to(MemorySpace* memory) const;
 
  private:
+  Ref<Storage> present() const;  // under the lock
   template <class Copy>
   void read_when_ready(Ref<Event> done, uint64_t size, Copy copy) const;
 
   mutable std::mutex mutex_;
   Ref<Storage> storage_;
+  const Ref<Readers> readers_ = make_ref<Readers>();
   int addresses_held_ = 0;
 };
 

@@ -17,8 +17,8 @@ std::vector<Client*> clients;
 
 }  // namespace
 
-const pjrt::MemoryTable MemorySpace::kTable = {sizeof(pjrt::MemoryTable), nullptr, sizeof(void*), get_user_data,
-                                               set_user_data};
+const pjrt::MemoryTable MemorySpace::kTable = {sizeof(pjrt::MemoryTable), nullptr, sizeof(void*),
+                                               get_user_data, set_user_data};
 
 MemorySpace::MemorySpace(Device* device, int id, int kind_id, uint64_t capacity)
     : table_(&kTable),
@@ -62,7 +62,8 @@ Client::Options Client::Options::from(pjrt::NamedValues values) {
     std::string_view name = value.name;
     if (name == "target" && value.type == pjrt::kString) {
       options.target.assign(value.string_value, value.value_size);
-    } else if (name == "devices" && value.type == pjrt::kInt64 && value.int64_value > 0 && value.int64_value <= 4096) {
+    } else if (name == "devices" && value.type == pjrt::kInt64 && value.int64_value > 0 &&
+               value.int64_value <= 4096) {
       options.devices = static_cast<int>(value.int64_value);
     } else if (name == "hbm_bytes" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
       options.hbm_bytes = value.int64_value;

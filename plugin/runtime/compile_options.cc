@@ -21,7 +21,8 @@ struct Field {
 };
 
 [[noreturn]] void malformed() {
-  throw Error(Code::kInvalidArgument, "[compile options] malformed; expected a serialised CompileOptionsProto.");
+  throw Error(Code::kInvalidArgument,
+              "[compile options] malformed; expected a serialised CompileOptionsProto.");
 }
 
 uint64_t varint(std::string_view& in) {
@@ -48,11 +49,20 @@ void for_each_field(std::string_view in, const std::function<void(const Field&)>
     uint64_t tag = varint(in);
     Field field{static_cast<int>(tag >> 3), 0, {}, (tag & 7) == 0};
     switch (tag & 7) {
-      case 0: field.value = varint(in); break;
-      case 1: field.bytes = take(in, 8); break;
-      case 2: field.bytes = take(in, varint(in)); break;
-      case 5: field.bytes = take(in, 4); break;
-      default: malformed();
+      case 0:
+        field.value = varint(in);
+        break;
+      case 1:
+        field.bytes = take(in, 8);
+        break;
+      case 2:
+        field.bytes = take(in, varint(in));
+        break;
+      case 5:
+        field.bytes = take(in, 4);
+        break;
+      default:
+        malformed();
     }
     visit(field);
   }
@@ -68,7 +78,8 @@ void parse_assignment(std::string_view proto, DeviceAssignment& assignment) {
     for_each_field(f.bytes, [&](const Field& g) {
       if (g.number != kReplicaDeviceIds) return;
       if (g.is_varint) return ids.push_back(static_cast<int>(g.value));
-      for (std::string_view packed = g.bytes; !packed.empty();) ids.push_back(static_cast<int>(varint(packed)));
+      for (std::string_view packed = g.bytes; !packed.empty();)
+        ids.push_back(static_cast<int>(varint(packed)));
     });
   });
   for (int replica = 0; replica < assignment.replicas; ++replica) {
@@ -103,7 +114,8 @@ std::string DeviceAssignment::serialize() const {
   put_field(out, kComputationCount, partitions);
   for (int partition = 0; partition < partitions; ++partition) {
     std::string ids;
-    for (int replica = 0; replica < replicas; ++replica) put_varint(ids, devices[replica * partitions + partition]);
+    for (int replica = 0; replica < replicas; ++replica)
+      put_varint(ids, devices[replica * partitions + partition]);
     std::string computation;
     put_field(computation, kReplicaDeviceIds, ids);
     put_field(out, kComputationDevices, computation);

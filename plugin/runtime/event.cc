@@ -10,8 +10,8 @@ Status current_failure() {
   } catch (const Error& e) {
     return std::make_shared<Failure>(Failure{e.code(), e.what()});
   } catch (const std::bad_alloc&) {
-    return std::make_shared<Failure>(
-        Failure{Code::kResourceExhausted, "[host] out of host memory. Free arrays or run on a larger machine."});
+    return std::make_shared<Failure>(Failure{
+        Code::kResourceExhausted, "[host] out of host memory. Free arrays or run on a larger machine."});
   } catch (const std::exception& e) {
     return std::make_shared<Failure>(Failure{Code::kInternal, e.what()});
   } catch (...) {

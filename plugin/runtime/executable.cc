@@ -29,6 +29,19 @@ std::vector<int> memory_kinds(std::string_view list, size_t count) {
   return kinds;
 }
 
+std::vector<int> integers(std::string_view list) {  // "0,3" -> {0, 3}
+  std::vector<int> values;
+  const char* end = list.data() + list.size();
+  for (const char* at = list.data(); at < end;) {
+    int value;
+    auto [next, error] = std::from_chars(at, end, value);
+    if (error != std::errc()) break;
+    values.push_back(value);
+    at = next + 1;
+  }
+  return values;
+}
+
 // Names under which JAX's cost_analysis reports, and the metadata they come from.
 constexpr std::pair<std::string_view, std::string_view> kCosts[] = {
     {"flops", "cost.flops"},
@@ -60,6 +73,7 @@ Executable::Executable(std::string_view bytes, std::string_view options)
   for (const TensorSpec& spec : program->parameters()) parameter_bytes += spec.bytes;
   for (int parameter : program->result_alias())
     if (parameter >= 0) alias_bytes += program->parameters()[parameter].bytes;
+  donated = integers(program->metadata("donated_parameters"));
   parameter_memory = memory_kinds(program->metadata("parameter_memory_kinds"), program->parameters().size());
   output_memory = memory_kinds(program->metadata("result_memory_kinds"), program->results().size());
 }

@@ -26,6 +26,7 @@ class Executable {
   std::vector<int64_t> output_dims;  // of all outputs, one after another
   std::vector<size_t> output_ranks;
   std::vector<int> parameter_memory, output_memory;  // indices into kMemoryKinds
+  std::vector<int> donated;  // parameters that a launch consumes, whether a result takes them over or not
   uint64_t parameter_bytes = 0, output_bytes = 0, alias_bytes = 0;
 };
 
@@ -33,10 +34,11 @@ class LoadedExecutable {
  public:
   LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable, DeviceAssignment assignment);
 
-  // Launches on one device. Returns once the launch is accepted; `outputs` gets one new buffer per result, and the
-  // event returned is theirs. Throws if the arguments do not fit; what fails later is the event's status.
-  Ref<Event> launch(Device* device, std::span<Buffer* const> arguments, std::span<const int64_t> non_donatable,
-                    std::span<Buffer*> outputs);
+  // Launches on one device. Returns once the launch is accepted; `outputs` gets one new buffer per result,
+  // and the event returned is theirs. Throws if the arguments do not fit; what fails later is the event's
+  // status.
+  Ref<Event> launch(Device* device, std::span<Buffer* const> arguments,
+                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs);
 
   Client* const client;
   const std::shared_ptr<const Executable> executable;

@@ -1,4 +1,5 @@
-// LoadedExecutable::launch: binding buffers to a program's parameters and results, and running it in its turn.
+// LoadedExecutable::launch: binding buffers to a program's parameters and results, and running it in its
+// turn.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -12,7 +13,8 @@ namespace {
 constexpr int64_t kInlineNanoseconds = 100'000;
 
 int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -21,7 +23,9 @@ struct Launch : Task {
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
   std::vector<Ref<Storage>> parameters, results;
-  std::vector<std::pair<int, Ref<Storage>>> copies;  // parameter -> what its storage must be filled with first
+  std::vector<std::pair<int, Ref<Storage>>>
+      copies;                             // parameter -> what its storage must be filled with first
+  std::vector<Ref<Readers>> overwritten;  // of arguments that are donated
   std::vector<Ref<Event>> dependencies;
   Ref<Event> done;
   Status status;
@@ -49,9 +53,7 @@ struct Launch : Task {
     outputs.clear();
     for (auto& storage : parameters) inputs.push_back(storage->data());
     for (auto& storage : results) outputs.push_back(storage->data());
-    for (size_t i = 0; i < results.size(); ++i) {
-      if (program->result_alias()[i] >= 0 && results[i]->has_readers()) results[i]->await_readers();
-    }
+    for (auto& readers : overwritten) readers->await_none();
     for (auto& [parameter, source] : copies)
       if (source->bytes()) std::memcpy(inputs[parameter], source->data(), source->bytes());
     Ref<Storage> workspace;
@@ -71,7 +73,8 @@ struct Launch : Task {
 void check_argument(const Executable& executable, size_t index, const Buffer& buffer, Device* device) {
   const TensorSpec& spec = executable.program->parameters()[index];
   if (buffer.memory->device != device)
-    bad_argument(executable, index, "a buffer on " + device->description->text, "one on " + buffer.memory->text);
+    bad_argument(executable, index, "a buffer on " + device->description->text,
+                 "one on " + buffer.memory->text);
   if (buffer.bytes != spec.bytes || buffer.dtype != spec.dtype)
     bad_argument(executable, index, std::to_string(spec.bytes) + " bytes of " + dtype_name(spec.dtype),
                  std::to_string(buffer.bytes) + " bytes of " + dtype_name(buffer.dtype));
@@ -88,9 +91,11 @@ void check_donations(std::span<Buffer* const> arguments, const std::vector<int>&
                     "[execute] Attempt to donate the same buffer twice in Execute() (flattened argument " +
                         std::to_string(std::max(i, j)) + ", first use: " + std::to_string(std::min(i, j)) +
                         "). Donate each array once.");
-      throw Error(Code::kInvalidArgument,
-                  "[execute] Attempt to donate a buffer which is also used by the same call to Execute() (flattened "
-                  "argument " + std::to_string(i) + ", other use: " + std::to_string(j) + "). Pass a copy.");
+      throw Error(
+          Code::kInvalidArgument,
+          "[execute] Attempt to donate a buffer which is also used by the same call to Execute() (flattened "
+          "argument " +
+              std::to_string(i) + ", other use: " + std::to_string(j) + "). Pass a copy.");
     }
   }
 }
@@ -103,7 +108,8 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   const auto& parameters = program.parameters();
   const auto& results = program.results();
   const auto& alias = program.result_alias();
-  if (deleted) throw Error(Code::kInvalidArgument, "[execute " + executable->name + "] the executable was deleted.");
+  if (deleted)
+    throw Error(Code::kInvalidArgument, "[execute " + executable->name + "] the executable was deleted.");
   if (arguments.size() != parameters.size())
     throw Error(Code::kInvalidArgument, "[execute " + executable->name + "] expected " +
                                             std::to_string(parameters.size()) + " arguments; got " +
@@ -129,17 +135,21 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     if (aliases && index < static_cast<int64_t>(donated_to.size())) donated_to[index] = -1;
   if (aliases) check_donations(arguments, donated_to);
 
-  // What does not fit is refused here if nothing is in flight that could free memory; memory is taken when it runs.
+  // What does not fit is refused here if nothing is in flight that could free memory; memory is taken when it
+  // runs.
   uint64_t fresh = program.workspace_bytes() + executable->output_bytes - executable->alias_bytes;
-  if (fresh > Arena::kSmallLimit && device->launches.idle()) device->device_memory.arena->check_available(fresh);
+  if (fresh > Arena::kSmallLimit && device->launches.idle())
+    device->device_memory.arena->check_available(fresh);
 
   std::unique_lock accept(device->accept);
   for (size_t i = 0; i < arguments.size(); ++i) launch->parameters.push_back(arguments[i]->storage());
   if (aliases) {
     for (size_t i = 0; i < arguments.size(); ++i) {
       if (copied[i] < 0) continue;
-      bool donated = donated_to[i] >= 0 && arguments[i]->donate().has_value();
-      if (!donated) {
+      auto readers = donated_to[i] >= 0 ? arguments[i]->donate() : std::nullopt;
+      if (readers) {
+        launch->overwritten.push_back(*std::move(readers));
+      } else {
         launch->copies.emplace_back(static_cast<int>(i), launch->parameters[i]);
         launch->parameters[i] = make_ref<Storage>(device->device_memory.arena, parameters[i].bytes);
         if (donated_to[i] >= 0) arguments[i]->drop();
@@ -148,9 +158,14 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     }
   }
   bool being_read = false;  // waiting for readers is for the device's thread: this one may hold the GIL
-  for (auto& storage : launch->results) being_read |= storage && storage->has_readers();
+  for (auto& readers : launch->overwritten) being_read |= readers->any();
+  for (int parameter : executable->donated) {
+    bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
+    if (!kept && parameter < static_cast<int>(arguments.size())) arguments[parameter]->drop();
+  }
   for (Buffer* argument : arguments)
-    if (!argument->ready->is_ready() || argument->ready->status()) launch->dependencies.push_back(argument->ready);
+    if (!argument->ready->is_ready() || argument->ready->status())
+      launch->dependencies.push_back(argument->ready);
 
   bool run_here = !being_read && launch->dependencies.empty() && device->launches.idle() &&
                   last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;

@@ -16,9 +16,13 @@ void NamedValueList::add(std::string_view name, std::string_view value) {
   append(name, pjrt::kString, kept.size()).string_value = kept.data();
 }
 
-void NamedValueList::add(std::string_view name, int64_t value) { append(name, pjrt::kInt64, 1).int64_value = value; }
+void NamedValueList::add(std::string_view name, int64_t value) {
+  append(name, pjrt::kInt64, 1).int64_value = value;
+}
 
-void NamedValueList::add(std::string_view name, float value) { append(name, pjrt::kFloat, 1).float_value = value; }
+void NamedValueList::add(std::string_view name, float value) {
+  append(name, pjrt::kFloat, 1).float_value = value;
+}
 
 void NamedValueList::add(std::string_view name, std::vector<int64_t> value) {
   const auto& kept = lists_.emplace_back(std::move(value));

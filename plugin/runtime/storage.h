@@ -10,6 +10,24 @@
 
 namespace ascend {
 
+// Copies to the host or to another device that still read a buffer: a launch that overwrites its memory waits
+// for them. Readers belong to the buffer, not to its memory: those of the result wait for the launch
+// themselves.
+class Readers : public RefCounted {
+ public:
+  void begin() { count_.fetch_add(1, std::memory_order_acquire); }
+  void end() {
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) count_.notify_all();
+  }
+  bool any() const { return count_.load(std::memory_order_acquire) != 0; }
+  void await_none() const {
+    while (int count = count_.load(std::memory_order_acquire)) count_.wait(count);
+  }
+
+ private:
+  std::atomic<int> count_{0};
+};
+
 class Storage : public RefCounted {
  public:
   // Memory is taken from the arena when `data` is first asked for: results of work that is queued far ahead
@@ -24,22 +42,10 @@ class Storage : public RefCounted {
   uint64_t bytes() const { return bytes_; }
   bool owned() const { return arena_ != nullptr; }
 
-  // Copies to the host or to another device that still read this memory: whoever overwrites it waits for them.
-  // They never wait for later work, so the wait ends.
-  void begin_read() { readers_.fetch_add(1, std::memory_order_acquire); }
-  void end_read() {
-    if (readers_.fetch_sub(1, std::memory_order_acq_rel) == 1) readers_.notify_all();
-  }
-  bool has_readers() const { return readers_.load(std::memory_order_acquire) != 0; }
-  void await_readers() const {
-    while (int readers = readers_.load(std::memory_order_acquire)) readers_.wait(readers);
-  }
-
  private:
   const std::shared_ptr<Arena> arena_;
   const uint64_t bytes_;
   std::atomic<std::byte*> data_{nullptr};
-  std::atomic<int> readers_{0};
   std::function<void()> on_release_;
 };
 

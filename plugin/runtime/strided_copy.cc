@@ -12,7 +12,8 @@ struct Axis {
 
 template <class T>
 void copy_row(const std::byte* source, std::byte* target, const Axis& axis) {
-  for (int64_t i = 0; i < axis.size; ++i, source += axis.from, target += axis.to) std::memcpy(target, source, sizeof(T));
+  for (int64_t i = 0; i < axis.size; ++i, source += axis.from, target += axis.to)
+    std::memcpy(target, source, sizeof(T));
 }
 
 struct Wide {
@@ -25,18 +26,24 @@ void copy_row(const std::byte* source, std::byte* target, const Axis& axis, int6
     return;
   }
   switch (bytes) {
-    case 1: return copy_row<uint8_t>(source, target, axis);
-    case 2: return copy_row<uint16_t>(source, target, axis);
-    case 4: return copy_row<uint32_t>(source, target, axis);
-    case 8: return copy_row<uint64_t>(source, target, axis);
-    default: return copy_row<Wide>(source, target, axis);
+    case 1:
+      return copy_row<uint8_t>(source, target, axis);
+    case 2:
+      return copy_row<uint16_t>(source, target, axis);
+    case 4:
+      return copy_row<uint32_t>(source, target, axis);
+    case 8:
+      return copy_row<uint64_t>(source, target, axis);
+    default:
+      return copy_row<Wide>(source, target, axis);
   }
 }
 
 // Two innermost axes in square blocks, so that a transposition reads and writes whole cache lines.
 constexpr int64_t kBlock = 32;
 
-void copy_plane(const std::byte* source, std::byte* target, const Axis& outer, const Axis& inner, int64_t bytes) {
+void copy_plane(const std::byte* source, std::byte* target, const Axis& outer, const Axis& inner,
+                int64_t bytes) {
   if (inner.from == bytes && inner.to == bytes) {
     for (int64_t i = 0; i < outer.size; ++i)
       copy_row(source + i * outer.from, target + i * outer.to, inner, bytes);
@@ -87,7 +94,8 @@ bool is_dense(std::span<const int64_t> dims, std::span<const int64_t> strides, i
 }
 
 void copy_strided(const std::byte* source, std::span<const int64_t> source_strides, std::byte* target,
-                  std::span<const int64_t> target_strides, std::span<const int64_t> dims, int64_t element_bytes) {
+                  std::span<const int64_t> target_strides, std::span<const int64_t> dims,
+                  int64_t element_bytes) {
   std::vector<Axis> axes;
   for (size_t i = 0; i < dims.size(); ++i) {
     Axis axis{dims[i], source_strides[i], target_strides[i]};

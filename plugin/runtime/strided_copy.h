@@ -17,6 +17,7 @@ bool is_dense(std::span<const int64_t> dims, std::span<const int64_t> strides, i
 
 // Strides are in bytes.
 void copy_strided(const std::byte* source, std::span<const int64_t> source_strides, std::byte* target,
-                  std::span<const int64_t> target_strides, std::span<const int64_t> dims, int64_t element_bytes);
+                  std::span<const int64_t> target_strides, std::span<const int64_t> dims,
+                  int64_t element_bytes);
 
 }  // namespace ascend

@@ -28,7 +28,8 @@ const Target& find_target(std::string_view name) {
 }
 
 Topology::Topology(const Target& target, int count)
-    // It differs from the client's version: JAX takes an equal one for the client's own topology and waits for it.
+    // It differs from the client's version: JAX takes an equal one for the client's own topology and waits
+    // for it.
     : target(target), platform_version(std::string(platform_version_of(target)) + " topology") {
   for (int id = 0; id < count; ++id) {
     auto& device = devices.emplace_back(std::make_unique<DeviceDescription>());
@@ -49,8 +50,10 @@ std::unique_ptr<Topology> Topology::parse(std::string_view text) {
   size_t space = text.find(' ');
   int count = 0;
   if (space == std::string_view::npos ||
-      std::from_chars(text.data() + space + 1, text.data() + text.size(), count).ec != std::errc() || count < 1)
-    throw Error(Code::kInvalidArgument, "[topology] expected '<target> <devices>'; got '" + std::string(text) + "'.");
+      std::from_chars(text.data() + space + 1, text.data() + text.size(), count).ec != std::errc() ||
+      count < 1)
+    throw Error(Code::kInvalidArgument,
+                "[topology] expected '<target> <devices>'; got '" + std::string(text) + "'.");
   return std::make_unique<Topology>(find_target(text.substr(0, space)), count);
 }
 

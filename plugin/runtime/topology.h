@@ -21,8 +21,8 @@ const Target& find_target(std::string_view name);
 
 struct DeviceDescription {
   int id;
-  std::string kind;   // "Ascend 910B"
-  std::string text;   // "ascend:0"
+  std::string kind;  // "Ascend 910B"
+  std::string text;  // "ascend:0"
   NamedValueList attributes;
 };
 

@@ -1,4 +1,5 @@
-// The version string that JAX's compilation cache keys on: it changes with the package and the instruction set.
+// The version string that JAX's compilation cache keys on: it changes with the package and the instruction
+// set.
 #pragma once
 #include <cstdio>
 #include <string>
