@@ -132,8 +132,8 @@ class Scheduler:
 
 def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:
     def get(value: Value) -> Value:
-        if isinstance(value.producer, Constant):
-            return value  # the key holds its element, so an equal region has the same constant
+        if value not in mapping and isinstance(value.producer, Constant):
+            return value  # no input, so the key holds its element: an equal region has the same constant
         return mapping.setdefault(value, Value(value.type))  # a temporary of the region
 
     def pairs(items: tuple[tuple[Value, Value], ...]) -> tuple[tuple[Value, Value], ...]:

@@ -44,7 +44,7 @@ class TensorType:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Value:
     """What an op produces or a graph takes as argument. Compared by identity."""
 
@@ -62,12 +62,15 @@ class Value:
         """Element type of the tensor."""
         return self.type.dtype
 
+    def __repr__(self) -> str:  # a full one would print all the program that leads here
+        return f"<{self.type} of {self.producer.name if self.producer else 'argument'}>"
+
 
 class GraphError(Exception):
     """A Graph that breaks a rule of its op; the message names the op and the rule."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Op:
     """Base of all operations.
 
@@ -80,6 +83,12 @@ class Op:
     operands: list[Value]
     results: list[Value] = field(init=False, default_factory=list)
     loc: str = field(init=False, default="")  # JAX source line, for messages
+
+    def __init_subclass__(cls) -> None:
+        cls.__repr__ = Op.__repr__  # before @dataclass makes one that prints the whole program
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.operands} -> {self.results}>"
 
     def with_results(self, types: Iterable[TensorType], loc: str = "") -> Op:
         """Create this op's result values; returns the op itself."""
@@ -137,7 +146,7 @@ def region_names(kind: type[Op]) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(kind) if "Graph" in str(f.type))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Graph:
     """Arguments, ops in execution order, results. Regions may use values of the graphs around them."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .graph import Op, Value
+from .graph import Graph, Op, Value, print_graph
 from .kernel import Kernel
 
 
@@ -26,6 +26,9 @@ class Region:
     ops: list[Op]
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return print_graph(Graph(self.kind, list(self.inputs), self.ops, self.outputs))
 
 
 @dataclass(eq=False)
