@@ -4,9 +4,9 @@
     ->
     %a = slice(%x)[:, 0::2]   %b = slice(%x)[:, 1::2]   %1 = max(%a, %b)
 
-Simple kinds are separable, so dimensions are handled one after the other. Long windows of stride 1 (cumulative
-sums) combine by doubling: s1 = x, s2[i] = s1[i] s1[i+1], s4[i] = s2[i] s2[i+2], ..., and the window's length in
-binary says which of them cover it.
+Simple kinds are separable, so dimensions are handled one after the other. Long windows of stride 1 combine by
+doubling: s1 = x, s2[i] = s1[i] s1[i+1], s4[i] = s2[i] s2[i+2], ..., and the window's length in binary says which of
+them cover it. Windows that reach back to the start (cumulative sums) are scans, in `scan.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..ir.ops import ReduceWindow
 from ..ir.rewrite import rewrite
 from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
+from .scan import scan
 
 _SHORT = 8  # windows up to this length combine slice by slice
 _MOST_SLICES = 4096
@@ -50,6 +51,11 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
 def _along(op: ReduceWindow, b: Builder, x: Value, neutral: Value, d: int) -> Value:
     """Combine along one dimension."""
     window, stride, gap = op.window[d], op.stride[d], op.window_dilation[d]
+    if window == x.shape[d] > _SHORT and stride == gap == op.base_dilation[d] == 1:
+        if (op.low[d], op.high[d]) == (window - 1, 0):
+            return scan(b, op.kind, x, d)
+        if (op.low[d], op.high[d]) == (0, window - 1):
+            return scan(b, op.kind, x, d, backwards=True)
     x = b.pad(x, neutral, *(_only(x, d, amount) for amount in (op.low[d], op.high[d], op.base_dilation[d] - 1)))
     span = x.shape[d] - (window - 1) * gap
     count = 0 if span <= 0 else (span - 1) // stride + 1

@@ -95,7 +95,9 @@ def _stablehlo(options: argparse.Namespace) -> bytes | str:
     except Exception as error:  # whatever the user's function raises while it is traced
         hint = "" if options.example or options.shapes else " Give its arguments by --shapes or --example."
         raise InvalidInputError(f"[compile {name}] tracing failed: {type(error).__name__}: {error}{hint}") from error
-    return mlir.module_to_bytecode(lowered.compiler_ir("stablehlo"))
+    module = lowered.compiler_ir("stablehlo")
+    assert module is not None
+    return mlir.module_to_bytecode(module)
 
 
 def _print_stages(texts: dict[str, str], stage: str) -> None:

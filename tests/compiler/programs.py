@@ -110,7 +110,14 @@ def general_reductions(x, i):
 @program(f32(9, 5))
 def cumulative(x):
     one = jnp.cumsum(x, 0), jnp.cumsum(x, 1), lax.cumsum(x, 0, reverse=True), jnp.cumprod(x, 1), lax.cummax(x, 0)
-    return one, lax.cummin(x, 1), lax.cumlogsumexp(x, 0), lax.associative_scan(jnp.add, x)
+    long = jnp.tile(x, (40, 1))
+    two = (
+        jnp.cumsum(long, 0),
+        lax.cumsum(long, 0, reverse=True),
+        lax.cummax(long, 0),
+        jnp.cumsum(x.astype(jnp.bfloat16), 0),
+    )
+    return one, two, lax.cummin(x, 1), lax.cumlogsumexp(x, 0), lax.associative_scan(jnp.add, x)
 
 
 @program(f32(2, 8, 8, 3))

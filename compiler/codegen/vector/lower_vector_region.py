@@ -63,9 +63,12 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
         if len(region.ops) == 1:
             raise NotVectorizable(f"[vector] {region.ops[0].name} at {region.ops[0].loc} has no kernel: {e}") from e
+        failure = e
     parts = _split_by_reductions(region)
     if len(parts) == 1:
         parts = _split_everywhere(region)
+    if len(parts) == 1 and len(parts[0].ops) == len(region.ops):
+        raise NotVectorizable(f"[vector] {region.ops[-1].name} at {region.ops[-1].loc} has no kernel: {failure}")
     return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
 
 
