@@ -131,12 +131,10 @@ class RegionDims:
 
     def _view(self, op: Op) -> Dims | None:
         x, result = op.operands[0], op.results[0]
-        if (x in self.dims and x not in self.views) or any(
-            v in self.dims and not (isinstance(v.producer, Constant) and v.producer.splat is not None)
-            for v in op.operands[1:]  # a constant start is part of the offset
-        ):
+        starts = [v for v in op.operands[1:] if not isinstance(v.producer, Constant)]
+        if (x in self.dims and x not in self.views) or any(v in self.dims for v in starts):
             return None
         base = self.views.get(x, x)
-        self.rigid.update((base, *op.operands[1:]))
+        self.rigid.update((base, *starts))
         self.views[result] = base
         return self.axes.fresh_dims(result.shape)

@@ -134,10 +134,12 @@ def make_plan(p: Problem, target: Target, shrink: int = 1) -> Plan:
 
 
 def _column_axis(p: Problem) -> int | None:
-    for r in p.reductions:
-        if r.as_columns:
-            (axis,) = r.reduced
-            return axis
+    whole = {r.reduced for r in p.reductions if r.as_columns}
+    if len(whole) > 1 or any(len(axes) != 1 for axes in whole):
+        raise Conflict("argmax along different axes, or along several")
+    if whole:
+        ((axis,),) = whole
+        return axis
     weight = dict.fromkeys(p.order, 0)
     for w in p.walks:
         for axis, stride in w.strides.items():

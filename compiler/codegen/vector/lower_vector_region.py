@@ -61,14 +61,12 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     try:
         return _lower(region, target, two_stages)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
-        if len(region.ops) == 1:
-            raise NotVectorizable(f"[vector] {region.ops[0].name} at {region.ops[0].loc} has no kernel: {e}") from e
-        failure = e
-    parts = _split_by_reductions(region)
+        if sum(not _is_free(op) for op in region.ops) <= 1:
+            op = region.ops[-1]
+            raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
+    parts = [_alone(region, v) for v in region.outputs] if len(region.outputs) > 1 else _split_by_reductions(region)
     if len(parts) == 1:
         parts = _split_everywhere(region)
-    if len(parts) == 1 and len(parts[0].ops) == len(region.ops):
-        raise NotVectorizable(f"[vector] {region.ops[-1].name} at {region.ops[-1].loc} has no kernel: {failure}")
     return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
 
 
@@ -131,12 +129,7 @@ def _launch(
         if node.kind == "reduce" and node.op is not None
     }
     _merge(expressions, stores, sums)
-    try:
-        sections = [_plan_section(expressions, [group], target, sums, two_stages) for group in _connected(stores)]
-    except Conflict:
-        if len(stores) == 1:
-            raise
-        sections = [_plan_section(expressions, [[s]], target, sums, two_stages) for s in stores]
+    sections = [_plan_section(expressions, [group], target, sums, two_stages) for group in _connected(stores)]
     launch = _emit_fitting(region, expressions, sections, target, sums, two_stages)
     partial = {node: value for s in sections for node, value in s.partial}
     if not partial:
@@ -451,6 +444,19 @@ def make_region(ops: list[Op], outputs: list[Value]) -> Region:
 def is_splat(value: Value) -> bool:
     """Whether a value is a constant whose elements are all equal."""
     return isinstance(value.producer, Constant) and value.producer.splat is not None
+
+
+def _alone(region: Region, output: Value) -> Region:
+    """Return the region that computes one output and nothing else."""
+    producers = {r: op for op in region.ops for r in op.results}
+    wanted: set[Op] = set()
+    stack = [output]
+    while stack:
+        op = producers.get(stack.pop())
+        if op is not None and op not in wanted:
+            wanted.add(op)
+            stack += op.operands
+    return make_region([op for op in region.ops if op in wanted], [output])
 
 
 def _split_by_reductions(region: Region) -> list[Region]:

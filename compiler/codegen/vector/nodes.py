@@ -37,6 +37,7 @@ from ...isa.dtypes import DType
 from ...tiling.vector_axes import Axes, Dims
 from ...tiling.vector_dims import RegionDims
 
+_SHIFT, _AND, _XOR = Binary([], "shr_arithmetic"), Binary([], "and"), Binary([], "xor")
 _SMALL_FLOATS = frozenset(d for d in DType if d.is_float and d not in (DType.f32, DType.f64))
 
 
@@ -219,7 +220,7 @@ class Expressions:
             source = op.operands[0].dtype
             if result.dtype is source:
                 return nodes[0]
-            return self.as_type(self.as_type(nodes[0], compute_type(source)), compute)
+            return self.as_type(self.as_type(nodes[0], compute_type(source)), result.dtype)
         if isinstance(op, BitcastConvert):
             stored = self.as_type(nodes[0], op.operands[0].dtype)
             return stored if result.dtype is stored.dtype else self._make("bits", result.dtype, (stored,), axes)
@@ -233,9 +234,25 @@ class Expressions:
             if any(v.dtype.kind == "c" for v in (*op.operands, result)):
                 raise NotVectorizable(f"[vector] {op.name} at {op.loc}: complex numbers have no vector instructions")
             typed = tuple(self.as_type(n, compute_type(v.dtype)) for n, v in zip(nodes, op.operands, strict=True))
+            if isinstance(op, Unary) and op.kind == "is_finite":  # f32 holds what overflows a smaller type
+                typed = (self.as_type(typed[0], op.operands[0].dtype),)
+            if isinstance(op, Compare) and op.total_order and typed[0].dtype.is_float:
+                typed = tuple(map(self._ordered_bits, typed))
             dtype = DType.i1 if result.dtype is DType.i1 else compute
             return self._make("op", dtype, typed, axes, op)
         raise NotVectorizable(f"[vector] {op.name} at {op.loc} is no vector op")
+
+    def _ordered_bits(self, x: Node) -> Node:
+        """Return integers that order as floats do in IEEE's total order: the bits, negative ones mirrored."""
+        integer = DType.of_numpy(f"i{x.dtype.bytes}")
+        bits = 8 * x.dtype.bytes - 1
+        if x.kind == "const":
+            number = int(np.asarray(x.value, x.dtype.numpy).view(integer.numpy))
+            return self._const(number ^ ((number >> bits) & (2**bits - 1)), integer)
+        whole = self._make("bits", integer, (x,), x.axes)
+        sign = self._make("op", integer, (whole, self._const(bits, integer)), x.axes, _SHIFT)
+        mirror = self._make("op", integer, (sign, self._const(2**bits - 1, integer)), x.axes, _AND)
+        return self._make("op", integer, (whole, mirror), x.axes, _XOR)
 
     def _reduction(self, op: Reduce | ArgReduce) -> Node:
         x, result = op.operands[0], op.results[0]
@@ -244,6 +261,7 @@ class Expressions:
         reduced = frozenset(a for d in gone for a in dims[d])
         operand = self.as_type(self.node(x), compute_type(x.dtype))
         if isinstance(op, ArgReduce):
+            operand = self.as_type(operand, DType.i32) if operand.dtype is DType.i1 else operand
             found = Node("arg", DType.i32, (operand,), operand.axes - reduced, op, reduced=reduced)
             return self.as_type(found, compute_type(result.dtype))
         if not reduced:

@@ -114,8 +114,6 @@ def _expansion(e: SectionEmitter, kind: Kind, small: Kind) -> tuple[str, Kind] |
 
 def _compare(e: SectionEmitter, op: Compare, node: Node, dst: TileRef, kind: Kind) -> None:
     a, b = node.operands
-    if op.total_order and op.operands[0].dtype.is_float:
-        raise NotVectorizable(f"[vector] compare at {op.loc}: a total order of floats is decomposed before")
     if b.kind == "const" and a.kind != "const":
         e.b.tcmps(dst, e.tile(a, kind), b.value, op.direction.lower())
     elif a.kind == "const" and b.kind != "const":
