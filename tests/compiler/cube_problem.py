@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.codegen.cube import lower_cube_region
 from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
@@ -27,18 +28,22 @@ def finish(kernel: Kernel) -> Kernel:
     return kernel
 
 
-def lower(ops: list[Op], inputs: list[Value], output: Value) -> Launch:
-    """Lower a region of one launch."""
-    (step,) = lower_cube_region(Region("cube", ops, inputs, [output]), TARGET)
-    assert isinstance(step, Launch)
-    finish(step.kernel)
-    return step
+def lower(ops: list[Op], inputs: list[Value], output: Value) -> list[Launch]:
+    """Lower a region."""
+    launches = []
+    for step in lower_cube_region(Region("cube", ops, inputs, [output]), TARGET):
+        assert isinstance(step, Launch)
+        finish(step.kernel)
+        launches.append(step)
+    assert launches[-1].outputs == [output]
+    return launches
 
 
-def run(launch: Launch, inputs: dict[Value, np.ndarray], output: Value) -> np.ndarray:
-    """Run a launch on the reference interpreter and return its output."""
+def run(launches: list[Launch], inputs: dict[Value, np.ndarray], output: Value) -> np.ndarray:
+    """Run launches that fill one result on the reference interpreter and return it."""
     result = np.full(output.shape, 77, output.dtype.numpy)
-    run_kernel(launch.kernel, [result if v is output else inputs[v] for v in launch.arguments], TARGET)
+    for launch in launches:
+        run_kernel(launch.kernel, [result if v in launch.outputs else inputs[v] for v in launch.arguments], TARGET)
     return result
 
 

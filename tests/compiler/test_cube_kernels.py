@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 from cube_problem import TARGET, integers, lower, make_convolution, make_dot, run
+
 from jax_ascend.compiler.ir.builder import Builder
 from jax_ascend.compiler.ir.graph import Graph, TensorType
 from jax_ascend.compiler.ir.ops import Dot
@@ -24,18 +25,18 @@ WEIGHTS = ((3, 0, 1, 2), (3, 0, 1, 2), (2, 3, 0, 1))  # how JAX writes the gradi
 
 def check_dot(lhs, rhs, batch, contracting, dtype=D.f32, result=None):
     op, expected, data = make_dot(lhs, rhs, batch, contracting, dtype, result or dtype)
-    launch = lower([op], op.operands, op.result)
-    got = run(launch, dict(zip(op.operands, data, strict=True)), op.result)
+    launches = lower([op], op.operands, op.result)
+    got = run(launches, dict(zip(op.operands, data, strict=True)), op.result)
     np.testing.assert_array_equal(got, expected)
-    return launch.kernel
+    return launches[0].kernel
 
 
 def check_convolution(*args, **options):
     op, expected, data = make_convolution(*args, **options)
-    launch = lower([op], op.operands, op.result)
-    got = run(launch, dict(zip(op.operands, data, strict=True)), op.result)
+    launches = lower([op], op.operands, op.result)
+    got = run(launches, dict(zip(op.operands, data, strict=True)), op.result)
     np.testing.assert_array_equal(got.astype(np.float64), expected)
-    return launch.kernel
+    return launches[0].kernel
 
 
 @pytest.mark.parametrize("dtype, result", [
@@ -95,7 +96,7 @@ def test_two_part_tiles_and_tails():
 
 def test_equal_problems_give_equal_kernels():
     ops = [make_dot((64, 32), (32, 48), ((), ()), ((1,), (0,)), D.f32, D.f32)[0] for _ in range(2)]
-    first, second = (lower([op], op.operands, op.result).kernel for op in ops)
+    first, second = (lower([op], op.operands, op.result)[0].kernel for op in ops)
     assert first is not second and first.encode() == second.encode()
 
 
@@ -144,6 +145,15 @@ def test_convolutions(x, k, specs, stride, pad, options):
     check_convolution(x, k, specs, stride, pad, **options)
 
 
+def test_gradient_of_a_strided_convolution_multiplies_no_gaps():
+    op, expected, data = make_convolution((2, 6, 6, 4), (3, 3, 4, 5), NHWC, (1, 1), [(2, 1), (2, 1)], (2, 2))
+    launches = lower([op], op.operands, op.result)
+    assert len(launches) == 4
+    taps = [i.operand("window")[:2] for launch in launches for i in launch.kernel.body if i.spec.name == "timg2col"]
+    assert sorted(taps) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    np.testing.assert_array_equal(run(launches, dict(zip(op.operands, data, strict=True)), op.result), expected)
+
+
 def test_gradient_of_weights_contracts_positions():
     kernel = check_convolution((2, 12, 12, 16), (2, 12, 12, 8), WEIGHTS, (1, 1), P1)
     gathers = [i for i in kernel.body if i.spec.name == "timg2col"]
@@ -187,8 +197,8 @@ def run_only_region(graph: Graph, arrays):
     """Check that a graph is one cube region; return what its kernel computes."""
     regions = fused(graph)
     assert [r.kind for r in regions] == ["cube"], [(r.kind, [o.name for o in r.ops]) for r in regions]
-    launch = lower(regions[0].ops, regions[0].inputs, graph.results[0])
-    return run(launch, dict(zip(graph.arguments, arrays, strict=True)), graph.results[0])
+    launches = lower(regions[0].ops, regions[0].inputs, graph.results[0])
+    return run(launches, dict(zip(graph.arguments, arrays, strict=True)), graph.results[0])
 
 
 @pytest.mark.parametrize("bias_type, result", [(D.f32, D.f32), (D.f32, D.bf16), (D.bf16, D.bf16)])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...ir.graph import Value
 from ...ir.kernel import Kernel
 from ...ir.schedule import Launch, Region, Step
 from ...targets import Target
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
 from .gemm import Gemm, emit_gemm
+from .phases import split_phases
 from .read_region import read_region
 
 
@@ -30,10 +32,17 @@ def lower_cube_region(region: Region, target: Target) -> list[Step]:
             f"{result.type}, layout ops before it, and what carried_ops allows after it."
         )
     if isinstance(read.problem, Gemm):
-        kernel = emit_gemm(read.problem, target)
+        kernels = [emit_gemm(read.problem, target)]
     else:
-        kernel = emit_correlation(*plan_axes(read.problem, target), target)
-    return [Launch(_copy(kernel), list(read.arguments), [result])]
+        kernels = [emit_correlation(*plan_axes(part, target), target) for part in split_phases(read.problem)]
+    steps: list[Step] = []
+    before: Value | None = None
+    for index, kernel in enumerate(kernels):  # each writes its part of what the one before has written to
+        output = result if index == len(kernels) - 1 else Value(result.type)
+        starts_as = ((output, before),) if before else ()
+        steps.append(Launch(_copy(kernel), [*read.arguments[:-1], output], [output], starts_as=starts_as))
+        before = output
+    return steps
 
 
 def _copy(kernel: Kernel) -> Kernel:
