@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "plugin/device/aicpu/module_aicpu.h"
 #include "plugin/device/cycles/module_cycles.h"
 #include "plugin/device/execute/module_vector.h"
 #include "plugin/device/module_device.h"
@@ -31,6 +32,7 @@ NB_MODULE(_plugin, m) {
         return sizes;
       },
       "Returns {slot: (size of its argument struct here, size the last caller passed or 0)}.");
+  ascend::bind_aicpu(m);
   ascend::bind_cycles(m);
   ascend::bind_vector(m);
   ascend::bind_device(m);

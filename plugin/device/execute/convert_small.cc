@@ -14,9 +14,6 @@
 namespace ascend {
 namespace {
 
-using F16 = SmallFloat<5, 10, 15, Special::kIeee>;
-using BF16 = SmallFloat<8, 7, 127, Special::kIeee>;
-
 constexpr int64_t kChunk = 256;
 
 struct Stage {  // n <= kChunk elements of a type to f32 or i64 and back
@@ -135,15 +132,15 @@ constexpr Stage stage() {
   if constexpr (kType == DType::kf64) return native<double>();
   if constexpr (kType == DType::kf16) return coded<F16>(false);
   if constexpr (kType == DType::kbf16) return coded<BF16>(false);
-  if constexpr (kType == DType::kf8e5m2) return coded<SmallFloat<5, 2, 15, Special::kIeee>>();
-  if constexpr (kType == DType::kf8e4m3) return coded<SmallFloat<4, 3, 7, Special::kIeee>>();
-  if constexpr (kType == DType::kf8e3m4) return coded<SmallFloat<3, 4, 3, Special::kIeee>>();
-  if constexpr (kType == DType::kf8e4m3fn) return coded<SmallFloat<4, 3, 7, Special::kFinite>>();
-  if constexpr (kType == DType::kf8e4m3b11fnuz) return coded<SmallFloat<4, 3, 11, Special::kUnsignedZero>>();
-  if constexpr (kType == DType::kf8e5m2fnuz) return coded<SmallFloat<5, 2, 16, Special::kUnsignedZero>>();
-  if constexpr (kType == DType::kf8e4m3fnuz) return coded<SmallFloat<4, 3, 8, Special::kUnsignedZero>>();
+  if constexpr (kType == DType::kf8e5m2) return coded<F8e5m2>();
+  if constexpr (kType == DType::kf8e4m3) return coded<F8e4m3>();
+  if constexpr (kType == DType::kf8e3m4) return coded<F8e3m4>();
+  if constexpr (kType == DType::kf8e4m3fn) return coded<F8e4m3fn>();
+  if constexpr (kType == DType::kf8e4m3b11fnuz) return coded<F8e4m3b11fnuz>();
+  if constexpr (kType == DType::kf8e5m2fnuz) return coded<F8e5m2fnuz>();
+  if constexpr (kType == DType::kf8e4m3fnuz) return coded<F8e4m3fnuz>();
   if constexpr (kType == DType::kf8e8m0fnu) return coded<F8e8m0fnu>();
-  if constexpr (kType == DType::kf4e2m1fn) return coded<SmallFloat<2, 1, 1, Special::kNone>>();
+  if constexpr (kType == DType::kf4e2m1fn) return coded<F4e2m1fn>();
   if constexpr (kType == DType::ki4) return coded<SmallInt<4, true>>();
   if constexpr (kType == DType::ku4) return coded<SmallInt<4, false>>();
   if constexpr (kType == DType::ki2) return coded<SmallInt<2, true>>();

@@ -113,4 +113,15 @@ struct SmallInt {
   }
 };
 
+using F16 = SmallFloat<5, 10, 15, Special::kIeee>;
+using BF16 = SmallFloat<8, 7, 127, Special::kIeee>;
+using F8e5m2 = SmallFloat<5, 2, 15, Special::kIeee>;
+using F8e4m3 = SmallFloat<4, 3, 7, Special::kIeee>;
+using F8e3m4 = SmallFloat<3, 4, 3, Special::kIeee>;
+using F8e4m3fn = SmallFloat<4, 3, 7, Special::kFinite>;
+using F8e4m3b11fnuz = SmallFloat<4, 3, 11, Special::kUnsignedZero>;
+using F8e5m2fnuz = SmallFloat<5, 2, 16, Special::kUnsignedZero>;
+using F8e4m3fnuz = SmallFloat<4, 3, 8, Special::kUnsignedZero>;
+using F4e2m1fn = SmallFloat<2, 1, 1, Special::kNone>;
+
 }  // namespace ascend

@@ -1,0 +1,38 @@
+// Lets tests verify and run one AICPU kernel on NumPy memory.
+#include "plugin/device/aicpu/module_aicpu.h"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "plugin/device/aicpu/aicpu.h"
+#include "plugin/error.h"
+
+namespace nb = nanobind;
+
+namespace ascend {
+namespace {
+
+using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void run(const std::string& name, const std::vector<Bytes>& slots, const std::vector<int64_t>& ints) {
+  for (int op = 0; op < kAicpuOps; ++op) {
+    if (kAicpuNames[op] != name) continue;
+    std::vector<std::byte*> pointers;
+    std::vector<int64_t> bytes;
+    for (const Bytes& slot : slots) {
+      pointers.push_back(reinterpret_cast<std::byte*>(slot.data()));
+      bytes.push_back(static_cast<int64_t>(slot.nbytes()));
+    }
+    verify_aicpu(static_cast<AicpuOp>(op), bytes, ints);
+    run_aicpu(static_cast<AicpuOp>(op), pointers, ints);
+    return;
+  }
+  throw Error(Code::kInvalidArgument, "[run_aicpu] no kernel is called " + name);
+}
+
+}  // namespace
+
+void bind_aicpu(nb::module_& m) { m.def("run_aicpu", &run); }
+
+}  // namespace ascend

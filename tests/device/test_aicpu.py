@@ -1,0 +1,166 @@
+"""AICPU kernels against NumPy: sort and top_k of every type, scatter with every combination, refused integers."""
+
+import importlib
+
+import numpy as np
+import pytest
+from jax_ascend.compiler.isa.dtypes import DType
+from test_vector_elementwise import FLOATS, INTS, is_float, values
+
+_plugin = importlib.import_module("jax_ascend._plugin")
+TYPES = [*FLOATS, *INTS, np.bool_]
+
+
+def launch(name, results, operands, ints):
+    """Run a kernel; `results` are filled."""
+    slots = [np.ascontiguousarray(a).view(np.uint8).reshape(-1) for a in (*results, *operands)]
+    _plugin.run_aicpu(name, slots, [int(i) for i in ints])
+    return [s.view(r.dtype).reshape(r.shape) for s, r in zip(slots, results)]
+
+
+def code(array):
+    return DType.of_numpy(array.dtype).code
+
+
+def ranks(x, descending, total=False):
+    """Dense ranks of elements in the order of keys, along the last axis."""
+    if not is_float(x.dtype):
+        keys = x.astype(object) if x.dtype == np.uint64 else x.astype(np.int64)
+    else:
+        wide = x.astype(np.float64)
+        bits = wide.view(np.int64)
+        keys = np.where(bits < 0, -(bits & np.int64(2**63 - 1)) - 1, bits)
+        if not total:
+            keys = np.where(wide == 0, 0, np.where(np.isnan(wide), np.int64(2**63 - 1), keys))
+    _, inverse = np.unique(np.array(keys), return_inverse=True)
+    inverse = inverse.reshape(x.shape)
+    return -inverse if descending else inverse
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    "shape,dimension", [((7,), 0), ((3, 40, 5), 1), ((2, 1500), 1), ((600, 3), 0), ((4, 0), 1), ((1, 1), 0)]
+)
+def test_sort(dtype, descending, shape, dimension):
+    x = values(dtype, shape, 3)
+    payload = np.arange(x.size, dtype=np.int32).reshape(shape)
+    ints = [2, len(shape), *shape, dimension, 1, code(x), code(payload), 1, 0, descending, 0]
+    got, moved = launch("sort", [np.zeros_like(x), np.zeros_like(payload)], [x, payload], ints)
+    order = (
+        np.argsort(np.moveaxis(ranks(x, descending), dimension, -1), axis=-1, kind="stable")
+        if x.size
+        else np.zeros(shape, int)
+    )
+    order = np.moveaxis(order, -1, dimension) if x.size else order
+    assert np.array_equal(moved, np.take_along_axis(payload, order, dimension))
+    assert got.tobytes() == np.take_along_axis(x, order, dimension).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sort_in_total_order(dtype):
+    x = np.array([0.0, -0.0, np.nan, -np.nan, 1, -1, np.inf, -np.inf, 0.0, -0.0], dtype)
+    (got,) = launch("sort", [np.zeros_like(x)], [x], [1, 1, 10, 0, 1, code(x), 1, 0, 0, 1])
+    assert np.array_equal(np.signbit(got), [True] * 5 + [False] * 5)
+    assert np.array_equal(got, np.array([-np.nan, -np.inf, -1, -0.0, -0.0, 0, 0, 1, np.inf, np.nan]), equal_nan=True)
+
+
+def test_sort_by_several_keys_in_place():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, 900).astype(np.int8), rng.integers(0, 5, 900).astype(np.float32)
+    number = np.arange(900, dtype=np.int64)
+    ints = [3, 1, 900, 0, 1, code(a), code(b), code(number), 2, 0, 1, 0, 1, 0, 0]
+    slots = [s.view(np.uint8) for s in (a.copy(), b.copy(), number.copy())]
+    _plugin.run_aicpu("sort", slots + slots, ints)
+    order = np.lexsort((number, b, -a))
+    assert np.array_equal(slots[2].view(np.int64), order)
+    assert np.array_equal(slots[0].view(np.int8), a[order])
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("rows,columns,k", [(1, 1, 1), (3, 50, 7), (2, 1000, 1000), (2, 2000, 5), (2, 9, 0)])
+def test_top_k(dtype, largest, rows, columns, k):
+    x = values(dtype, (rows, columns), 5)
+    ints = [code(x), rows, columns, k, largest]
+    found, at = launch("top_k", [np.zeros((rows, k), dtype), np.zeros((rows, k), np.int32)], [x], ints)
+    order = np.argsort(ranks(x, largest), axis=-1, kind="stable")[:, :k]
+    assert np.array_equal(at, order)
+    assert found.tobytes() == np.take_along_axis(x, order, 1).tobytes()
+
+
+COMBINE = {
+    "assign": lambda a, b: b, "add": lambda a, b: a + b, "mul": lambda a, b: a * b, "min": np.minimum,
+    "max": np.maximum, "and": lambda a, b: a & b, "or": lambda a, b: a | b,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", COMBINE)
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+def test_scatter(dtype, name, index_dtype):
+    if name in ("and", "or") and is_float(dtype):
+        return
+    rng = np.random.default_rng(1)
+    shape, dimensions, window = (6, 5, 7), (2, 0), ((1, 3), (2, 2))
+    x = values(dtype, shape, 1)
+    index = rng.integers(-1, 7, (20, 2)).astype(index_dtype)
+    updates = values(dtype, (20, 3, 2), 2)
+    want = x.copy()
+    for (column, plane), update in zip(index, updates):
+        if 0 <= column <= shape[2] - 2 and 0 <= plane < shape[0]:
+            with np.errstate(all="ignore"):
+                place = want[plane, :3, column : column + 2]
+                place[...] = COMBINE[name](place, update).astype(dtype)
+    ints = [code(x), code(index), list(COMBINE).index(name), 3, *shape, 20, 2, *dimensions, 2, *window[0], *window[1]]
+    for in_place in (False, True):
+        slots = [a.copy().view(np.uint8).reshape(-1) for a in (np.zeros_like(x), x, index, updates)]
+        if in_place:
+            slots[0] = slots[1]
+        _plugin.run_aicpu("scatter", slots, [int(i) for i in ints])
+        got = slots[0].view(x.dtype).reshape(shape)
+        assert (
+            np.array_equal(got.astype(np.float64), want.astype(np.float64), equal_nan=True)
+            if is_float(dtype)
+            else np.array_equal(got, want)
+        )
+
+
+def test_scatter_of_single_elements():
+    x, index, updates = (
+        np.zeros(10, np.float32),
+        np.array([[3], [9], [3], [10], [-1]], np.int32),
+        np.ones(5, np.float32),
+    )
+    (got,) = launch("scatter", [x], [x, index, updates], [code(x), code(index), 1, 1, 10, 5, 1, 0, 0])
+    assert np.array_equal(got, [0, 0, 0, 2, 0, 0, 0, 0, 0, 1])
+
+
+GOOD = {
+    "sort": ([1, 2, 4, 8, 1, 1, DType.f32.code, 1, 0, 0, 0], [128, 128]),
+    "top_k": ([DType.f32.code, 4, 8, 3, 1], [48, 48, 128]),
+    "scatter": ([DType.f32.code, DType.i32.code, 1, 2, 4, 8, 5, 1, 0, 1, 1, 8], [128, 128, 20, 160]),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_wrong_integers_are_refused(name):
+    ints, sizes = GOOD[name]
+
+    def attempt(integers, bytes_of):
+        _plugin.run_aicpu(name, [np.zeros(b, np.uint8) for b in bytes_of], integers)
+
+    attempt(ints, sizes)
+    rng = np.random.default_rng(0)
+    for at in range(len(sizes)):
+        with pytest.raises(Exception, match="aicpu"):
+            attempt(ints, [b - (i == at) for i, b in enumerate(sizes)])
+    for at in range(len(ints)):
+        with pytest.raises(Exception, match="aicpu"):
+            attempt(ints[:at], sizes)
+        for value in (-1, 255, 2**40, 2**62, *rng.integers(0, 40, 5)):
+            changed = [*ints[:at], int(value), *ints[at + 1 :]]
+            try:  # either it makes sense or it is refused; it never touches what is beyond the slots
+                attempt(changed, sizes)
+            except Exception as error:
+                assert "aicpu" in str(error), error
