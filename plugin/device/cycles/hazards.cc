@@ -62,6 +62,7 @@ class Checker {
           if (!sets.empty()) report(sets.front().instruction, sets.front().instruction, "sets a flag that nobody waits for");
       }
     }
+    if (std::all_of(left_, left_ + cores, [](int64_t left) { return left > 0; })) report_cross_flags();
   }
 
  private:
@@ -75,6 +76,15 @@ class Checker {
     std::string text = concat("[", place(kernel_, b), "] ", what);
     if (a != b) text += concat(" of [", place(kernel_, a), "]");
     found_.push_back(text);
+  }
+
+  // A counter still up when the kernel ends would let a wait of the next one pass.
+  void report_cross_flags() {
+    for (auto& from : cross_)
+      for (auto& to : from)
+        for (const std::deque<Set>& sets : to)
+          if (!sets.empty())
+            report(sets.front().instruction, sets.front().instruction, "sets a cross-core flag that nobody waits for");
   }
 
   // Runs a core until it ends, reaches the limit, or waits for another core.

@@ -40,6 +40,7 @@ int64_t host_tile_bytes(const TileSpec& tile, int64_t panel) {
 
 TileAccess::TileAccess(const TileOperand& operand, const Kernel& kernel, int64_t panel)
     : spec_(&kernel.tiles[operand.tile]), number_(operand.tile), slots_(spec_->slots), slot_(operand.slot) {
+  slot_.constant = (slot_.constant % slots_ + slots_) % slots_;  // equal buffers, equal slots
   const int64_t scale = spec_->loc == Loc::kvec ? 1 : kCubeScale;
   if (host_tile_bytes(*spec_, panel) > scale * spec_->bytes()) {
     throw Error(Code::kInvalidArgument, concat("[kernel ", kernel.name, "] tile %", number_,
