@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .estimation import Estimate, estimate, estimate_program
+
 __version__ = "0.1.0"
+__all__ = ["Estimate", "estimate", "estimate_program", "initialize"]
 
 
 def initialize() -> None:
@@ -10,3 +16,12 @@ def initialize() -> None:
     from .registration import register
 
     register()
+
+
+def __getattr__(name: str) -> Any:
+    # The compiler is imported when it is first needed: JAX imports this package in every process.
+    if name in __all__:
+        from . import estimation
+
+        return getattr(estimation, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

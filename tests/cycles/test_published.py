@@ -10,10 +10,9 @@ import pytest
 
 from jax_ascend import estimate
 
-
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from published import PUBLISHED, shape, simulate, square  # noqa: E402
+from published import PUBLISHED, shape, simulate, square
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

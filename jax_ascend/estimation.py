@@ -60,7 +60,8 @@ class Estimate:
     def trace(self, path: str | Path, kernel: int | None = None, limit: int = 100_000) -> None:
         """Write a trace for Perfetto or chrome://tracing: one lane per pipe and core.
 
-        Kernels follow one another, one launch each; `kernel` picks one by its index. At most `limit` intervals a kernel.
+        Kernels follow one another, one launch each; `kernel` picks one by its index. At most `limit` intervals of
+        each are written.
         """
         events: list[dict[str, Any]] = []
         start = 0.0
@@ -100,7 +101,8 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
         fn: a function JAX can trace (jitted or not).
         args: its arguments: arrays, or jax.ShapeDtypeStruct pytrees.
         target: a target's name or a Target.
-        l2: "cold", every kernel's first touch of a line goes to HBM, or "warm", its arguments are in the L2 as far as they fit.
+        l2: "cold", every kernel's first touch of a line goes to HBM and its first launch pays the cold start, or
+            "warm", as in a benchmark that repeats itself: its arguments are in the L2 as far as they fit.
 
     Raises:
         UnsupportedOpsError: the program has ops that are not lowered.
@@ -134,9 +136,8 @@ def estimate_program(program: Program, target: str | Target = "ascend910b", l2: 
             for column, (kind, pipe) in PIPE_COLUMNS.items()
             if cores[kind] and time["cycles"]
         }
-        seconds = count * (time["cycles"] / chosen.clock + chosen.launch_dispatch) + (
-            chosen.launch_cold if count else 0
-        )
+        cold = 0 if warm or not count else chosen.launch_cold
+        seconds = count * (time["cycles"] / chosen.clock + chosen.launch_dispatch) + cold
         rows.append(
             KernelRow(kernel.name, kernel.core, kernel.blocks, count, seconds, time["cycles"], time["hbm_bytes"], busy)
         )
