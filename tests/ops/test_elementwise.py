@@ -23,7 +23,7 @@ INTEGRAL = {"and": jnp.bitwise_and, "or": jnp.bitwise_or, "xor": jnp.bitwise_xor
 DIVISION = {"floor divide": jnp.floor_divide, "remainder": jnp.remainder, "lax.div": lax.div, "lax.rem": lax.rem}
 SHIFTS = {f.__name__: f for f in (lax.shift_left, lax.shift_right_logical, lax.shift_right_arithmetic)}
 BITS = {"count": lax.population_count, "leading": lax.clz, "not": jnp.bitwise_not, "abs": jnp.abs, "sign": jnp.sign}
-SPECIAL = "inf, -inf, nan, 0.0, -0.0, 1e-40, 3e38, -3e38"
+SPECIAL = "inf, -inf, nan, 0.0, -0.0, 1e-30, 3e38, -3e38"
 
 
 def each(functions):
@@ -36,7 +36,6 @@ def on_special_values(*_):
     unary = {**STEPS, "abs": jnp.abs, "exp": jnp.exp, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "log": jnp.log}
     tests = {"isnan": jnp.isnan, "isfinite": jnp.isfinite, "relu": jax.nn.relu, "sqrt": jnp.sqrt}
     pairs = {"maximum": jnp.maximum, "minimum": jnp.minimum, "add": jnp.add, "multiply": jnp.multiply}
-    x = jnp.where(jnp.abs(x) < 1e-38, x * 0, x)  # neither side promises anything for subnormal numbers
     return each({**unary, **tests})(x), each(pairs)(x[:, None], x[None])
 
 
@@ -64,7 +63,7 @@ CASES = [
     case("wrap around", lambda x: (x * x * x, x + x, -x), "T[99] 0..120", types=f"{INTS} {WIDE}"),
     case("sizes", lambda *xs: [jnp.exp(x) + x for x in xs], *(f"T[{n}]" for n in (0, 1, 7, 127, 1000, 4097))),
     case("scalar", lambda x: jnp.sin(x) * x, "T[]", types=FLOATS, grad=True),
-    case("long chain", lambda x: [x := jnp.tanh(x) * 1.1 + 0.01 for _ in range(40)][-1], "T[3,300]", grad=True),
+    case("long chain", lambda x: [x := jnp.tanh(x) * 0.9 + 0.1 for _ in range(40)][-1], "T[3,300]", grad=True),
     case("next after", jnp.nextafter, "f32[50]", "f32[50]"),
     case("reduced precision", lambda x: lax.reduce_precision(x, 5, 7), "f32[99]"),
 ]
