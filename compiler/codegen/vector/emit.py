@@ -115,10 +115,16 @@ class SectionEmitter:
                 stack.extend((o, False) for o in reversed(node.operands) if o not in self.order)
                 continue
             self.order[node] = len(self.order)
-            depth = max([0, *(self.position.get(a, 0) for a in node.axes), *(self.depths[o] for o in node.operands)])
+            axes = self._spanned(node)
+            depth = max([0, *(self.position.get(a, 0) for a in axes), *(self.depths[o] for o in node.operands)])
             if self._looped(node):
                 depth = self._first_loop(node) - 1
             self.depths[node] = depth
+
+    def _spanned(self, node: Node) -> set[int]:
+        """Return the axes that a node's tile spans: all of a group of rows or columns if it varies along one."""
+        groups = zip(self.kind(node), (self.plan.rows, self.plan.columns), strict=True)
+        return {*node.axes, *(a for varies, group in groups if varies for a in group)}
 
     def _looped(self, node: Node) -> bool:
         return bool(node.reduced) and any(a in self.position for a in node.reduced)
