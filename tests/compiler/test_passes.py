@@ -158,6 +158,11 @@ CASES = {
         %3 = stablehlo.imag %2 : (tensor<3xcomplex<f32>>) -> tensor<3xf32>
         return %2, %3 : tensor<3xcomplex<f32>>, tensor<3xf32>
       }""",
+    "expand_total_order": """
+      func.func public @main(%x: tensor<3xf32>, %y: tensor<3xf32>) -> tensor<3xi1> {
+        %0 = stablehlo.compare LT, %x, %y, TOTALORDER : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xi1>
+        return %0 : tensor<3xi1>
+      }""",
     "expand_bitcasts": """
       func.func public @main(%x: tensor<3xui64>, %y: tensor<3x2xi16>) -> (tensor<3x2xf32>, tensor<3xf32>) {
         %0 = stablehlo.bitcast_convert %x : (tensor<3xui64>) -> tensor<3x2xf32>
