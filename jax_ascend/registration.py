@@ -42,7 +42,7 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         (0, the Program's bytes), or (a PJRT status code, the message as UTF-8).
     """
     try:
-        from .compiler import pipeline
+        from .compiler import pipeline  # pyright: ignore
 
         return 0, pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
     except AscendError as error:

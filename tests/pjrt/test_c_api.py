@@ -39,6 +39,7 @@ def test_a_slot_that_is_not_implemented_names_itself(table):
     message = TextResult(struct_size=ctypes.sizeof(TextResult), error=error)
     call(table["Error_Message"])(ctypes.byref(message))
     assert b"PJRT_CopyToDeviceStream_AddChunk" in ctypes.string_at(message.data, message.size)
+    message.struct_size = 24
     call(table["Error_Destroy"])(ctypes.byref(message))
 
 

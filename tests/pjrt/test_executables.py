@@ -33,13 +33,11 @@ def test_layouts_are_row_major(compiled, device):
     assert jax.device_put(np.ones((2, 3, 4)), device).format.layout.major_to_minor == (0, 1, 2)
 
 
-def test_serialisation(compiled, device, other_device):
+def test_serialisation(compiled, device):
     stored = serialize_executable.serialize(compiled)
-    for place in (device, other_device):
-        again = serialize_executable.deserialize_and_load(*stored, backend="ascend", execution_devices=[place])
-        y = again(jax.device_put(np.ones((3, 4), np.float32), place))
-        assert y.devices() == {place}
-        np.testing.assert_array_equal(np.asarray(y), np.full((3, 4), 2))
+    again = serialize_executable.deserialize_and_load(*stored, backend="ascend", execution_devices=[device])
+    y = again(jax.device_put(np.ones((3, 4), np.float32), device))
+    np.testing.assert_array_equal(np.asarray(y), np.full((3, 4), 2))
 
 
 def test_fingerprints(device):
