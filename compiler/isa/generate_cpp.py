@@ -126,7 +126,8 @@ def generate() -> str:
     labels = [(f"DType::k{d.name}", d) for d in DType]
     parts = [
         "// Generated from compiler/isa by generate_cpp.py; do not edit.\n#pragma once",
-        "#include <cstdint>\n#ifndef SIMD_VARIANT\n#include <string>\n#include <string_view>\n#include <vector>\n#endif\n",
+        "#include <cstdint>\n#ifndef SIMD_VARIANT\n#include <string>\n#include <string_view>\n#include <vector>\n"
+        "#endif\n",
         "namespace ascend {\n",
         f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
         _enum("DType", [("Invalid", 0), *((d.name, d.code) for d in DType)], "uint8_t"),

@@ -30,7 +30,10 @@ _RULES: dict[str, tuple[str, Callable[[Sequence[DType]], bool]]] = {
     "select": ("an i1 mask and equal types", lambda t: t[1] is D.i1 and t[0] is t[2] is t[3]),
     "index": ("an i32 result and a number", lambda t: t[0] is D.i32 and t[1] in CLASSES["number"]),
     "gather": ("equal types and an i32 index", lambda t: t[0] is t[1] and t[2] is D.i32),
-    "matmul": ("f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64; a bias of the sum's type, f16 or bf16 with f32", _matmul),
+    "matmul": (
+        "f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64; a bias of the sum's type, f16 or bf16 with f32",
+        _matmul,
+    ),
     "convert": ("two types", lambda t: True),
     "any": ("any types", lambda t: True),
 }
