@@ -43,7 +43,9 @@ class Target:
     fixp_row: float = 4.45  # cycles per row at least
     fixp_rate: float = 72.0
     mad_start: float = 14.0  # cycles
-    mad_f32_factor: float = 2.0  # cycles per fractal step in f32 relative to f16 (which also has half the K per fractal)
+    mad_f32_factor: float = (
+        2.0  # cycles per fractal step in f32 relative to f16 (which also has half the K per fractal)
+    )
     vector_start: float = 30.0  # cycles
     vector_repeat_bytes: int = 256
     move_start: float = 40.0  # cycles before the first byte; assumed, such that 16 KiB reach about 0.9 of the rate
@@ -67,5 +69,7 @@ class UnknownTarget(ValueError):
 def target(name: str) -> Target:
     """Return the target called `name`; UnknownTarget lists those there are."""
     if name not in TARGETS:
-        raise UnknownTarget(f"[target] there is no target {name!r}; expected one of {sorted(TARGETS)}. Set JAX_ASCEND_TARGET to one of these.")
+        raise UnknownTarget(
+            f"[target] there is no target {name!r}; expected one of {sorted(TARGETS)}. Set JAX_ASCEND_TARGET to one of these."
+        )
     return TARGETS[name]

@@ -156,7 +156,18 @@ class KernelBuilder:
     ) -> TileRef:
         """Add a tile of static capacity rows x columns; the valid region defaults to all of it."""
         rows_valid, columns_valid = valid or (rows, columns)
-        tile = Tile(loc, dtype, rows, columns, layout, address, slots, slot_stride, Affine.of(rows_valid), Affine.of(columns_valid))
+        tile = Tile(
+            loc,
+            dtype,
+            rows,
+            columns,
+            layout,
+            address,
+            slots,
+            slot_stride,
+            Affine.of(rows_valid),
+            Affine.of(columns_valid),
+        )
         self.kernel.tiles.append(tile)
         return TileRef(len(self.kernel.tiles) - 1)
 
@@ -169,7 +180,13 @@ class KernelBuilder:
         split: int | None = None,
     ) -> View:
         """Describe a window on an argument; by default all dimensions but the last are rows."""
-        return View(argument, Affine.of(offset), tuple(map(Affine.of, shape)), tuple(strides), len(shape) - 1 if split is None else split)
+        return View(
+            argument,
+            Affine.of(offset),
+            tuple(map(Affine.of, shape)),
+            tuple(strides),
+            len(shape) - 1 if split is None else split,
+        )
 
     def register(self) -> int:
         """Reserve a scalar register."""

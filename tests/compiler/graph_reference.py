@@ -8,6 +8,7 @@ import math
 from itertools import product
 
 import numpy as np
+
 from jax_ascend.compiler.ir import ops
 from jax_ascend.compiler.ir.identities import identity_element
 from jax_ascend.compiler.isa.dtypes import DType

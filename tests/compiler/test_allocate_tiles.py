@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from jax_ascend.compiler.codegen.allocate_tiles import DoesNotFit, allocate_tiles
 from jax_ascend.compiler.codegen.live_ranges import access_of, live_ranges
 from jax_ascend.compiler.ir.kernel import KernelBuilder

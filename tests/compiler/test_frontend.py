@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from jax import lax
+
 from jax_ascend.compiler import frontend
 from jax_ascend.compiler.ir import ops
 from jax_ascend.compiler.isa.dtypes import DType

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+from jax_ascend import _plugin
 from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.codegen.indexing import lower_indexing_region
 from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
@@ -13,8 +15,6 @@ from jax_ascend.compiler.ir.schedule import Launch, Region
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
-
-from jax_ascend import _plugin
 
 TARGET = target("ascend910b")
 

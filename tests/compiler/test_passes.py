@@ -4,6 +4,7 @@ import golden
 import graph_reference
 import numpy as np
 import pytest
+
 from jax_ascend.compiler import frontend, passes
 from jax_ascend.compiler.ir import ops
 

@@ -5,10 +5,11 @@ import jax
 import numpy as np
 import pytest
 from jax import export
+from programs import PROGRAMS
+
 from jax_ascend.compiler import frontend
 from jax_ascend.compiler.ir import ops
 from jax_ascend.compiler.passes import GRAPH_PASSES
-from programs import PROGRAMS
 
 INTERMEDIATE = (
     *(ops.Call, ops.Gather, ops.GeneralReduce, ops.OptimizationBarrier, ops.ReduceWindow, ops.RngBitGenerator),

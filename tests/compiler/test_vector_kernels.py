@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from jax_ascend import _plugin
 from jax_ascend.compiler import frontend
 from jax_ascend.compiler.codegen.plan_program import plan_program
 from jax_ascend.compiler.codegen.schedule_graph import Scheduler
@@ -11,8 +13,6 @@ from jax_ascend.compiler.ir.schedule import Launch
 from jax_ascend.compiler.passes import run_graph_passes
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
-
-from jax_ascend import _plugin
 
 TARGET = target("ascend910b")
 RNG = np.random.default_rng(0)

@@ -4,8 +4,9 @@ import importlib
 
 import numpy as np
 import pytest
-from jax_ascend.compiler.isa.dtypes import DType
 from test_vector_elementwise import FLOATS, INTS, is_float, values
+
+from jax_ascend.compiler.isa.dtypes import DType
 
 _plugin = importlib.import_module("jax_ascend._plugin")
 TYPES = [*FLOATS, *INTS, np.bool_]

@@ -19,7 +19,9 @@ def up(n, multiple=32):
     return -(-n // multiple) * multiple
 
 
-def matmul_kernel(dtype, acc, m, k, n, transposed=(False, False), bias=False, result=None, relu=False, steps=1, sums=False):
+def matmul_kernel(
+    dtype, acc, m, k, n, transposed=(False, False), bias=False, result=None, relu=False, steps=1, sums=False
+):
     """One block: load both operands, extract `steps` pieces of K, multiply, store."""
     result = result or acc
     b = KernelBuilder("matmul", "aic", (1,))
@@ -145,7 +147,9 @@ def test_extract_survives_reload():
 
 @pytest.mark.parametrize("channels", [3, 16, 20])
 @pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
-@pytest.mark.parametrize("window", [(3, 3, 1, 1, 1, 1, 1, 1, 5, 6), (2, 3, 2, 1, 1, 2, 1, 1, 3, 5), (3, 2, 1, 1, 1, 1, 2, 2, 8, 9)])
+@pytest.mark.parametrize(
+    "window", [(3, 3, 1, 1, 1, 1, 1, 1, 5, 6), (2, 3, 2, 1, 1, 2, 1, 1, 3, 5), (3, 2, 1, 1, 1, 1, 2, 2, 8, 9)]
+)
 def test_img2col(variant, window, dtype, channels):
     images, h, w, n = 2, 5, 6, 24
     kh, kw, oh, ow = window[0], window[1], window[8], window[9]
@@ -179,7 +183,11 @@ def test_img2col_as_right_operand(variant):
     window = (3, 3, 1, 1, 1, 1, 1, 1, oh, ow)
     k, n = images * oh * ow, 9 * channels
     b = KernelBuilder("conv", "aic", (1,))
-    x, y, out = b.argument(DType.f32, h * w * channels), b.argument(DType.f32, k * m), b.argument(DType.f32, m * n, True)
+    x, y, out = (
+        b.argument(DType.f32, h * w * channels),
+        b.argument(DType.f32, k * m),
+        b.argument(DType.f32, m * n, True),
+    )
     f1 = b.tile(Loc.mat, DType.f32, up(h * w), up(channels), (h * w, channels), Layout.fmap, address=0)
     a1 = b.tile(Loc.mat, DType.f32, m, up(k), (m, k), Layout.nz, address=128 * 1024)
     a0 = b.tile(Loc.left, DType.f32, m, up(k), (m, k), Layout.nz, address=0)

@@ -99,7 +99,10 @@ def test_messages_name_the_place():
     plugin.verify_program(program_of(kernel_with().kernel).encode())
     expect_refusal(kernel_with(address=184 * 1024 - 64).kernel, "kernel k.*tile %0.*does not lie in its memory, vec")
     expect_refusal(kernel_with(address=8).kernel, "32-byte aligned")
-    expect_refusal(kernel_with(dtype=DType.i32).kernel, r"kernel k, instruction 0: pto.tload.*expected that of the argument, f32, got i32")
+    expect_refusal(
+        kernel_with(dtype=DType.i32).kernel,
+        r"kernel k, instruction 0: pto.tload.*expected that of the argument, f32, got i32",
+    )
     expect_refusal(kernel_with(rows=2).kernel, "instruction 1: pto.tadds|does not fit the tile|valid rows")
     expect_refusal(kernel_with(loc=Loc.mat).kernel, "instruction 1: pto.tadds.*cannot live in mat")
     b = kernel_with()
@@ -109,7 +112,10 @@ def test_messages_name_the_place():
     b.tstore(b.view(0, 0, (4, 64), (64, 1)), b.kernel.body[0].values[0])
     expect_refusal(b.kernel, "read-only")
     b = kernel_with()
-    b.emit(b.kernel.body[0].spec.__class__ and __import__("jax_ascend.compiler.isa.model", fromlist=["x"]).instruction_set()["end"])
+    b.emit(
+        b.kernel.body[0].spec.__class__
+        and __import__("jax_ascend.compiler.isa.model", fromlist=["x"]).instruction_set()["end"]
+    )
     expect_refusal(b.kernel, "closes no block")
 
 

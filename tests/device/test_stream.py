@@ -96,13 +96,18 @@ def test_many_threads():
         for seed in range(2):
             given = arguments(k, seed)
             cases.append((program_of(k).encode(), given, run_device(program_of(k), given)[0]))
-    cases.append((counting_program(50).encode(), [np.zeros(8, np.int32), np.array(0, np.int32)], np.full(8, 50, np.int32)))
+    cases.append(
+        (counting_program(50).encode(), [np.zeros(8, np.int32), np.array(0, np.int32)], np.full(8, 50, np.int32))
+    )
     wrong = []
 
     def work(number):
         for i in range(12):
             data, given, expected = cases[(number + i) % len(cases)]
-            if not np.array_equal(run_device(data, given, times=3)[0] if "count" in str(data[:200]) else run_device(data, given)[0], expected):
+            if not np.array_equal(
+                run_device(data, given, times=3)[0] if "count" in str(data[:200]) else run_device(data, given)[0],
+                expected,
+            ):
                 wrong.append(number)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(24)]

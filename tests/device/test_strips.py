@@ -81,7 +81,11 @@ def test_normalised_rows(rows, columns):
 def test_values_read_after_the_run_are_in_ub():
     rows, columns = 24, 160
     b = KernelBuilder("later", "aiv", (1,))
-    x, out, total = b.argument(DType.f32, rows * columns), b.argument(DType.f32, rows * columns, True), b.argument(DType.f32, columns, True)
+    x, out, total = (
+        b.argument(DType.f32, rows * columns),
+        b.argument(DType.f32, rows * columns, True),
+        b.argument(DType.f32, columns, True),
+    )
     tile = Tiles(b, rows, columns)
     s, t, c = tile(), tile(), tile(rows=1)
     b.tload(s, whole(b, x, rows, columns))

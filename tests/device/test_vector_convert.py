@@ -4,9 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from jax_ascend.compiler.isa.dtypes import DType
 from test_vector_elementwise import SHAPES, expect, is_float, values
 from vector_instruction import VARIANTS, run
+
+from jax_ascend.compiler.isa.dtypes import DType
 
 TYPES = [d for d in DType if d.kind != "c"]
 NATIVE = [d for d in TYPES if d.bytes > 1 or d in (DType.i1, DType.i8, DType.u8)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 import numpy as np
+
 from jax_ascend.compiler.isa.dtypes import DType
 
 _plugin = importlib.import_module("jax_ascend._plugin")

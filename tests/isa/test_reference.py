@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.ir.graph import TensorType
 from jax_ascend.compiler.ir.kernel import KernelBuilder

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.reference.aicpu import AICPU_MEANINGS
 

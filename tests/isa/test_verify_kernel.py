@@ -1,7 +1,7 @@
-# ruff: noqa: E501 (one rule a line)
 """The kernel verifier: right kernels pass, and each rule refuses the kernel that breaks it, naming the instruction."""
 
 import pytest
+
 from jax_ascend.compiler.isa.text import parse_kernel
 from jax_ascend.compiler.isa.verify_kernel import KernelError, verify_kernel
 from jax_ascend.compiler.targets import Target

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 from case import PLATFORM, checks
+
 from jax_ascend.compiler import frontend
 
 FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("test_*.py") if p.stem != "test_coverage")
