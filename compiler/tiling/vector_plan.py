@@ -255,8 +255,9 @@ def _transposed_axis(p: Problem, plan: Plan, by_loop: frozenset[int]) -> int | N
     if not plan.columns:
         return None
     best: tuple[int, int] | None = None
+    most = max((w.elements for w in p.walks), default=0)
     for w in p.walks:
-        if not w.bytes or abs(w.strides.get(plan.columns[-1], 0)) == 1:
+        if not w.bytes or w.elements * 4 < most or abs(w.strides.get(plan.columns[-1], 0)) == 1:
             continue
         for axis, stride in w.strides.items():
             if abs(stride) == 1 and axis not in plan.columns and axis not in by_loop:

@@ -93,7 +93,7 @@ class SectionEmitter:
             if axis not in self.plan.loops:
                 self.index[axis] = Affine()
                 self.valid[axis] = self.plan.extent[axis]
-            elif axis in self.index:
+            elif axis in self.index or self.plan.extent[axis] % self.plan.chunk.get(axis, 1) == 0:
                 self._set_valid(axis)
 
     def _set_valid(self, axis: int) -> None:
@@ -119,12 +119,19 @@ class SectionEmitter:
             depth = max([0, *(self.position.get(a, 0) for a in axes), *(self.depths[o] for o in node.operands)])
             if self._looped(node):
                 depth = self._first_loop(node) - 1
+            elif node.kind != "const":
+                depth = max([depth, *(self.position.get(a, 0) for a in self._ragged(node.axes))])
             self.depths[node] = depth
 
     def _spanned(self, node: Node) -> set[int]:
         """Return the axes that a node's tile spans: all of a group of rows or columns if it varies along one."""
         groups = zip(self.kind(node), (self.plan.rows, self.plan.columns), strict=True)
         return {*node.axes, *(a for varies, group in groups if varies for a in group)}
+
+    def _ragged(self, axes: frozenset[int]) -> list[int]:
+        """Return the axes whose last chunk is short, of the tile dimensions that a node with these axes has."""
+        groups = [g for g in (self.plan.rows, self.plan.columns) if any(a in axes for a in g)]
+        return [g[0] for g in groups if self.plan.extent[g[0]] % self.plan.chunk[g[0]]]
 
     def _looped(self, node: Node) -> bool:
         return bool(node.reduced) and any(a in self.position for a in node.reduced)
