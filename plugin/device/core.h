@@ -18,12 +18,15 @@ inline constexpr int64_t kCubeScale = 8;
 inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM
 inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
 
-// Where a tile of L0A or L0B is: in its own memory, or still in L1.
+// Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, or (of L0) still where the tile of
+// L1 is.
 struct CubeOperand {
   const std::byte* data;
   int64_t stride;         // elements from row to row, or from panel to panel
   int64_t rows, columns;  // that may be read
 };
+
+class PackCache;
 
 class Core {
  public:
@@ -39,11 +42,12 @@ class Core {
   }
 
   std::array<int64_t, 4096> registers;
-  std::vector<CubeOperand> operands;  // per slot of the kernel's left and right tiles
+  std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A and L0B
   std::byte* memory[7];
   std::byte* scratch;
   std::byte* strips;
   std::byte* const* arguments = nullptr;
+  PackCache* packed = nullptr;  // if the launch has one
 
  private:
   std::byte* arena_;

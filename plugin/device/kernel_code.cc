@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugin/device/execute/left_right.h"
+#include "plugin/device/pack_cache.h"
 #include "plugin/device/pool.h"
 
 namespace ascend {
@@ -10,6 +11,9 @@ namespace {
 
 // Handing blocks to another thread costs a few microseconds.
 constexpr double kWorthSharing = 15000;  // nanoseconds of work
+
+// Emptying the cache of packed windows costs microseconds too.
+constexpr double kWorthPacking = 200000;
 
 }  // namespace
 
@@ -19,10 +23,12 @@ KernelCode::KernelCode(const Kernel& kernel, const Target& target)
   body_ = decoder.kernel();
   parallel_ =
       blocks_ > 1 && !decoder.serial() && decoder.work() * static_cast<double>(blocks_) > kWorthSharing;
+  if (decoder.work() * static_cast<double>(blocks_) > kWorthPacking)
+    shared_arguments_ = decoder.shared_arguments();
   const int64_t panel = decoder.cube().panel;
   for (int64_t i = 0; i < static_cast<int64_t>(kernel.tiles.size()); ++i) {
     const TileSpec& t = kernel.tiles[i];
-    if (t.loc != Loc::kleft && t.loc != Loc::kright) continue;
+    if (!is_operand(t)) continue;
     const int64_t stride = t.layout == Layout::kzn ? t.rows * panel : host_row_stride(t);
     for (int64_t s = 0; s < t.slots; ++s) {
       const int64_t offset = kCubeScale * (t.address + s * t.slot_stride);
@@ -45,10 +51,31 @@ void KernelCode::run_block(Core& core, int64_t number) const {
   run(body_, core);
 }
 
+// Packed windows stay right if the launch writes none of the arguments they come from, under whatever name.
+bool KernelCode::may_share(std::byte* const* arguments) const {
+  const auto end = [&](size_t i) {
+    return arguments[i] + kernel_.arguments[i].size * dtype_bytes(kernel_.arguments[i].dtype);
+  };
+  for (int read : shared_arguments_) {
+    for (size_t i = 0; i < kernel_.arguments.size(); ++i) {
+      if (kernel_.arguments[i].writes && arguments[i] < end(read) && arguments[read] < end(i)) return false;
+    }
+  }
+  return !shared_arguments_.empty();
+}
+
 void KernelCode::launch(std::byte* const* arguments) const {
-  const auto block = [this, arguments](int64_t number) {
+  struct Lease {
+    PackCache* cache;
+    ~Lease() {
+      if (cache) cache->release();
+    }
+  };
+  const Lease lease{may_share(arguments) ? PackCache::acquire() : nullptr};
+  const auto block = [this, arguments, &lease](int64_t number) {
     Core& core = Core::of_this_thread();
     core.arguments = arguments;
+    core.packed = lease.cache;
     core.select_subblock(0);
     run_block(core, number);
   };

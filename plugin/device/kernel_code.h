@@ -14,12 +14,14 @@ class KernelCode {
 
  private:
   void run_block(Core& core, int64_t number) const;
+  bool may_share(std::byte* const* arguments) const;
 
   const Kernel& kernel_;
   Block body_;
   int64_t blocks_;
   bool parallel_;
-  struct OperandHome {  // where a left or right tile's slot is at the start of a block
+  std::vector<int> shared_arguments_;  // whose packed windows blocks may share
+  struct OperandHome {                 // where a left or right tile's slot is at the start of a block
     Loc loc;
     int64_t offset;
     CubeOperand operand;

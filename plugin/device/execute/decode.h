@@ -16,7 +16,7 @@ class Decoder {
   Block kernel();
   void step() {
     ranges_.step(kernel_.body[index_]);
-  }               // the current instruction takes effect on what registers may hold
+  }  // the current instruction takes effect on what registers may hold
   Block block();  // up to the `end` of the block that the current instruction opened
 
   // Operands of the current instruction.
@@ -37,6 +37,10 @@ class Decoder {
   // Estimated work of one block in nanoseconds, and whether blocks must run one after the other.
   double work() const { return work_; }
   bool serial() const { return serial_; }
+  double trips() const { return trips_; }  // of the loops around the current instruction
+  // Arguments whose packed windows blocks may share.
+  const std::vector<int>& shared_arguments() const { return shared_arguments_; }
+  void share_packed(int argument) { shared_arguments_.push_back(argument); }
   void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
   void run_serially() { serial_ = true; }
   double enter_loop(double trips) {
@@ -53,6 +57,7 @@ class Decoder {
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;
   bool serial_ = false;
+  std::vector<int> shared_arguments_;
 };
 
 ActionPtr decode(const isa::end&, Decoder&);

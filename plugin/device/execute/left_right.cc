@@ -7,8 +7,6 @@
 namespace ascend {
 namespace {
 
-bool is_operand(const TileSpec& t) { return t.loc == Loc::kleft || t.loc == Loc::kright; }
-
 int64_t slots_before(const Kernel& kernel, int64_t tile) {
   int64_t n = 0;
   for (int64_t i = 0; i < tile; ++i) n += is_operand(kernel.tiles[i]) ? kernel.tiles[i].slots : 0;
@@ -45,6 +43,10 @@ SlotRelation relate(const Affine& a, const Affine& b, int64_t slots) {
 }
 
 }  // namespace
+
+bool is_operand(const TileSpec& t) {
+  return t.loc == Loc::kmat || t.loc == Loc::kleft || t.loc == Loc::kright;
+}
 
 bool may_alias(const Kernel& kernel, int64_t tile) {
   const Blocks blocks(kernel);
@@ -99,9 +101,5 @@ bool may_alias(const Kernel& kernel, int64_t tile) {
 
 OperandSlot::OperandSlot(const TileAccess& tile, const Kernel& kernel)
     : first_(slots_before(kernel, tile.number())), slots_(tile.spec().slots), slot_(tile.slot()) {}
-
-int64_t operand_slots(const Kernel& kernel) {
-  return slots_before(kernel, static_cast<int64_t>(kernel.tiles.size()));
-}
 
 }  // namespace ascend

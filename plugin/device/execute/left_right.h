@@ -1,5 +1,5 @@
-// What the cube unit multiplies: textract and timg2col say where a left or right tile is, tmatmul reads it
-// there.
+// Where the operands of the cube unit are: tload, textract and timg2col say where a tile is, their readers
+// look there.
 //
 // A tile in L0A or L0B is usually no copy but a place in L1: see may_alias.
 #pragma once
@@ -12,7 +12,7 @@ namespace ascend {
 // source's memory.
 bool may_alias(const Kernel& kernel, int64_t tile);
 
-// The entry of a left or right tile's slot in core.operands.
+// The entry of a tile's slot in core.operands; of a tile in L1, L0A or L0B.
 class OperandSlot {
  public:
   OperandSlot() = default;
@@ -28,7 +28,6 @@ class OperandSlot {
   Affine slot_;
 };
 
-// Number of entries a kernel needs.
-int64_t operand_slots(const Kernel& kernel);
+bool is_operand(const TileSpec& tile);
 
 }  // namespace ascend

@@ -11,12 +11,6 @@ namespace {
 
 constexpr double kBytesPerNanosecond = 10;
 
-// Whole fractals: 16 rows of 32 bytes.
-int64_t to_fractal(int64_t n, int64_t element_bytes, int64_t most) {
-  const int64_t side = std::max<int64_t>(16, 32 / element_bytes);
-  return std::min((n + side - 1) / side * side, most);
-}
-
 }  // namespace
 
 TransferSize::TransferSize(const TileAccess& tile, const ViewAccess& view)
@@ -114,83 +108,6 @@ void combine(VectorFn f, std::byte* dst, const std::byte* src, int64_t dst_strid
   args.rows = rows, args.columns = columns;
   f(args);
 }
-
-// Into L1: elements are widened and laid out as the cube unit reads them.
-struct LoadToL1 final : Action {
-  LoadToL1(const isa::tload& i, Decoder& d)
-      : tile(d.tile(i.dst_)),
-        view(d.view(i.src_)),
-        size(tile, view),
-        panels(tile.spec().layout == Layout::kzn),
-        panel(d.cube().panel),
-        widen(d.cube().widen(view.dtype())),
-        pack(d.cube().pack(view.dtype())),
-        repack(d.cube().pack(tile.dtype())) {
-    if (!widen || !repack)
-      size.site.fail(concat("the cube unit does not take ", dtype_name(view.dtype()), "."));
-    d.add_work(tile.spec().bytes() / kBytesPerNanosecond);
-  }
-
-  TileAccess tile;
-  ViewAccess view;
-  TransferSize size;
-  bool panels;
-  int64_t panel;
-  CopyFn widen, pack, repack;
-
-  void run(Core& core) const override {
-    const Window w = view.resolve(core);
-    size.check(w);
-    std::byte* dst = tile.at(core);
-    if (panels) {
-      load_panels(core, w, dst);
-    } else {
-      load_rows(w, dst);
-    }
-  }
-
-  void load_rows(const Window& w, std::byte* dst) const {
-    const int64_t bytes = tile.element_bytes(), stride = tile.row_stride();
-    for_each_rectangle(
-        w, 0, w.rows,
-        [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
-          widen({dst + (r * stride + c) * bytes, w.base + offset * view.element_bytes(), stride, 1, rs, cs,
-                 rows, columns});
-        });
-    if (tile.spec().layout != Layout::knz) return;
-    const int64_t rows = to_fractal(w.rows, view.element_bytes(), size.rows),
-                  columns = to_fractal(w.columns, view.element_bytes(), size.columns);
-    if (columns > w.columns) {
-      for (int64_t r = 0; r < w.rows; ++r)
-        std::memset(dst + (r * stride + w.columns) * bytes, 0, (columns - w.columns) * bytes);
-    }
-    for (int64_t r = w.rows; r < rows; ++r) std::memset(dst + r * stride * bytes, 0, columns * bytes);
-  }
-
-  void load_panels(Core& core, const Window& w, std::byte* dst) const {
-    const int64_t bytes = tile.element_bytes(), panel_stride = tile.spec().rows * panel;
-    if (w.column_rank == 1) {
-      for_each_rectangle(
-          w, 0, w.rows,
-          [&](int64_t r, int64_t, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
-            pack({dst + r * panel * bytes, w.base + offset * view.element_bytes(), panel_stride, 0, rs, cs,
-                  rows, columns});
-          });
-    } else {  // rectangles need not start at a panel: first put the rows together
-      for_each_rectangle(
-          w, 0, w.rows,
-          [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
-            widen({core.scratch + (r * w.columns + c) * bytes, w.base + offset * view.element_bytes(),
-                   w.columns, 1, rs, cs, rows, columns});
-          });
-      repack({dst, core.scratch, panel_stride, 0, w.columns, 1, w.rows, w.columns});
-    }
-    const int64_t rows = to_fractal(w.rows, view.element_bytes(), size.rows);
-    for (int64_t p = 0; rows > w.rows && p * panel < w.columns; ++p) {
-      std::memset(dst + (p * panel_stride + w.rows * panel) * bytes, 0, (rows - w.rows) * panel * bytes);
-    }
-  }
-};
 
 // From UB or L0C with an atomic update, or from L0C with a conversion: the tile passes through scratch
 // memory.
@@ -417,7 +334,7 @@ struct Scatter final : Indexed {
 }  // namespace
 
 ActionPtr decode(const isa::tload& i, Decoder& d) {
-  if (d.source().tiles[i.dst_.tile].loc == Loc::kmat) return std::make_unique<LoadToL1>(i, d);
+  if (d.source().tiles[i.dst_.tile].loc == Loc::kmat) return decode_load_to_l1(i, d);
   return std::make_unique<LoadAction>(i, d);
 }
 

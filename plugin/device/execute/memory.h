@@ -29,6 +29,8 @@ struct LoadAction final : Action {  // into UB
   CopyFn copy;
 };
 
+ActionPtr decode_load_to_l1(const isa::tload& i, Decoder& d);
+
 struct StoreAction final : Action {  // of the tile's own type
   StoreAction(const isa::tstore& i, Decoder& d);
   void run(Core& core) const override;

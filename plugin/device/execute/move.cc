@@ -8,19 +8,21 @@ namespace ascend {
 namespace {
 
 struct MoveToBias final : Action {
-  MoveToBias(const isa::tmov& i, Decoder& d) : dst(d.tile(i.dst_)), src(d.tile(i.src_)) {
+  MoveToBias(const isa::tmov& i, Decoder& d)
+      : dst(d.tile(i.dst_)), src(d.tile(i.src_)), src_slot(src, d.source()) {
     rows = d.valid_rows(dst, src.spec().rows);
     columns = d.valid_columns(dst, src.spec().columns);
     if (src.spec().loc != Loc::kmat || src.spec().layout == Layout::kzn)
       d.site().fail("expected a tile of L1 in rows.");
   }
   TileAccess dst, src;
+  OperandSlot src_slot;
   Extent rows, columns;
   void run(Core& core) const override {
     const int64_t bytes = dst.element_bytes();
     for (int64_t r = 0, n = rows(core), c = columns(core); r < n; ++r) {
-      std::memcpy(dst.at(core) + r * dst.row_stride() * bytes, src.at(core) + r * src.row_stride() * bytes,
-                  c * bytes);
+      std::memcpy(dst.at(core) + r * dst.row_stride() * bytes,
+                  src_slot(core).data + r * src.row_stride() * bytes, c * bytes);
     }
   }
 };
@@ -30,6 +32,7 @@ struct Extract final : Action {
       : dst(d.tile(i.dst_)),
         src(d.tile(i.src_)),
         slot(dst, d.source()),
+        src_slot(src, d.source()),
         row(i.row_),
         column(i.column_),
         site(d.site()),
@@ -46,7 +49,7 @@ struct Extract final : Action {
   }
 
   TileAccess dst, src;
-  OperandSlot slot;
+  OperandSlot slot, src_slot;
   Affine row, column;
   Extent rows, columns;
   Site site;
@@ -61,7 +64,7 @@ struct Extract final : Action {
                        src.spec().columns, ", got ", m, " x ", n, " from (", r, ", ", c, ")."));
     }
     const int64_t bytes = dst.element_bytes();
-    const std::byte* from = src.at(core);
+    const std::byte* from = src_slot(core).data;
     std::byte* to = dst.at(core);
     CubeOperand& operand = slot(core);
     const int64_t dst_stride = to_panels ? dst.spec().rows * panel : dst.row_stride();
@@ -111,6 +114,7 @@ struct Img2col final : Action {
       : dst(d.tile(i.dst_)),
         src(d.tile(i.src_)),
         slot(dst, d.source()),
+        src_slot(src, d.source()),
         m(i.m_),
         k(i.k_),
         top(i.top_),
@@ -138,7 +142,7 @@ struct Img2col final : Action {
   }
 
   TileAccess dst, src;
-  OperandSlot slot;
+  OperandSlot slot, src_slot;
   Affine m, k, top, left;
   Extent rows, columns, valid;
   int64_t images, height, width, channels, panel;
@@ -147,7 +151,7 @@ struct Img2col final : Action {
 
   void run(Core& core) const override {
     std::byte* to = dst.at(core);
-    const std::byte* from = src.at(core);
+    const std::byte* from = src_slot(core).data;
     const int64_t stride = panels ? dst.spec().rows * panel : dst.row_stride();
     slot(core) = {to, stride, dst.spec().rows, dst.spec().columns};
     const int64_t kw = window[1], stride_h = window[2], stride_w = window[3], dilation_h = window[4],

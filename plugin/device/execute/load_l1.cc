@@ -1,0 +1,149 @@
+// From GM into L1: elements are widened and laid out as the cube unit reads them.
+#include <algorithm>
+#include <cstring>
+
+#include "plugin/device/execute/left_right.h"
+#include "plugin/device/execute/memory.h"
+#include "plugin/device/pack_cache.h"
+#include "plugin/isa/message.h"
+#include "plugin/isa/uses.h"
+
+namespace ascend {
+namespace {
+
+// Whole fractals: 16 rows of 32 bytes.
+int64_t to_fractal(int64_t n, int64_t element_bytes, int64_t most) {
+  const int64_t side = std::max<int64_t>(16, 32 / element_bytes);
+  return std::min((n + side - 1) / side * side, most);
+}
+
+struct LoadToL1 final : Action {
+  LoadToL1(const isa::tload& i, Decoder& d)
+      : tile(d.tile(i.dst_)),
+        slot(tile, d.source()),
+        view(d.view(i.src_)),
+        size(tile, view),
+        panels(tile.spec().layout == Layout::kzn),
+        panel(d.cube().panel),
+        widen(d.cube().widen(view.dtype())),
+        pack(d.cube().pack(view.dtype())),
+        repack(d.cube().pack(tile.dtype())) {
+    if (!widen || !repack)
+      size.site.fail(concat("the cube unit does not take ", dtype_name(view.dtype()), "."));
+    d.add_work(tile.spec().bytes() / 10.0);
+    bytes_packed = host_tile_bytes(tile.spec(), panel);
+    shared = loaded_again(d) && !is_alias(d.source());
+  }
+
+  // Whether the blocks together load about twice what there is, or more.
+  bool loaded_again(Decoder& d) const {
+    const ArgumentSpec& argument = d.source().arguments[view.argument()];
+    const double loaded = static_cast<double>(tile.spec().rows * tile.spec().columns) * d.trips() *
+                          static_cast<double>(d.source().blocks());
+    if (argument.writes || loaded < 1.9 * static_cast<double>(argument.size)) return false;
+    d.share_packed(view.argument());
+    return true;
+  }
+
+  // Whether another tile names the same memory without being loaded itself: then the bytes must really be
+  // there.
+  bool is_alias(const Kernel& kernel) const {
+    std::vector<bool> loaded(kernel.tiles.size());
+    for (const Instruction& i : kernel.body) {
+      if (i.opcode() == Opcode::ktload) loaded[i.as<isa::tload>().dst_.tile] = true;
+    }
+    for (size_t t = 0; t < kernel.tiles.size(); ++t) {
+      if (!loaded[t] && overlap(kernel.tiles[t], tile.spec())) return true;
+    }
+    return false;
+  }
+
+  TileAccess tile;
+  OperandSlot slot;
+  ViewAccess view;
+  TransferSize size;
+  bool panels;
+  int64_t panel;
+  CopyFn widen, pack, repack;
+  int64_t bytes_packed;
+  bool shared;
+
+  void run(Core& core) const override {
+    const Window w = view.resolve(core);
+    size.check(w);
+    CubeOperand& operand = slot(core);
+    if (shared && core.packed && w.plain()) {
+      PackCache::Entry* own;
+      const PackCache::Key key{this, w.base, w.rows, w.columns, w.row_stride(), w.column_stride()};
+      if (const std::byte* found = core.packed->find(key, bytes_packed, &own)) {
+        operand.data = found;
+        return;
+      }
+      if (own) {
+        load(core, w, own->data);
+        PackCache::publish(own);
+        operand.data = own->data;
+        return;
+      }
+    }
+    std::byte* dst = tile.at(core);
+    load(core, w, dst);
+    operand.data = dst;
+  }
+
+  void load(Core& core, const Window& w, std::byte* dst) const {
+    if (panels) {
+      load_panels(core, w, dst);
+    } else {
+      load_rows(w, dst);
+    }
+  }
+
+  void load_rows(const Window& w, std::byte* dst) const {
+    const int64_t bytes = tile.element_bytes(), stride = tile.row_stride();
+    for_each_rectangle(
+        w, 0, w.rows,
+        [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
+          widen({dst + (r * stride + c) * bytes, w.base + offset * view.element_bytes(), stride, 1, rs, cs,
+                 rows, columns});
+        });
+    if (tile.spec().layout != Layout::knz) return;
+    const int64_t rows = to_fractal(w.rows, view.element_bytes(), size.rows),
+                  columns = to_fractal(w.columns, view.element_bytes(), size.columns);
+    if (columns > w.columns) {
+      for (int64_t r = 0; r < w.rows; ++r)
+        std::memset(dst + (r * stride + w.columns) * bytes, 0, (columns - w.columns) * bytes);
+    }
+    for (int64_t r = w.rows; r < rows; ++r) std::memset(dst + r * stride * bytes, 0, columns * bytes);
+  }
+
+  void load_panels(Core& core, const Window& w, std::byte* dst) const {
+    const int64_t bytes = tile.element_bytes(), panel_stride = tile.spec().rows * panel;
+    if (w.column_rank == 1) {
+      for_each_rectangle(
+          w, 0, w.rows,
+          [&](int64_t r, int64_t, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
+            pack({dst + r * panel * bytes, w.base + offset * view.element_bytes(), panel_stride, 0, rs, cs,
+                  rows, columns});
+          });
+    } else {  // rectangles need not start at a panel: first put the rows together
+      for_each_rectangle(
+          w, 0, w.rows,
+          [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
+            widen({core.scratch + (r * w.columns + c) * bytes, w.base + offset * view.element_bytes(),
+                   w.columns, 1, rs, cs, rows, columns});
+          });
+      repack({dst, core.scratch, panel_stride, 0, w.columns, 1, w.rows, w.columns});
+    }
+    const int64_t rows = to_fractal(w.rows, view.element_bytes(), size.rows);
+    for (int64_t p = 0; rows > w.rows && p * panel < w.columns; ++p) {
+      std::memset(dst + (p * panel_stride + w.rows * panel) * bytes, 0, (rows - w.rows) * panel * bytes);
+    }
+  }
+};
+
+}  // namespace
+
+ActionPtr decode_load_to_l1(const isa::tload& i, Decoder& d) { return std::make_unique<LoadToL1>(i, d); }
+
+}  // namespace ascend
