@@ -107,7 +107,7 @@ def collector_paused() -> Iterator[None]:
 def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
-        text = mlir.operation.get_asm(enable_debug_info=False)
+        text = str(mlir.operation.get_asm(enable_debug_info=False))
     stages.dump("stablehlo", lambda: text)
     with stages.stage("import"):
         module = frontend.import_module(mlir)

@@ -113,7 +113,7 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
     if l2 not in ("cold", "warm"):
         raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))
-    module = lowered.compiler_ir("stablehlo")
+    module: Any = lowered.compiler_ir("stablehlo")
     return estimate_program(
         compile_program(mlir.module_to_bytecode(module), find_target(target) if isinstance(target, str) else target),
         target,

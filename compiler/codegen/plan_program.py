@@ -10,7 +10,6 @@ from bisect import bisect
 
 import numpy as np
 
-from ..ir.graph import TensorType
 from ..ir.kernel import Kernel
 from ..ir.program import Command, Function, Program, command
 from ..ir.schedule import AicpuLaunch, Launch, Rename
@@ -147,7 +146,7 @@ def plan_program(
 ) -> Program:
     """Give the schedule storage and write it as a program."""
     graph = schedule.graph
-    types: list[list[TensorType]] = [[v.type for v in graph.arguments], [v.type for v in graph.results]]
-    program = Program(name, target.name, *types, list(result_alias), metadata=metadata)
+    parameters, results = [v.type for v in graph.arguments], [v.type for v in graph.results]
+    program = Program(name, target.name, parameters, results, list(result_alias), metadata=metadata)
     _Writer(program, Placer(schedule, result_alias)).write()
     return program

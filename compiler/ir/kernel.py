@@ -18,6 +18,7 @@ from ..isa.dtypes import DType
 from ..isa.encoding import Reader, decode_instruction, encode_affine, encode_instruction
 from ..isa.model import Affine, Layout, Loc, Pipe, Spec, TileRef, View, instruction_set
 
+_ZERO = Affine()
 CORES = ("aiv", "aic", "mix")  # vector cores alone, cube cores alone, AI cores with cube and both vector cores
 
 
@@ -42,8 +43,8 @@ class Tile:
     address: int = -1  # bytes; -1 until allocated
     slots: int = 1
     slot_stride: int = 0
-    valid_rows: Affine = Affine()
-    valid_columns: Affine = Affine()
+    valid_rows: Affine = _ZERO
+    valid_columns: Affine = _ZERO
 
     @property
     def bytes(self) -> int:
