@@ -177,7 +177,8 @@ class Placer:
             elif isinstance(item, Branches):
                 self._place_branches(item, placed)
             elif isinstance(item, Materialise):
-                self._assign(item.op.result, self._new("constant", item.op.result, writable=False))
+                if item.op.result not in self.storage:  # graphs that use an outer graph's constant name it again
+                    self._assign(item.op.result, self._new("constant", item.op.result, writable=False))
             elif isinstance(item, Rename):
                 self._assign(item.output, self.storage[item.input])
             else:
