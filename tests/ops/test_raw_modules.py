@@ -11,6 +11,29 @@ V = "tensor<4xf32>"
 
 CASES = [
     case(
+        "logistic",
+        stablehlo(f"(%x: {X}) -> ({X})", f"%0 = stablehlo.logistic %x : {X}\n return %0 : {X}"),
+        "f32[3,4]",
+    ),
+    case(
+        "all to all of one",
+        stablehlo(
+            f"(%x: {X}) -> ({X})",
+            '%0 = "stablehlo.all_to_all"(%x) {split_dimension = 0 : i64, concat_dimension = 0 : i64, split_count = 1 : i64, '
+            f"replica_groups = dense<0> : tensor<1x1xi64>}} : ({X}) -> {X}\n return %0 : {X}",
+        ),
+        "f32[3,4]",
+    ),
+    case(
+        "sharding annotation",
+        stablehlo(
+            f"(%x: {X}) -> ({X})",
+            '%0 = stablehlo.custom_call @Sharding(%x) {mhlo.sharding = "{replicated}"} : '
+            f"({X}) -> {X}\n return %0 : {X}",
+        ),
+        "f32[3,4]",
+    ),
+    case(
         "broadcast",
         stablehlo(
             f"(%x: {X}) -> (tensor<2x3x4xf32>)",
