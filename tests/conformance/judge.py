@@ -20,11 +20,9 @@ def judge(check, actual, expected):
     right = meets(check, actual, expected)
     if right.all():
         return None
-    where = tuple(int(i) for i in np.argwhere(~right)[0])
+    where = np.unravel_index(int(np.argmin(right)), right.shape)
     wrong = right.size - int(right.sum())
-    return (
-        f"{wrong} of {right.size} values fail {check}; at {list(where)} expected {expected[where]}, got {actual[where]}"
-    )
+    return f"{wrong} of {right.size} values fail {check}; at {[int(i) for i in where]} expected {expected[where]}, got {actual[where]}"
 
 
 def meets(check, actual, expected):
