@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from agreement import check_f32
+from loss_agreement import check_f32
 
 STEPS = 20
 DRAW = np.random.default_rng(0)

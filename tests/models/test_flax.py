@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from agreement import check_bf16, check_f32
 from flax import nnx
+from loss_agreement import check_bf16, check_f32
 
 STEPS = 20
 DRAW = np.random.default_rng(0)
