@@ -20,9 +20,12 @@ def judge(check, actual, expected):
     right = meets(check, actual, expected)
     if right.all():
         return None
-    where = np.unravel_index(int(np.argmin(right)), right.shape)
+    actual, expected, right = np.atleast_1d(actual, expected, right)
+    where = tuple(int(i) for i in np.argwhere(~right)[0])
     wrong = right.size - int(right.sum())
-    return f"{wrong} of {right.size} values fail {check}; at {[int(i) for i in where]} expected {expected[where]}, got {actual[where]}"
+    return (
+        f"{wrong} of {right.size} values fail {check}; at {list(where)} expected {expected[where]}, got {actual[where]}"
+    )
 
 
 def meets(check, actual, expected):
