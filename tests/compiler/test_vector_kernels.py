@@ -41,6 +41,12 @@ def batch_norm(x):
     return (x - x.mean((0, 1, 2))) / jnp.sqrt(x.var((0, 1, 2)) + 1e-5)
 
 
+def batch_norm_with_parts(x):
+    centred = x - x.mean((0, 1, 2))
+    normal = centred * jax.lax.rsqrt(x.var((0, 1, 2)) + 1e-5)
+    return centred, normal, jnp.maximum(normal, 0), normal > 0
+
+
 def adam(p, g, m, v, t):
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
     return p - 1e-3 * (m / (1 - 0.9**t)) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8), m, v
@@ -81,6 +87,7 @@ CASES = {
         1e-4,
     ),
     "batch norm": (batch_norm, [normal(8, 14, 14, 16)], 5, 1e-5),
+    "batch norm, its parts and its mask": (batch_norm_with_parts, [normal(16, 8, 8, 8)], 9, 1e-5),
     "Adam": (adam, [normal(64, 300), normal(64, 300), normal(64, 300), abs(normal(64, 300)), np.float32(3)], 2, 1e-5),
     "cross entropy": (cross_entropy, [normal(100, 65), integers(65, 100)], 6, 1e-5),
     "sum": (jnp.sum, [normal(100000)], 2, 1e-5),
@@ -149,6 +156,15 @@ def compile_graph(function, arguments):
     return scheduler, schedule, program
 
 
+def check_results(program, function, arguments, tolerance):
+    expected = jax.tree.leaves(jax.jit(function)(*arguments))
+    for got, want in zip(run_program(program, [np.array(a) for a in arguments]), expected, strict=True):
+        want = np.asarray(want)
+        assert got.dtype == want.dtype and got.shape == want.shape
+        wide = np.float64 if want.dtype.kind not in "biu" else want.dtype
+        np.testing.assert_allclose(got.astype(wide), want.astype(wide), rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_fused_and_right(name):
     function, arguments, most, tolerance = CASES[name]
@@ -156,12 +172,19 @@ def test_fused_and_right(name):
     launches = [item.kernel.name for item in schedule.items if isinstance(item, Launch)]
     assert len(launches) <= most, launches
     assert _plugin.find_hazards(program.encode()) == []
-    expected = jax.tree.leaves(jax.jit(function)(*arguments))
-    for got, want in zip(run_program(program, [np.asarray(a) for a in arguments]), expected, strict=True):
-        want = np.asarray(want)
-        assert got.dtype == want.dtype and got.shape == want.shape
-        wide = np.float64 if want.dtype.kind not in "biu" else want.dtype
-        np.testing.assert_allclose(got.astype(wide), want.astype(wide), rtol=tolerance, atol=tolerance)
+    check_results(program, function, arguments, tolerance)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_right_in_place(name):
+    """Every result takes over the storage of an argument, if there is one of its type."""
+    function, arguments, _, tolerance = CASES[name]
+    _, schedule, _ = compile_graph(function, arguments)
+    free, aliases = dict(enumerate(schedule.graph.arguments)), []
+    for result in schedule.graph.results:
+        aliases.append(next((i for i, v in free.items() if v.type == result.type and v is not result), -1))
+        free.pop(aliases[-1], None)
+    check_results(plan_program("test", schedule, aliases, TARGET, {}), function, arguments, tolerance)
 
 
 def test_equal_regions_share_a_kernel():

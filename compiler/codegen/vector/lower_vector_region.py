@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.graph import Op, TensorType, Value
 from ...ir.identities import identity_element
-from ...ir.kernel import KernelBuilder
+from ...ir.kernel import Kernel, KernelBuilder
 from ...ir.ops import (
     BitcastConvert,
     Concatenate,
@@ -28,6 +28,7 @@ from ...ir.ops import (
     Reshape,
 )
 from ...ir.schedule import Launch, Region, Rename, Step
+from ...isa.model import Access as Effect
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
 from ..allocate_tiles import DoesNotFit, allocate_tiles
@@ -365,11 +366,21 @@ def _emit(
         else:
             emitter.run(stores)
     allocate_tiles(builder.kernel, target)
-    return Launch(builder.kernel, list(arguments), written, _aliases(sections))
+    return Launch(builder.kernel, list(arguments), written, _aliases(sections, builder.kernel, arguments))
 
 
-def _aliases(sections: list[tuple[list[Store], Plan]]) -> tuple[tuple[Value, Value], ...]:
-    """Return the outputs that may take over an input: each element is read once, by the block that then writes it."""
+def _aliases(
+    sections: list[tuple[list[Store], Plan]], kernel: Kernel, arguments: dict[Value, int]
+) -> tuple[tuple[Value, Value], ...]:
+    """Return the outputs that may take over an input: a block reads what it writes, and only before it writes it."""
+    last_load: dict[int, int] = {}  # argument -> position in the body
+    first_store: dict[int, int] = {}
+    for at, instruction in enumerate(kernel.body):
+        for operand, view in zip(instruction.spec.operands, instruction.values, strict=True):
+            if operand.kind == "view" and operand.access is Effect.read:
+                last_load[view.argument] = at
+            elif operand.kind == "view":
+                first_store.setdefault(view.argument, at)
     reads: dict[Value, list[tuple[int, Access]]] = {}
     for i, (stores, _) in enumerate(sections):
         for node in _reachable(s.node for s in stores):
@@ -389,7 +400,10 @@ def _aliases(sections: list[tuple[list[Store], Plan]]) -> tuple[tuple[Value, Val
                     continue
                 ((j, access), *others) = accesses
                 same = access.strides == {a: t for a, t in out.strides.items() if t} and access.offset == out.offset
-                if not others and i == j and same and not access.dynamic and set(plan.loops) <= set(access.strides):
+                # A kernel of several passes over a value may load it again after the pass that stores the output.
+                before = last_load.get(arguments[value], -1) < first_store.get(arguments[out.value], 0)
+                once = not others and i == j and not access.dynamic and set(plan.loops) <= set(access.strides)
+                if once and same and before:
                     pairs.append((out.value, value))
                     taken.add(value)
                     break
