@@ -4,6 +4,8 @@
 
 A ratio is the device's time divided by XLA:CPU's in the same round, so that whatever else the machine
 does weighs on both; the median of the rounds is given, with its quartiles. Below 1 the device is faster.
+Compilations alternate as well, after one of each that is not counted: it pays for what a process does once
+(importing the compiler, starting LLVM), which is printed first.
 """
 
 import argparse
@@ -18,16 +20,27 @@ import jax
 from workloads import WORKLOADS
 
 SHORTEST = 0.02  # seconds a sample lasts at least: fast functions are called several times
+COMPILATIONS = 5  # alternately, or as many as fit COMPILING
+COMPILING = 2.0  # seconds
 
 
 def compile_for(device, function, arguments):
     """Return the compiled function, its arguments on the device, and the seconds that compiling took."""
     placed = jax.device_put(arguments, device)
     jax.block_until_ready(placed)
-    lowered = jax.jit(function).trace(*placed).lower()
+    lowered = jax.jit(lambda *a: function(*a)).trace(*placed).lower()  # a new function: nothing is remembered
     start = time.perf_counter()
     compiled = lowered.compile()
     return compiled, placed, time.perf_counter() - start
+
+
+def compile_alternately(devices, function, arguments):
+    """Return (compiled, arguments) per device, and the seconds of each compilation, in rounds."""
+    seconds, start = [], time.perf_counter()
+    while len(seconds) < COMPILATIONS and (not seconds or time.perf_counter() - start < COMPILING):
+        made = [compile_for(device, function, arguments) for device in devices]
+        seconds.append([m[2] for m in made])
+    return [m[:2] for m in made], seconds
 
 
 def sample(compiled, arguments, calls):
@@ -41,12 +54,12 @@ def sample(compiled, arguments, calls):
 def measure(make, devices, rounds):
     """Return the record of a workload on two devices, the second being the measure."""
     function, *arguments = make()
-    compiled = [compile_for(device, function, arguments) for device in devices]
+    compiled, compilations = compile_alternately(devices, function, arguments)
     calls = []
-    for program, placed, _ in compiled:
+    for program, placed in compiled:
         sample(program, placed, 1)  # warm-up
         calls.append(max(1, round(SHORTEST / sample(program, placed, 1))))
-    times = [[sample(*c[:2], n) for c, n in zip(compiled, calls)] for _ in range(rounds)]
+    times = [[sample(*c, n) for c, n in zip(compiled, calls)] for _ in range(rounds)]
     ratios = sorted(device / cpu for device, cpu in times)
     quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
     return {
@@ -54,9 +67,9 @@ def measure(make, devices, rounds):
         "cpu_seconds": statistics.median(t for _, t in times),
         "ratio": statistics.median(ratios),
         "quartiles": [quartiles[0], quartiles[2]],
-        "compile_seconds": compiled[0][2],
-        "cpu_compile_seconds": compiled[1][2],
-        "compile_ratio": compiled[0][2] / compiled[1][2],
+        "compile_seconds": statistics.median(device for device, _ in compilations),
+        "cpu_compile_seconds": statistics.median(cpu for _, cpu in compilations),
+        "compile_ratio": statistics.median(device / cpu for device, cpu in compilations),
     }
 
 
@@ -104,6 +117,8 @@ def main():
     cpu = jax.devices("cpu")[0]
     jax.config.update("jax_default_device", cpu)  # where the arguments are made
     devices, records, failed = (jax.devices(args.platform)[0], cpu), {}, False
+    first = [compile_for(device, lambda x: x * 3, [0.0])[2] for device in devices]
+    print(f"first compilation of the process: device {duration(first[0])}, XLA:CPU {duration(first[1])}\n")
     widths = [30, 9, 9, 6, 14, 9, 6]
     print("  ".join(cell.ljust(w) for cell, w in zip(HEAD, widths)))
     for name, make in chosen.items():
