@@ -59,11 +59,18 @@ HBM_BYTES = Variable(
     "JAX_ASCEND_HBM_BYTES", _size, 0, "bytes, as in 500000000 or 16GiB", "device memory; unset means the target's"
 )
 DUMP = Variable("JAX_ASCEND_DUMP", str, None, "a directory", "where every compiler stage of every program is written")
+CHECK = Variable(
+    "JAX_ASCEND_CHECK",
+    lambda text: {"0": False, "1": True}[text],
+    False,
+    "0 or 1",
+    "check every compiled kernel for hazards: races between pipes, unpaired flags, reads of bytes nobody wrote",
+)
 PRIORITY = Variable(
     "JAX_ASCEND_PRIORITY", int, -1, "an integer", "above 0 the default device (JAX_PLATFORMS=ascend,cpu does it too)"
 )
 
-VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, PRIORITY)
+VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, CHECK, PRIORITY)
 
 
 def client_options() -> dict[str, str | int]:

@@ -30,6 +30,10 @@ class UnsupportedError(AscendError):
     code = UNIMPLEMENTED
 
 
+class HazardError(AscendError):
+    """A compiled kernel that silicon could execute wrongly: a defect of the compiler, found by JAX_ASCEND_CHECK."""
+
+
 def status_of(error: BaseException) -> int:
     """Return the status code of `error`: its own, or that of the exception it was raised from."""
     link: BaseException | None = error

@@ -11,7 +11,7 @@ import threading
 import traceback
 
 from . import configuration, jax_compat
-from .errors import AscendError, status_of
+from .errors import AscendError, HazardError, status_of
 
 PLATFORM = "ascend"
 _lock = threading.Lock()
@@ -44,7 +44,10 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
     try:
         from .compiler import pipeline  # pyright: ignore
 
-        return 0, pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
+        program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
+        if configuration.CHECK.get():
+            _check_hazards(program)
+        return 0, program
     except AscendError as error:
         return status_of(error), str(error).encode()
     except Exception as error:
@@ -52,3 +55,14 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         expected = code != status_of(Exception())
         text = str(error) if expected else "".join(traceback.format_exception(error))
         return code, text.encode()
+
+
+def _check_hazards(program: bytes) -> None:
+    from . import _plugin
+
+    found = _plugin.find_hazards(program)
+    if found:
+        raise HazardError(
+            f"[hazard check] {len(found)} hazards; expected none in a compiled program, got\n" + "\n".join(found) + "\n"
+            "This is a defect of the compiler: please report it with the stages that JAX_ASCEND_DUMP=directory writes."
+        )

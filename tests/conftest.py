@@ -5,6 +5,8 @@ import os
 # Read when the client is created: two devices, so that every test of placement has somewhere else to go.
 os.environ.setdefault("JAX_ASCEND_DEVICES", "2")
 
+os.environ.setdefault("JAX_ASCEND_CHECK", "1")  # a kernel with a hazard fails the test that compiles it
+
 import jax
 import pytest
 

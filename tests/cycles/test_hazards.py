@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ascend import _plugin
+from jax_ascend.compiler.codegen import schedule_graph
+from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
 from jax_ascend.compiler.ir.kernel import Kernel
 from jax_ascend.compiler.ir.program import Program
 from jax_ascend.compiler.pipeline import compile_program
@@ -66,3 +68,18 @@ def test_the_report_names_both_instructions():
     report = "\n".join(_plugin.find_hazards(program.encode()))
     assert report.count("instruction ") >= 2
     assert "pto." in report
+
+
+def test_checking_refuses_a_program_that_lost_a_flag(monkeypatch, device):
+    def without_the_first_wait(kernel):
+        insert_synchronization(kernel)
+        at = next(i for i, instruction in enumerate(kernel.body) if instruction.spec.name == "wait_flag")
+        del kernel.body[at]
+
+    monkeypatch.setattr(schedule_graph, "insert_synchronization", without_the_first_wait)
+    x = jax.device_put(jnp.ones(1000), device)
+    monkeypatch.setenv("JAX_ASCEND_CHECK", "0")
+    assert jax.jit(lambda x: x + 1)(x)[0] == 2  # values do not depend on flags
+    monkeypatch.setenv("JAX_ASCEND_CHECK", "1")
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)INTERNAL: \[hazard check\] .*instruction 2"):
+        jax.jit(lambda x: x + 2)(x)

@@ -73,8 +73,8 @@ class Checker {
 
   void report(int a, int b, const std::string& what) {
     if (!seen_.insert({a, b}).second) return;
-    std::string text = concat("[", place(kernel_, b), "] ", what);
-    if (a != b) text += concat(" of [", place(kernel_, a), "]");
+    std::string text = concat(place(kernel_, b), what);
+    if (a != b) text += concat(" of ", place(kernel_, a));
     found_.push_back(text);
   }
 

@@ -289,7 +289,7 @@ class Simulation {
     for (const auto& queue : core.queue)
       if (!queue.empty() && (where < 0 || queue.front().instruction < where)) where = queue.front().instruction;
     throw Error(Code::kFailedPrecondition,
-                concat("[", place(kernel_, std::max(where, 0)), "] waits for a flag that nobody sets; expected a matching set. ",
+                concat(place(kernel_, std::max(where, 0)), "waits for a flag that nobody sets; expected a matching set. ",
                        "Check the kernel's synchronisation."));
   }
 
