@@ -21,6 +21,7 @@ from . import frontend
 from .codegen.plan_program import plan_program
 from .codegen.schedule_graph import Branches, Loop, Schedule, Scheduler
 from .codegen.trip_count import trip_count
+from .cost_analysis import count_bytes, count_operations
 from .frontend import Module
 from .ir.program import Program
 from .ir.schedule import AicpuLaunch, Launch
@@ -142,7 +143,7 @@ def compile_module(
 
 def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, str | bytes]:
     """Return what the plugin tells JAX about a program, as text by key."""
-    counts = program.launches()
+    counts, operations = program.launches(), count_operations(module.main)
     return {
         "name": module.name,
         "num_partitions": str(module.num_partitions),
@@ -151,6 +152,9 @@ def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, 
         "parameter_memory_kinds": ",".join(module.parameter_memories),
         "result_memory_kinds": ",".join(module.result_memories),
         "trip_counts": ",".join(map(str, _trip_counts(schedule))),  # of its loops, in order; empty where data decides
+        "cost.flops": str(operations.flops),
+        "cost.transcendentals": str(operations.transcendentals),
+        "cost.bytes_accessed": str(count_bytes(schedule)),
         **{f"launches.{kind}": str(count) for kind, count in counts.items()},
     }
 

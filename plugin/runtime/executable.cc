@@ -47,7 +47,6 @@ constexpr std::pair<std::string_view, std::string_view> kCosts[] = {
     {"flops", "cost.flops"},
     {"bytes accessed", "cost.bytes_accessed"},
     {"transcendentals", "cost.transcendentals"},
-    {"optimal_seconds", "cost.seconds"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 """What JAX can ask of a compiled program, and programs that outlive the process that compiled them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental import serialize_executable, topologies
@@ -17,8 +18,28 @@ def test_text(compiled):
     assert "f32[3,4]" in compiled.as_text()
 
 
-def test_cost_analysis(compiled):
-    assert isinstance(compiled.cost_analysis(), dict)
+def test_cost_analysis(device):
+    def step(a, b):
+        return jax.lax.fori_loop(0, 5, lambda _, x: jnp.tanh(x @ b), a)
+
+    a, b = jnp.ones((32, 64)), jnp.ones((64, 64))
+    with jax.default_device(device):
+        cost = jax.jit(step).lower(a, b).compile().cost_analysis()
+    assert 5 * 2 * 32 * 64 * 64 <= cost["flops"] <= 5 * 2 * 32 * 64 * 64 + 50  # and the loop's counter
+    assert cost["transcendentals"] == 5 * 32 * 64
+    assert cost["bytes accessed"] >= 5 * 4 * (2 * 32 * 64 + 64 * 64)
+
+
+@pytest.mark.parametrize("shape", [(8, 16, 32, 4), (1, 3, 7, 9)])
+def test_flops_are_those_xla_counts(device, shape):
+    batch, m, k, n = shape
+    arguments = jnp.ones((batch, m, k)), jnp.ones((batch, k, n))
+
+    def flops(where):
+        with jax.default_device(where):
+            return jax.jit(lambda a, b: (a @ b).sum(1)).lower(*arguments).compile().cost_analysis()["flops"]
+
+    assert flops(device) == flops(jax.devices("cpu")[0])
 
 
 def test_memory_analysis(compiled):
