@@ -203,6 +203,7 @@ class Placer:
         starts = dict(item.starts_as)
         taken: set[Storage] = set()
         for output in item.outputs:
+            assert output not in self.storage, f"[place values] {output} is computed twice"
             if output in starts:
                 overwrites: tuple[Value, ...] = (starts[output],)
             elif isinstance(item, Launch):

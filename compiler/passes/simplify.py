@@ -35,6 +35,7 @@ from .simplify_shape import (
     simplify_pad,
     simplify_reduce,
     simplify_reshape,
+    simplify_reverse,
     simplify_slice,
     simplify_transpose,
 )
@@ -52,6 +53,7 @@ _RULES = {
     ops.Pad: simplify_pad,
     ops.Reduce: simplify_reduce,
     ops.Reshape: simplify_reshape,
+    ops.Reverse: simplify_reverse,
     ops.Select: simplify_select,
     ops.Slice: simplify_slice,
     ops.Transpose: simplify_transpose,

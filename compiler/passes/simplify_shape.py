@@ -89,6 +89,22 @@ def simplify_transpose(op: ops.Transpose, b: Builder) -> Value | None:
     return None
 
 
+def simplify_reverse(op: ops.Reverse, b: Builder) -> Value | None:
+    """Reverses of splats, of reverses, of dimensions of size 1 or broadcast ones."""
+    (x,) = op.operands
+    if (constant := _splat(op, b)) is not None:
+        return constant
+    inner, dimensions = x.producer, {d for d in op.dimensions if x.shape[d] > 1}
+    if isinstance(inner, ops.BroadcastInDim):
+        varies = {d for d, n in zip(inner.dimensions, inner.operands[0].shape) if n > 1}
+        dimensions &= varies
+    elif isinstance(inner, ops.Reverse):
+        x, dimensions = inner.operands[0], dimensions ^ set(inner.dimensions)
+    if dimensions == set(op.dimensions):
+        return None
+    return b.emit(ops.Reverse([x], tuple(sorted(dimensions))), x.type) if dimensions else x
+
+
 def simplify_slice(op: ops.Slice, b: Builder) -> Value | None:
     """Slices of everything, of slices, splats, broadcasts and concatenations."""
     (x,) = op.operands
@@ -165,10 +181,12 @@ def simplify_reduce(op: ops.Reduce, b: Builder) -> Value | None:
 
 
 def simplify_dynamic_slice(op: ops.DynamicSlice, b: Builder) -> Value | None:
-    """Slices at constant starts."""
+    """Slices at constant starts, of everything, of splats."""
     x, *starts = op.operands
     if x.shape == op.sizes:
         return x
+    if (constant := _splat(op, b)) is not None:
+        return constant
     known = [splat_element(s) for s in starts]
     if any(k is None and n != m for k, n, m in zip(known, x.shape, op.sizes)):
         return None

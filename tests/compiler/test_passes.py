@@ -49,7 +49,7 @@ CASES = {
       }}""",
     "simplify": f"""
       func.func public @main(%x: {T}, %w: tensor<16x8xf32>, %v: tensor<8xf32>)
-          -> (tensor<4x16xf32>, {T}, tensor<4xf32>) {{
+          -> (tensor<4x16xf32>, {T}, tensor<4xf32>, {T}) {{
         %t = stablehlo.transpose %w, dims = [1, 0] : (tensor<16x8xf32>) -> tensor<8x16xf32>
         %0 = stablehlo.dot_general %x, %t, contracting_dims = [1] x [0] : ({T}, tensor<8x16xf32>) -> tensor<4x16xf32>
         %1 = stablehlo.reshape %v : (tensor<8xf32>) -> tensor<1x8xf32>
@@ -64,7 +64,13 @@ CASES = {
         %7 = stablehlo.slice %6 [0:4, 1:2] : (tensor<4x4xf32>) -> tensor<4x1xf32>
         %8 = stablehlo.transpose %7, dims = [1, 0] : (tensor<4x1xf32>) -> tensor<1x4xf32>
         %9 = stablehlo.reshape %8 : (tensor<1x4xf32>) -> tensor<4xf32>
-        return %0, %5, %9 : tensor<4x16xf32>, {T}, tensor<4xf32>
+        %r = stablehlo.reverse %3, dims = [0] : {T}
+        %q = stablehlo.reverse %d, dims = [0, 1] : {T}
+        %p = stablehlo.reverse %x, dims = [0, 1] : {T}
+        %o = stablehlo.reverse %p, dims = [0] : {T}
+        %10 = stablehlo.add %r, %q : {T}
+        %11 = stablehlo.add %10, %o : {T}
+        return %0, %5, %9, %11 : tensor<4x16xf32>, {T}, tensor<4xf32>, {T}
       }}""",
     "simplify_loops": """
       func.func public @main(%n: tensor<i32>, %w: tensor<i32>) -> (tensor<i32>, tensor<i32>) {

@@ -33,9 +33,18 @@ from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
 from ..allocate_tiles import DoesNotFit, allocate_tiles
 from .emit import SectionEmitter
-from .nodes import Access, Expressions, Node, NotVectorizable, Store, row_major
+from .nodes import Access, Expressions, Node, NotVectorizable, Store
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
+from .split_region import (
+    is_free,
+    is_splat,
+    make_region,
+    split_by_outputs,
+    split_by_reductions,
+    split_everywhere,
+    with_own_values,
+)
 
 
 @dataclass(eq=False)
@@ -62,12 +71,13 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     try:
         return _lower(region, target, two_stages)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
-        if sum(not _is_free(op) for op in region.ops) <= 1:
+        if sum(not is_free(op) for op in region.ops) <= 1:
             op = region.ops[-1]
             raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
-    parts = [_alone(region, v) for v in region.outputs] if len(region.outputs) > 1 else _split_by_reductions(region)
+    region = with_own_values(region)
+    parts = split_by_outputs(region) if len(region.outputs) > 1 else split_by_reductions(region)
     if len(parts) == 1:
-        parts = _split_everywhere(region)
+        parts = split_everywhere(region)
     return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
 
 
@@ -448,66 +458,6 @@ def _second_stage(region: Region, partial: dict[Node, Value], outputs: list[Valu
     return make_region([*ops, *(op for op in region.ops if op in wanted)], outputs)
 
 
-def make_region(ops: list[Op], outputs: list[Value]) -> Region:
-    """Return a vector region of ops, its inputs found."""
-    made = {r for op in ops for r in op.results}
-    inputs = dict.fromkeys(v for op in ops for v in op.operands if v not in made and not is_splat(v))
-    return Region("vector", ops, list(inputs), outputs)
-
-
-def is_splat(value: Value) -> bool:
-    """Whether a value is a constant whose elements are all equal."""
-    return isinstance(value.producer, Constant) and value.producer.splat is not None
-
-
-def _alone(region: Region, output: Value) -> Region:
-    """Return the region that computes one output and nothing else."""
-    producers = {r: op for op in region.ops for r in op.results}
-    wanted: set[Op] = set()
-    stack = [output]
-    while stack:
-        op = producers.get(stack.pop())
-        if op is not None and op not in wanted:
-            wanted.add(op)
-            stack += op.operands
-    return make_region([op for op in region.ops if op in wanted], [output])
-
-
-def _split_by_reductions(region: Region) -> list[Region]:
-    """Split where a reduction's result is used: each part ends in reductions at most."""
-    level: dict[Value, int] = {}
-    parts: dict[int, list[Op]] = {}
-    for op in region.ops:
-        at = max((level.get(v, 0) for v in op.operands), default=0)
-        parts.setdefault(at, []).append(op)
-        for r in op.results:
-            level[r] = at + isinstance(op, Reduce)
-    return _as_regions(region, [parts[k] for k in sorted(parts)])
-
-
-def _split_everywhere(region: Region) -> list[Region]:
-    return _as_regions(region, [[op] for op in region.ops if not _is_free(op)])
-
-
-def _is_free(op: Op) -> bool:
-    return isinstance(op, Constant) and op.splat is not None
-
-
-def _as_regions(region: Region, parts: list[list[Op]]) -> list[Region]:
-    """Make regions of consecutive groups of ops; constants go wherever they are used."""
-    constants = {r: op for op in region.ops if _is_free(op) for r in op.results}
-    out = []
-    outside = set(region.outputs)
-    for i, ops in enumerate(parts):
-        ops = [op for op in ops if op not in set(constants.values()) or op.results[0] in outside]
-        extra = dict.fromkeys(constants[v] for op in ops for v in op.operands if v in constants)
-        later = {v for other in parts[i + 1 :] for op in other for v in op.operands}
-        outputs = [r for op in ops for r in op.results if r in outside or (r in later and r not in constants)]
-        if ops and outputs:
-            out.append(make_region([*(c for c in extra if c not in ops), *ops], outputs))
-    return out
-
-
 # --- pieces ---
 
 
@@ -533,6 +483,3 @@ def _lower_pieces(region: Region, target: Target) -> list[Step]:
     if not sections:
         return []
     return [_emit(region.ops, region.outputs, sections, target)]
-
-
-__all__ = ["lower_vector_region", "make_region", "row_major"]
