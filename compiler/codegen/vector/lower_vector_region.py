@@ -65,10 +65,18 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
         if sum(not _is_free(op) for op in region.ops) <= 1:
             op = region.ops[-1]
             raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
-    parts = [_alone(region, v) for v in region.outputs] if len(region.outputs) > 1 else _split_by_reductions(region)
+    by_output = len(region.outputs) > 1
+    parts = [make_region(region.ops, [v]) for v in region.outputs] if by_output else _split_by_reductions(region)
     if len(parts) == 1:
         parts = _split_everywhere(region)
-    return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
+    steps: list[Step] = []
+    made: set[Value] = set()
+    for part in parts:  # each value is computed once: the placement relies on it
+        wanted = [v for v in part.outputs if v not in made]
+        new = lower_vector_region(_without(part, wanted, made), target, two_stages) if wanted else []
+        steps += new
+        made.update(v for step in new for v in ([step.output] if isinstance(step, Rename) else step.outputs))
+    return steps
 
 
 def _without_kernel(region: Region, target: Target) -> list[Step] | None:
@@ -460,17 +468,17 @@ def is_splat(value: Value) -> bool:
     return isinstance(value.producer, Constant) and value.producer.splat is not None
 
 
-def _alone(region: Region, output: Value) -> Region:
-    """Return the region that computes one output and nothing else."""
-    producers = {r: op for op in region.ops for r in op.results}
+def _without(region: Region, outputs: list[Value], made: set[Value]) -> Region:
+    """Return the region that computes these outputs from the inputs and what is made already, and nothing else."""
+    producers = {r: op for op in region.ops for r in op.results if r not in made}
     wanted: set[Op] = set()
-    stack = [output]
+    stack = list(outputs)
     while stack:
         op = producers.get(stack.pop())
         if op is not None and op not in wanted:
             wanted.add(op)
             stack += op.operands
-    return make_region([op for op in region.ops if op in wanted], [output])
+    return make_region([op for op in region.ops if op in wanted], outputs)
 
 
 def _split_by_reductions(region: Region) -> list[Region]:
