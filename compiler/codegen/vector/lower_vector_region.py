@@ -18,6 +18,7 @@ from ...ir.graph import Op, TensorType, Value
 from ...ir.identities import identity_element
 from ...ir.kernel import Kernel, KernelBuilder
 from ...ir.ops import (
+    ArgReduce,
     BitcastConvert,
     Concatenate,
     Constant,
@@ -33,6 +34,7 @@ from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
 from ..allocate_tiles import DoesNotFit, allocate_tiles
 from .emit import SectionEmitter
+from .expand_arg_reduce import expand_arg_reduce
 from .nodes import Access, Expressions, Node, NotVectorizable, Store, row_major
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
@@ -64,6 +66,9 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
         if sum(not _is_free(op) for op in region.ops) <= 1:
             op = region.ops[-1]
+            if isinstance(op, ArgReduce):
+                expanded = make_region(expand_arg_reduce(op), region.outputs)
+                return lower_vector_region(expanded, target, two_stages)
             raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
     by_output = len(region.outputs) > 1
     parts = [make_region(region.ops, [v]) for v in region.outputs] if by_output else _split_by_reductions(region)
