@@ -40,7 +40,8 @@ CASES = [
     case("qr packed", lambda x: jnp.linalg.qr(x, mode="raw"), "f32[40,7]", eager=False),
     case("qr of large and small numbers", lambda x: [jnp.linalg.qr(x * s) for s in (1e30, 1e-30)], "f32[5,4]"),
     case("complex", complex_arithmetic, "f32[5,7]", "f32[5,7]"),
-    case("fourier", fourier, "f32[3,16]"),
+    case("fourier", fourier, "f32[3,16]", grad=True),
+    case("fourier in two steps", lambda x: jnp.abs(jnp.fft.rfft(x)), "f32[2,360]", grad=True, eager=False),
     case(
         "power iteration",
         lambda x, v: lax.fori_loop(0, 20, lambda i, v: x @ v / jnp.linalg.norm(x @ v), v),

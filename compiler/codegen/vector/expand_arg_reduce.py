@@ -1,6 +1,8 @@
 """An argmax whose axis no tile holds whole, as two reductions that may take any number of tiles.
 
 %i = arg_reduce(%x) argmax    ->    %m = max(%x);  %i = min(select(%x == %m or %x != %x, iota, n))
+
+An axis of one element, which is none to the tiling, is among these.
 """
 
 from __future__ import annotations
