@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ir.builder import splat_element
 from ..ir.graph import Graph, Op, Value
 from ..ir.ops import Constant
 from ..ir.schedule import Launch, Region, Step
@@ -39,7 +40,8 @@ def region_key(region: Region) -> object:
     number: dict[Value, int] = {}
     for value in region.inputs:
         number[value] = len(number)
-    parts: list[object] = [region.kind, tuple((v.shape, v.dtype) for v in region.inputs)]
+    # The splats among them are part of the kernel: where an update starts, for one.
+    parts: list[object] = [region.kind, tuple((v.shape, v.dtype, repr(splat_element(v))) for v in region.inputs)]
     for op in region.ops:
         operands = []
         for v in op.operands:

@@ -203,7 +203,7 @@ class Placer:
         starts = dict(item.starts_as)
         taken: set[Storage] = set()
         for output in item.outputs:
-            assert output not in self.storage, f"[place values] {output} is computed twice"
+            assert output not in self.storage, "[place values] two steps compute one value"
             if output in starts:
                 overwrites: tuple[Value, ...] = (starts[output],)
             elif isinstance(item, Launch):

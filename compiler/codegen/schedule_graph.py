@@ -113,7 +113,7 @@ class Scheduler:
             raise AssertionError(f"[schedule] {op.name} is no control flow the planner knows; calls are inlined before")
 
     def lower(self, region: Region) -> list[Step]:
-        """Lower a region, or instantiate the launches of an equal one."""
+        """Return the launches of a region, lowered once for all equal ones, with temporaries of its own."""
         key = region_key(region)
         if key not in self._lowered:
             steps = lower_region(region, self.target)
@@ -124,7 +124,6 @@ class Scheduler:
                     insert_synchronization(step.kernel)
                     verify_kernel(step.kernel, self.target)
             self._lowered[key] = (region, steps)
-            return steps
         original, steps = self._lowered[key]
         mapping = dict(zip(original.inputs + original.outputs, region.inputs + region.outputs, strict=True))
         return [_instantiate(step, mapping) for step in steps]

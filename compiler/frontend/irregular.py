@@ -14,7 +14,7 @@ from ..ir.graph import Value
 from .constants import python_value
 from .scope import Importer, Scope
 from .shape import pass_through
-from .sorting import sort
+from .sorting import approximate_top_k, sort
 
 DEVICE_CALLS: set[str] = set()
 """Custom call targets that code generation has kernels for."""
@@ -57,6 +57,24 @@ def fft(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return [scope.emit(ops.Fft(scope.operands(op), kind, scope.integers(op, "fft_length")), scope.result_type(op))]
 
 
+def qr(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a QR factorisation: packed matrix and taus."""
+    return scope.emit_op(ops.Qr(scope.operands(op)), scope.result_types(op))
+
+
+def householder_product(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the product of the reflections of a QR factorisation."""
+    return [scope.emit(ops.HouseholderProduct(scope.operands(op)), scope.result_type(op))]
+
+
+_CALLS: dict[str, Importer] = {
+    "ApproxTopK": approximate_top_k,
+    "ProductOfElementaryHouseholderReflectors": householder_product,
+    "Qr": qr,
+}
+"""Importers of custom call targets that say an op of the Graph."""
+
+
 def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a custom call; sharding annotations give their operand."""
     attributes: Any = op.attributes
@@ -64,6 +82,8 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     operands, types = scope.operands(op), scope.result_types(op)
     if target in _PASS_THROUGH_CALLS and [v.type for v in operands] == types:
         return pass_through(scope, op)
+    if target in _CALLS:
+        return _CALLS[target](scope, op)
     if target not in DEVICE_CALLS:
         raise UnsupportedOp("no kernel for this target")
     config: dict[str, object] = {}

@@ -8,6 +8,7 @@ other f is computed for whole tensors and sorted along.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxlib.mlir import ir
 
@@ -16,6 +17,7 @@ from ..ir import ops
 from ..ir.graph import Graph, TensorType, Value
 from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
+from .constants import python_value
 from .patterns import expression, lexicographic_keys
 from .scope import Scope
 
@@ -34,6 +36,31 @@ def sort(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     extra, keys = found
     op_types = [*types, *(v.type for v in extra)]
     return scope.emit_op(ops.Sort([*operands, *extra], dimension, stable, keys), op_types)[: len(operands)]
+
+
+def approximate_top_k(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import JAX's ApproxTopK (operand, its indices, two initial values) as an exact top_k: recall 1 meets any target."""
+    attributes: Any = op.attributes
+    x, indices, *_ = scope.operands(op)
+    types = scope.result_types(op)
+    config: Any = python_value(
+        attributes["mhlo.backend_config" if "mhlo.backend_config" in attributes else "backend_config"]
+    )
+    dimension = int(config["reduction_dim"])
+    comparator = scope.module.callee(attributes["called_computations"][0].value)
+    compare = comparator.results[0].producer
+    if not (isinstance(compare, ops.Compare) and compare.operands == comparator.arguments[:2]):
+        raise UnsupportedOp("a comparator that does not compare two elements")
+    if not (isinstance(indices.producer, ops.Iota) and indices.producer.dimension == dimension):
+        raise UnsupportedOp("a payload that is not the index along the reduced dimension")
+    k, last = types[0].shape[dimension], x.type.rank - 1
+    to_last = [*(d for d in range(x.type.rank) if d != dimension), dimension]
+    moved = scope.transpose(x, to_last)
+    shape = (*moved.shape[:last], k)
+    top = ops.TopK([moved], k, largest=compare.direction in ("GT", "GE"))
+    results = scope.emit_op(top, [TensorType(shape, t.dtype) for t in types])
+    back = [to_last.index(d) for d in range(x.type.rank)]
+    return [scope.transpose(r, back) for r in results]
 
 
 def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value], tuple[tuple[int, bool], ...]] | None:

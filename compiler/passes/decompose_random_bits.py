@@ -111,21 +111,21 @@ def _philox_bits(b: Builder, words: list[Value], bits: TensorType) -> tuple[Valu
 def _threefry_bits(b: Builder, words: list[Value], bits: TensorType) -> tuple[Value, int]:
     """Return random bits of a type and how far the counter moves: two u32 per counter.
 
-    For u32 the two words of a counter are neighbours along the first dimension of even size, else flattened.
+    For u32 the two words of a counter are neighbours along the first dimension of even size. If all are odd, that is the
+    first of the largest ones, made longer by one and cut again.
     """
     if bits.dtype is DType.u64:
         x = _threefry(b, words[0], _counters(b, words[1], bits.size))
         return b.reshape(_join(b, *x), bits.shape), bits.size
-    split = next((d for d, n in enumerate(bits.shape) if n % 2 == 0), None)
-    count = -(-bits.size // 2)
+    shape = bits.shape or (1,)
+    largest = max(range(len(shape)), key=shape.__getitem__)
+    split = next((d for d, n in enumerate(shape) if n % 2 == 0), largest)
+    outer, pairs, inner = shape[:split], -(-shape[split] // 2), shape[split + 1 :]
+    count = prod((*outer, pairs, *inner))
     x = _threefry(b, words[0], _counters(b, words[1], count))
-    if split is None:
-        flat = b.concatenate([b.reshape(v, (count, 1)) for v in x], 1)
-        flat = b.slice_dim(b.reshape(flat, (2 * count,)), 0, 0, bits.size)
-        return b.reshape(flat, bits.shape), count
-    half = (*bits.shape[:split], bits.shape[split] // 2, 1, *bits.shape[split + 1 :])
-    assert prod(half) == count
-    return b.reshape(b.concatenate([b.reshape(v, half) for v in x], split + 1), bits.shape), count
+    both = b.concatenate([b.reshape(v, (*outer, pairs, 1, *inner)) for v in x], split + 1)
+    both = b.reshape(both, (*outer, 2 * pairs, *inner))
+    return b.reshape(b.slice_dim(both, split, 0, shape[split]), bits.shape), count
 
 
 def _threefry(b: Builder, key: Value, counter: Value) -> tuple[Value, Value]:

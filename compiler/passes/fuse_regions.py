@@ -306,12 +306,12 @@ class _Fusion:
 
     def _unify(self, a: Cluster, c: Cluster) -> bool:
         for x, y in ((a.dims, c.dims), (c.dims, a.dims)):
+            if any(value in x.dims for value in y.rigid):  # a view, or where a slice starts, is read from memory
+                return False
             small, large = (x.dims, y.uses) if len(x.dims) < len(y.uses) else (y.uses, x.dims)
             for value in small:
                 if value not in large:
                     continue
-                if value in y.rigid:
-                    return False
                 if not all(self.axes.unify(x.dims[value], use) for use in y.uses[value]):
                     return False
         for x, y in ((a.dims, c.dims),):

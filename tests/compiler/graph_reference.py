@@ -583,6 +583,22 @@ def _cholesky(op, args, env):
     return factor if op.lower else np.swapaxes(factor, -1, -2).conj()
 
 
+def _qr(op, args, env):
+    (x,) = args
+    packed, taus = np.linalg.qr(x, mode="raw")
+    return [np.swapaxes(packed, -1, -2), taus]
+
+
+def _householder_product(op, args, env):
+    packed, taus = args
+    (m, n), k = packed.shape[-2:], taus.shape[-1]
+    q = np.broadcast_to(np.eye(m), (*packed.shape[:-2], m, m)).astype(packed.dtype)
+    for j in range(k):
+        v = np.where(np.arange(m) > j, packed[..., j], np.arange(m) == j)[..., None]
+        q = q @ (np.eye(m) - taus[..., j, None, None] * v * np.swapaxes(v, -1, -2).conj())
+    return q[..., :n]
+
+
 EVALUATE = {
     ops.ArgReduce: _arg_reduce,
     ops.Binary: lambda op, args, env: binary(op.kind, *args),
@@ -603,6 +619,7 @@ EVALUATE = {
     ops.Gather: _gather,
     ops.GatherSlices: _gather_slices,
     ops.GeneralReduce: _general_reduce,
+    ops.HouseholderProduct: _householder_product,
     ops.Iota: lambda op, args, env: np.broadcast_to(
         np.arange(op.result.shape[op.dimension]).reshape(
             [-1 if d == op.dimension else 1 for d in range(op.result.type.rank)]
@@ -611,6 +628,7 @@ EVALUATE = {
     ),
     ops.OptimizationBarrier: lambda op, args, env: args,
     ops.Pad: _pad,
+    ops.Qr: _qr,
     ops.Reduce: lambda op, args, env: combine(op.kind, args[0], op.dimensions),
     ops.ReducePrecision: _reduce_precision,
     ops.ReduceWindow: _reduce_window,

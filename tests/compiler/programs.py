@@ -331,6 +331,12 @@ def factorizations(a, b):
     return jnp.linalg.cholesky(spd), jnp.linalg.cholesky(z), solved, right, jax.scipy.linalg.solve(spd[0], b[0])
 
 
+@program(f32(2, 5, 3), f32(3, 4))
+def orthogonal_factors(a, b):
+    z = lax.complex(a, a[:, ::-1])
+    return jnp.linalg.qr(a), jnp.linalg.qr(z, mode="complete"), jnp.linalg.qr(b)
+
+
 @program(f32(2, 6))
 def rematerialisation(x):
     return jax.grad(lambda x: jax.checkpoint(lambda v: jnp.sin(jnp.sin(v)))(x).sum())(x), lax.optimization_barrier(

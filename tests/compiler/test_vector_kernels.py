@@ -65,6 +65,12 @@ def causal_softmax(s):
     return jax.nn.softmax(jnp.where(jnp.tril(jnp.ones(s.shape[-2:], bool)), s, -1e9))
 
 
+def column_of_rank_one(x, t, count):
+    j = 49 - count
+    v = jax.lax.dynamic_slice(x, (0, j), (50, 1)) * (jnp.arange(50)[:, None] >= j)
+    return x - jax.lax.dynamic_slice(t, (0, j), (1, 1)) * v * (v * x).sum(0)
+
+
 # name: (function, arguments, launches at most, tolerance)
 CASES = {
     "add one": (lambda x: x + 1, [normal(8)], 1, 0),
@@ -117,6 +123,7 @@ CASES = {
     "slices": (lambda x: x[1:-1] * 2 - x[2:] - x[:-2], [normal(1000)], 1, 1e-6),
     "strided and reversed": (lambda x: x[::-2, 2:5] + x[1::2, ::-3], [normal(10, 7)], 1, 0),
     "dynamic slice": (lambda x, i: jax.lax.dynamic_slice(x, (i, 0), (5, 3)) * 2, [normal(9, 17), np.int32(7)], 2, 0),
+    "dynamic slices at a computed start": (column_of_rank_one, [normal(50, 50), normal(1, 50), np.int32(3)], 2, 1e-6),
     "concatenate": (lambda x: jnp.concatenate([x, x * 2, x[:2]]), [normal(10, 7)], 2, 0),
     "rotary": (rotary, [normal(5, 6, 16)], 4, 1e-6),
     "pad": (lambda x: jnp.pad(x, ((1, 2), (0, 3))), [normal(10, 7)], 1, 0),

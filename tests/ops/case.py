@@ -9,8 +9,12 @@ Tolerances, stated once. With eps the distance from 1 to the next number of the 
     normwise   |got - want| <= k * eps * (|want| + max|want|)  sums: cancellation scales with the terms
 with k = 16 in f32: two libraries' transcendental functions differ by up to ~8 ulp, and a sum of a
 few hundred terms in another order by about as much. In bf16 and f16 both sides compute in f32 and round,
-but XLA may skip the rounding between fused operations, so a chain of a few may differ by k = 4.
-Gradients chain about three times as many operations: k is tripled. Integers and bools are exact.
+so a chain of a few operations may differ by k = 4. Gradients chain about three times as many operations: k is
+tripled; they add up a term for each result, so they are compared normwise. Integers and bools are exact.
+
+XLA:CPU rounds too, and in halves may skip the rounding between operations: it is no closer to the truth than the device
+is. A float that is outside of the tolerance of XLA:CPU's is right, therefore, if it is within the same tolerance of
+the same function of the same inputs evaluated in f64.
 """
 
 import contextlib
@@ -46,7 +50,8 @@ class Case:
     Each of `specs` is an input such as "T[3,127]" or "f32[4] 0..1" (T stands for each of `types` in
     turn; the range is -2..2 for floats and -9..9 for integers unless given). `grad` asks for the gradient
     by the floating inputs in f32 and bf16; `eager` for a run op by op in the first type. `reference` is
-    what XLA:CPU runs instead, where it is known to be wrong.
+    what XLA:CPU runs instead, where it is known to be wrong. With `rounds` the function rounds to T on the way to
+    a wider result, so the tolerance is T's.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Case:
     eager: bool = True
     pointwise: bool = False
     reference: object = None
+    rounds: bool = False
 
 
 def case(name, function, *specs, **options):
@@ -146,29 +152,40 @@ def run(check, platform):
         return jax.tree.map(np.asarray, function(*[jnp.asarray(a) for a in check.inputs()]))
 
 
+def run_in_f64(check):
+    """Return what a check's function of its inputs, widened to f64, gives on XLA:CPU."""
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        wide = [a.astype(np.float64) if jnp.issubdtype(a.dtype, jnp.floating) else a for a in check.inputs()]
+        return jax.tree.map(np.asarray, jax.jit(check.function("cpu"))(*wide))
+
+
 def verify(check):
     """Run a check on both platforms; raises AssertionError that names every result that differs."""
     wants, structure = jax.tree_util.tree_flatten_with_path(run(check, "cpu"))
     gots, got_structure = jax.tree_util.tree_flatten_with_path(run(check, PLATFORM))
     assert got_structure == structure
-    ulps = 3 if check.mode == "gradient" else 1
-    found = [
-        f"{jax.tree_util.keystr(path)}: {wrong}"
-        for (path, want), (_, got) in zip(wants, gots)
-        if (wrong := difference(got, want, ulps, check.case.pointwise))
-    ]
+    exact = functools.cache(lambda: jax.tree.leaves(run_in_f64(check)))
+    found = []
+    for i, ((path, want), (_, got)) in enumerate(zip(wants, gots)):
+        assert got.shape == want.shape and got.dtype == want.dtype, f"[{check}] {got.dtype}{got.shape} at {path}"
+        wrong = difference(check, got, want)
+        if wrong and jnp.issubdtype(want.dtype, jnp.floating):
+            in_f64 = difference(check, got, exact()[i])
+            wrong = in_f64 and f"{wrong}, in f64 {in_f64}"
+        if wrong:
+            found.append(f"{jax.tree_util.keystr(path)}: {wrong}")
     assert not found, f"[{check}] {PLATFORM} differs from cpu\n" + "\n".join(found)
 
 
-def difference(got, want, factor, pointwise):
+def difference(check, got, want):
     """Return None when `got` is within the tolerance of `want`, else a sentence."""
-    if got.shape != want.shape or got.dtype != want.dtype:
-        return f"expected {want.dtype}{want.shape}, got {got.dtype}{got.shape}"
-    if jnp.issubdtype(want.dtype, jnp.floating):
-        k, eps = factor * ULPS[want.dtype.name], float(jnp.finfo(want.dtype).eps)
-        tiny = float(jnp.finfo(want.dtype).tiny)
+    if jnp.issubdtype(got.dtype, jnp.floating):
+        dtype = jnp.dtype(TYPES[check.type]) if check.case.rounds else got.dtype
+        k, eps = ULPS[dtype.name] * (3 if check.mode == "gradient" else 1), float(jnp.finfo(dtype).eps)
+        tiny = float(jnp.finfo(dtype).tiny)
         want, got = want.astype(np.float64), got.astype(np.float64)
         finite = np.isfinite(want)
+        pointwise = check.case.pointwise and check.mode != "gradient"
         largest = np.abs(want[finite]).max(initial=0) if not pointwise else 0
         with np.errstate(invalid="ignore"):
             close = np.abs(got - want) <= k * eps * (np.abs(want) + largest) + tiny

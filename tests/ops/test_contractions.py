@@ -49,7 +49,7 @@ def cropped(x, k):
 
 
 def to_f32(a, b):
-    return lax.dot(a, b, preferred_element_type=jnp.float32), lax.dot(a, b).astype(jnp.float32)
+    return lax.dot(a, b, preferred_element_type=jnp.float32)
 
 
 def dense(x, w, b):
@@ -76,6 +76,15 @@ CASES = [
     case("int8 to int32", lambda a, b: lax.dot(a, b, preferred_element_type=jnp.int32), "i8[9,70]", "i8[70,8]"),
     case("bool", lambda a, b: a @ b, "bool[5,7]", "bool[7,3]"),
     case("to f32", to_f32, "T[33,64]", "T[64,20]", types="bf16 f16", grad=True),
+    case(
+        "rounded and then to f32",
+        lambda a, b: lax.dot(a, b).astype(jnp.float32),
+        "T[33,64]",
+        "T[64,20]",
+        types="bf16 f16",
+        grad=True,
+        rounds=True,
+    ),
     case("mixed", lambda a, b: a @ b.astype(jnp.float32), "f32[9,33]", "bf16[33,7]", grad=True),
     case("dense layer", dense, "T[33,64]", "T[64,48]", "T[48]", types="f32 bf16", grad=True),
     case("odd sizes", odd_products, *(s for m, k, n in ODD for s in (f"T[{m},{k}]", f"T[{k},{n}]")), grad=True),

@@ -9,7 +9,7 @@ from case import PLATFORM, checks
 
 from jax_ascend.compiler import frontend
 
-FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("test_*.py") if p.stem != "test_coverage")
+FAMILIES = sorted({p.stem for p in Path(__file__).parent.glob("test_*.py")} - {"test_case", "test_coverage"})
 OP = re.compile(r'^\s*(?:%[^=]+= )?"?((?:stablehlo|chlo|func)\.\w+|return|call)\b', re.MULTILINE)
 
 

@@ -71,7 +71,13 @@ def in_loop(cache, row):
     return lax.fori_loop(0, 9, lambda i, c: lax.dynamic_update_slice(c, (row + i)[None], (i, 0)), cache)
 
 
+def update_ends(x):
+    y = lax.dynamic_update_slice(x, jnp.ones(1), (0,))
+    return lax.dynamic_update_slice(y, jnp.ones(1), (len(x) - 1,))
+
+
 CASES = [
+    case("update both ends", update_ends, "f32[9]"),
     case("take", takes, "T[9,5]", "i32[6] 0..8", types=EVERY, grad=True),
     case("take by other types", lambda x, *i: [x[j] for j in i], "f32[9,3]", "u8[4] 0..8", "i8[4] 0..8", "u32[4] 0..8"),
     case("negative index", lambda x, i: x[i], "f32[9,5]", "i32[6] -9..-1", grad=True),

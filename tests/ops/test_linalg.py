@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from case import FLOATS, case, checks, verify
+from case import FLOATS, PLATFORM, case, checks, verify
 from jax import lax
 
 
@@ -32,8 +33,15 @@ CASES = [
     case("logistic", lax.logistic, "T[7,33]", types=FLOATS, grad=True, pointwise=True),
     case("cholesky", lambda x: jnp.linalg.cholesky(positive_definite(x)), "f32[9,9]"),
     case("triangular solve", solves, "f32[9,9]", "f32[9,5]"),
+    case("qr", lambda x: jnp.linalg.qr(x + 6 * jnp.eye(9)), "f32[9,9]", grad=True),
+    case("qr of tall matrices", jnp.linalg.qr, "f32[2,3,9,5]", grad=True, eager=False),
+    case("qr of wide matrices", lambda x: jnp.linalg.qr(x, mode="complete"), "f32[2,5,9]", eager=False),
+    case("qr that reflects nothing", lambda x: jnp.linalg.qr(jnp.triu(x).at[1].set(0)), "f32[6,5]", eager=False),
+    case("qr packed", lambda x: jnp.linalg.qr(x, mode="raw"), "f32[40,7]", eager=False),
+    case("qr of large and small numbers", lambda x: [jnp.linalg.qr(x * s) for s in (1e30, 1e-30)], "f32[5,4]"),
     case("complex", complex_arithmetic, "f32[5,7]", "f32[5,7]"),
-    case("fourier", fourier, "f32[3,16]"),
+    case("fourier", fourier, "f32[3,16]", grad=True),
+    case("fourier in two steps", lambda x: jnp.abs(jnp.fft.rfft(x)), "f32[2,360]", grad=True, eager=False),
     case(
         "power iteration",
         lambda x, v: lax.fori_loop(0, 20, lambda i, v: x @ v / jnp.linalg.norm(x @ v), v),
@@ -54,3 +62,19 @@ CASES = [
 @pytest.mark.parametrize("check", checks(CASES), ids=str)
 def test_linalg(check):
     verify(check)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(7, 7), (2, 8, 3), (3, 8)], ids=str)
+def test_qr_is_one(shape, dtype):
+    draw = np.random.default_rng(sum(shape))
+    eps = np.finfo(dtype).eps
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        parts = [draw.standard_normal(shape) for _ in range(2)]
+        a = (parts[0] + 1j * parts[1] if dtype.startswith("c") else parts[0]).astype(dtype)
+        q, r = map(np.asarray, jax.jit(jnp.linalg.qr)(a))
+    assert q.dtype == r.dtype == dtype
+    assert np.abs(q @ r - a).max() <= 32 * eps * np.abs(a).max()
+    assert np.abs(q.swapaxes(-1, -2).conj() @ q - np.eye(q.shape[-1])).max() <= 32 * eps
+    assert not np.tril(r, -1).any()
+    assert np.abs(np.diagonal(r, 0, -2, -1).imag).max() <= 32 * eps  # LAPACK leaves it real

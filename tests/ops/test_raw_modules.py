@@ -127,16 +127,19 @@ CASES = [
         "f32[3,4]",
         reference=lambda x: [x],  # XLA:CPU has no such op
     ),
-    case(
-        "random bits",
-        stablehlo(
-            "(%s: tensor<2xui64>) -> (tensor<5x3xui32>)",
-            """%0:2 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY :
-                (tensor<2xui64>) -> (tensor<2xui64>, tensor<5x3xui32>)
-            return %0#1 : tensor<5x3xui32>""",
-        ),
-        "T[2]",
-        types="u64",
+    *(
+        case(
+            f"random bits {shape}",
+            stablehlo(
+                f"(%s: tensor<2xui64>) -> (tensor<2xui64>, tensor<{shape}xui32>)",
+                f"""%0:2 = stablehlo.rng_bit_generator %s, algorithm = THREE_FRY :
+                    (tensor<2xui64>) -> (tensor<2xui64>, tensor<{shape}xui32>)
+                return %0#0, %0#1 : tensor<2xui64>, tensor<{shape}xui32>""",
+            ),
+            "T[2]",
+            types="u64",
+        )
+        for shape in ("5x3", "3x5x5", "3x4", "1x1")
     ),
     case(
         "batch norm in training",

@@ -27,6 +27,10 @@ def associative(x):
     return lax.associative_scan(jnp.add, x), lax.associative_scan(jnp.maximum, x, reverse=True, axis=1)
 
 
+def approximate(x):
+    return lax.approx_max_k(x, 4), lax.approx_min_k(x, 3, reduction_dimension=0)
+
+
 CASES = [
     case("sort", sorts, "T[7,33]", types=f"{FLOATS} {INTS} {WIDE}"),
     case("sort gradient", lambda x: (jnp.sort(x), jnp.median(x), jnp.sort(x, 0)), "f32[5,31]", grad=True),
@@ -36,6 +40,7 @@ CASES = [
     case("pairs", pairs, "T[9,7]", "i32[9,7]", types="f32 i32 u8"),
     case("top k", lambda x: lax.top_k(x, 5), "T[7,65]", types=f"{FLOATS} i32 u8", grad=True),
     case("top 1", lambda x: lax.top_k(x, 1), "T[300]", types="f32 bf16"),
+    case("approximate top k", approximate, "f32[7,65]", grad=True),
     case("unique", lambda x: jnp.unique(x, size=12), "i32[50]"),
     case("percentile", lambda x: jnp.percentile(x, jnp.array([10, 50, 90])), "f32[77]"),
     case("cumulative", cumulative, "T[9,33]", types=f"{FLOATS} {INTS} i64", grad=True),

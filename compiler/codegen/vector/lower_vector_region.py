@@ -18,6 +18,7 @@ from ...ir.graph import Op, TensorType, Value
 from ...ir.identities import identity_element
 from ...ir.kernel import Kernel, KernelBuilder
 from ...ir.ops import (
+    ArgReduce,
     BitcastConvert,
     Concatenate,
     Constant,
@@ -33,6 +34,7 @@ from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
 from ..allocate_tiles import DoesNotFit, allocate_tiles
 from .emit import SectionEmitter
+from .expand_arg_reduce import expand_arg_reduce
 from .nodes import Access, Expressions, Node, NotVectorizable, Store
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
@@ -40,10 +42,10 @@ from .split_region import (
     is_free,
     is_splat,
     make_region,
+    only,
     split_by_outputs,
     split_by_reductions,
     split_everywhere,
-    with_own_values,
 )
 
 
@@ -73,12 +75,21 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
         if sum(not is_free(op) for op in region.ops) <= 1:
             op = region.ops[-1]
+            if isinstance(op, ArgReduce):
+                expanded = make_region(expand_arg_reduce(op), region.outputs)
+                return lower_vector_region(expanded, target, two_stages)
             raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
-    region = with_own_values(region)
     parts = split_by_outputs(region) if len(region.outputs) > 1 else split_by_reductions(region)
     if len(parts) == 1:
         parts = split_everywhere(region)
-    return [step for part in parts for step in lower_vector_region(part, target, two_stages)]
+    steps: list[Step] = []
+    made: set[Value] = set()
+    for part in parts:  # each value is computed once: the placement relies on it
+        wanted = [v for v in part.outputs if v not in made]
+        new = lower_vector_region(only(part, wanted, made), target, two_stages) if wanted else []
+        steps += new
+        made.update(v for step in new for v in ([step.output] if isinstance(step, Rename) else step.outputs))
+    return steps
 
 
 def _without_kernel(region: Region, target: Target) -> list[Step] | None:

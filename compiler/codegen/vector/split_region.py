@@ -4,7 +4,7 @@
     softmax                         ->  {max}  {sub, exp, sum}  {div}         by reductions
     anything                        ->  an op at a time                       everywhere
 
-What passes between the parts are values of their own, which the planner gives temporary storage.
+A value that several parts need is computed by the first (`only` leaves it out of the others).
 """
 
 from __future__ import annotations
@@ -26,37 +26,22 @@ def is_splat(value: Value) -> bool:
     return isinstance(value.producer, Constant) and value.producer.splat is not None
 
 
-def with_own_values(region: Region) -> Region:
-    """Return the region with new values between its ops: another region may compute some of them as well."""
-    mapping: dict[Value, Value] = {}
-    outputs = set(region.outputs)
-    ops = []
-    for op in region.ops:
-        copy = op.clone([mapping.get(v, v) for v in op.operands])
-        mapping.update((old, new) for old, new in zip(op.results, copy.results, strict=True) if old not in outputs)
-        copy.results = [mapping.get(r, r) for r in op.results]
-        ops.append(copy)
-    return Region(region.kind, ops, region.inputs, region.outputs)
+def only(region: Region, outputs: list[Value], made: set[Value]) -> Region:
+    """Return the region that computes these outputs from the inputs and what is made already, and nothing else."""
+    producers = {r: op for op in region.ops for r in op.results if r not in made}
+    wanted: set[Op] = set()
+    stack = list(outputs)
+    while stack:
+        op = producers.get(stack.pop())
+        if op is not None and op not in wanted:
+            wanted.add(op)
+            stack += op.operands
+    return make_region([op for op in region.ops if op in wanted], outputs)
 
 
 def split_by_outputs(region: Region) -> list[Region]:
-    """Return a region per output, in order; each reads the outputs before it instead of computing them again."""
-    producers = {r: op for op in region.ops for r in op.results}
-    position = {op: i for i, op in enumerate(region.ops)}
-    known: set[Value] = set()
-    parts = []
-    for output in sorted(region.outputs, key=lambda v: position[producers[v]]):
-        wanted: set[Op] = set()
-        stack = [output]
-        while stack:
-            value = stack.pop()
-            op = producers.get(value)
-            if op is not None and op not in wanted and value not in known:
-                wanted.add(op)
-                stack += op.operands
-        parts.append(make_region([op for op in region.ops if op in wanted], [output]))
-        known.add(output)
-    return parts
+    """Return a region per output; each has all the ops."""
+    return [make_region(region.ops, [v]) for v in region.outputs]
 
 
 def split_by_reductions(region: Region) -> list[Region]:

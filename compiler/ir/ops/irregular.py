@@ -100,6 +100,38 @@ class TriangularSolve(Op):
 
 
 @dataclass(eq=False)
+class Qr(Op):
+    """Householder's QR of each matrix [m, n] of the last two dimensions, as LAPACK's geqrf packs it.
+
+    Results (packed, taus): R in the upper triangle of packed [m, n]; below the diagonal of column j what follows the
+    leading 1 of vector v_j, of which there are min(m, n); Q is the product of I - tau_j v_j v_j^H.
+    """
+
+    name: ClassVar[str] = "qr"
+
+    def verify(self) -> None:
+        """The matrix keeps its type; min(m, n) taus."""
+        (a,), (packed, taus) = self.operands, self.results
+        self.require(a.type == packed.type and a.type.rank >= 2, "packs matrices into their own type")
+        self.require(
+            taus.shape == (*a.shape[:-2], min(a.shape[-2:])) and taus.dtype is a.dtype, "a tau for each reflection"
+        )
+
+
+@dataclass(eq=False)
+class HouseholderProduct(Op):
+    """Operands (packed [m, n], taus [k]) as of Qr, m >= n >= k: the first n columns of the product of the reflections."""
+
+    name: ClassVar[str] = "householder_product"
+
+    def verify(self) -> None:
+        """The result has the matrix's type."""
+        (a, taus), (q,) = self.operands, self.results
+        self.require(a.type == q.type and a.type.rank >= 2 and taus.dtype is a.dtype, "types must agree")
+        self.require(a.shape[-2] >= a.shape[-1] >= taus.shape[-1], "at least as many rows as columns as taus")
+
+
+@dataclass(eq=False)
 class Fft(Op):
     """Discrete Fourier transform of the last len(length) dimensions; kind FFT, IFFT, RFFT or IRFFT."""
 
