@@ -164,7 +164,7 @@ struct StripRun::State {
   int64_t tile_columns[kMostTiles];  // written by the run, or the capacity
   bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
   Place places[kMostTiles];
-  int64_t params[kMostParts][3];
+  VectorArgs args[kMostParts];  // of the next strip
 };
 
 void StripRun::run(Core& core) const {
@@ -184,6 +184,7 @@ bool StripRun::prepare(Core& core, State& s) const {
   const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
   if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
   place_tiles(core, s);
+  place_operands(core, s);
   return true;
 }
 
@@ -201,8 +202,6 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
     if (part.vector) {
       rows = part.vector->rows(core);
       s.columns[p] = part.vector->columns(core);
-      for (int i = 0; part.vector->has_params && i < 3; ++i)
-        s.params[p][i] = evaluate(part.vector->params[i], core);
       for (int i = 0; i < part.vector->count; ++i) {
         const Shape shape = part.vector->sources[i].shape;
         if (s.tile_columns[part.src[i]] < (shape == Shape::kColumn ? 1 : s.columns[p])) return false;
@@ -319,27 +318,38 @@ void StripRun::place_tiles(Core& core, State& s) const {
   }
 }
 
-// Rows (flat: elements) [from, from + count) of the whole run.
+void StripRun::place_operands(Core& core, State& s) const {
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const StripPart& part = parts_[p];
+    if (!part.vector) continue;
+    const VectorAction& v = *part.vector;
+    VectorArgs& args = s.args[p];
+    args = v.constants;
+    args.rows = 1, args.columns = s.columns[p];
+    args.dst = s.places[part.dst].base;
+    args.dst_stride = s.places[part.dst].stride;
+    for (int i = 0; i < v.count; ++i) {
+      args.src[i] = s.places[part.src[i]].base;
+      args.src_stride[i] = s.places[part.src[i]].stride;
+    }
+    for (int i = 0; v.has_params && i < 3; ++i) args.param[i] = evaluate(v.params[i], core);
+  }
+}
+
+// Rows (flat: elements) [from, from + count) of the whole run; called for one strip after the other.
 void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
-  const auto at = [&](int t) { return s.places[t].base + from * s.places[t].step; };
   for (size_t p = 0; p < parts_.size(); ++p) {
     const StripPart& part = parts_[p];
     if (part.vector) {
       const VectorAction& v = *part.vector;
-      VectorArgs args = v.constants;
-      args.rows = s.flat ? 1 : count;
-      args.columns = s.flat ? count : s.columns[p];
-      args.dst = at(part.dst);
-      args.dst_stride = s.places[part.dst].stride;
-      for (int i = 0; i < v.count; ++i) {
-        args.src[i] = v.sources[i].shape == Shape::kRow ? s.places[part.src[i]].base : at(part.src[i]);
-        args.src_stride[i] = s.places[part.src[i]].stride;
-      }
-      if (v.has_params) {
-        for (int i = 0; i < 3; ++i) args.param[i] = s.params[p][i];
-        args.param[0] += from * args.param[1];
-      }
+      VectorArgs& args = s.args[p];
+      (s.flat ? args.columns : args.rows) = count;
       v.function(args);
+      args.dst += count * s.places[part.dst].step;
+      for (int i = 0; i < v.count; ++i) {
+        if (v.sources[i].shape != Shape::kRow) args.src[i] += count * s.places[part.src[i]].step;
+      }
+      if (v.has_params) args.param[0] += count * args.param[1];
       continue;
     }
     const int t = part.load ? part.dst : part.src[0];
@@ -347,13 +357,14 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
     if (s.in_gm[t] && (tile.load >= 0 ? tile.load : tile.store) == static_cast<int>(p)) continue;
     const Window& w = s.windows[p];
     const int64_t bytes = tile.tile.element_bytes();
+    std::byte* const at = s.places[t].base + from * s.places[t].step;
     if (s.flat) {
       std::byte* gm = w.base + from * bytes;
-      std::memcpy(part.load ? at(t) : gm, part.load ? gm : at(t), count * bytes);
+      std::memcpy(part.load ? at : gm, part.load ? gm : at, count * bytes);
     } else if (part.load) {
-      copy_in(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.load->copy);
+      copy_in(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.load->copy);
     } else {
-      copy_out(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.store->copy);
+      copy_out(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.store->copy);
     }
   }
 }

@@ -47,6 +47,7 @@ class StripRun final : public Action {
   bool memory_allows(State& state) const;
   bool is_flat(const State& state) const;
   void place_tiles(Core& core, State& state) const;
+  void place_operands(Core& core, State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
 
   Block actions_;
