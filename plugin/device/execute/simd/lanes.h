@@ -252,6 +252,11 @@ ASCEND_INLINE void store_part(T* p, V x, int64_t n) {
 
 template <class T>
 ASCEND_INLINE Compute<T> load_one(const std::byte* p) {
+  if constexpr (kSame<Compute<T>, T>) {
+    T x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+  }
   T part[kLanes<Compute<T>>] = {};
   __builtin_memcpy(part, p, sizeof(T));
   return load<Compute<T>>(part)[0];
