@@ -1,5 +1,7 @@
 """Graph -> tree of steps: regions are formed and lowered, control flow keeps its nested graphs as sub-schedules.
 
+A loop that one kernel can run from start to end is a launch like any other (vector/lower_loop.py).
+
 Equal regions (same structure, shapes and layout) are lowered once: a model of twelve equal layers pays for one.
 """
 
@@ -16,6 +18,7 @@ from ..targets import Target
 from .allocate_tiles import allocate_tiles
 from .insert_synchronization import insert_synchronization
 from .lower_region import lower_region, region_key
+from .vector.lower_loop import lower_loop
 
 CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
 
@@ -83,6 +86,8 @@ class Scheduler:
         result = Schedule(graph)
         available: set[Value] = set()
         for region in fuse_regions(graph, self.target):
+            if region.kind == "control" and self._loop_kernel(region, available, result):
+                continue
             for value in region.inputs:
                 self._materialise(value, available, result)
             if region.kind == "control":
@@ -102,6 +107,19 @@ class Scheduler:
             else:
                 result.items.append(Materialise(value.producer))
 
+    def _loop_kernel(self, region: Region, available: set[Value], result: Schedule) -> bool:
+        """Make a kernel of a loop, if it can be one."""
+        (op,) = region.ops
+        launch = lower_loop(op, self.target) if isinstance(op, While) else None
+        if launch is None:
+            return False
+        self.regions.append(region)
+        self._finish(launch)
+        for value in (*launch.arguments, *(start for _, start in launch.starts_as)):
+            self._materialise(value, available, result)
+        result.items.append(launch)
+        return True
+
     def _control(self, op: Op, available: set[Value], result: Schedule) -> None:
         for value in op.operands:
             self._materialise(value, available, result)
@@ -112,6 +130,12 @@ class Scheduler:
         else:
             raise AssertionError(f"[schedule] {op.name} is no control flow the planner knows; calls are inlined before")
 
+    def _finish(self, launch: Launch) -> None:
+        if any(tile.address < 0 for tile in launch.kernel.tiles):
+            allocate_tiles(launch.kernel, self.target)
+        insert_synchronization(launch.kernel)
+        verify_kernel(launch.kernel, self.target)
+
     def lower(self, region: Region) -> list[Step]:
         """Return the launches of a region, lowered once for all equal ones, with temporaries of its own."""
         key = region_key(region)
@@ -119,10 +143,7 @@ class Scheduler:
             steps = lower_region(region, self.target)
             for step in steps:
                 if isinstance(step, Launch):
-                    if any(tile.address < 0 for tile in step.kernel.tiles):
-                        allocate_tiles(step.kernel, self.target)
-                    insert_synchronization(step.kernel)
-                    verify_kernel(step.kernel, self.target)
+                    self._finish(step)
             self._lowered[key] = (region, steps)
         original, steps = self._lowered[key]
         mapping = dict(zip(original.inputs + original.outputs, region.inputs + region.outputs, strict=True))

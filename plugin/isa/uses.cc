@@ -1,5 +1,7 @@
 #include "plugin/isa/uses.h"
 
+#include <algorithm>
+
 namespace ascend {
 namespace {
 
@@ -23,6 +25,26 @@ struct Collector {
   }
 };
 
+struct RegisterCollector {
+  std::vector<bool>& read;
+
+  void take(const Affine& a) {
+    for (const Term& t : a.terms) read[t.reg] = true;
+  }
+  void take(const TileOperand& t) { take(t.slot); }
+  void take(const ViewOperand& v) {
+    take(v.offset);
+    for (const Affine& extent : v.shape) take(extent);
+  }
+  void take(const Immediate&) {}
+  void take(const std::vector<int64_t>&) {}
+  void take(int64_t) {}
+  template <class... Operands>
+  void operator()(const Operands&... operands) {
+    (take(operands), ...);
+  }
+};
+
 }  // namespace
 
 std::vector<TileUse> tile_uses(const Instruction& instruction) {
@@ -39,6 +61,16 @@ int64_t written_register(const Instruction& instruction) {
   return collector.reg;
 }
 
+std::vector<bool> registers_read(const Kernel& kernel) {
+  std::vector<bool> read(kernel.registers, false);
+  RegisterCollector collector{read};
+  for (const Instruction& instruction : kernel.body) {
+    if (instruction.info().group != "sync") visit(instruction, [&](const auto& i) { i.visit(collector); });
+  }
+  for (const TileSpec& t : kernel.tiles) collector.take(t.valid_rows), collector.take(t.valid_columns);
+  return read;
+}
+
 bool overlap(const TileSpec& a, const TileSpec& b) {
   const auto end = [](const TileSpec& t) { return t.address + (t.slots - 1) * t.slot_stride + t.bytes(); };
   return a.loc == b.loc && a.address < end(b) && b.address < end(a);
@@ -50,6 +82,10 @@ bool same(const Affine& a, const Affine& b) {
     if (a.terms[i].reg != b.terms[i].reg || a.terms[i].coefficient != b.terms[i].coefficient) return false;
   }
   return true;
+}
+
+bool depends(const Affine& a, int64_t reg) {
+  return std::any_of(a.terms.begin(), a.terms.end(), [=](const Term& t) { return t.reg == reg; });
 }
 
 }  // namespace ascend

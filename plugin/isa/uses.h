@@ -16,9 +16,13 @@ struct TileUse {
 std::vector<TileUse> tile_uses(const Instruction& instruction);
 int64_t written_register(const Instruction& instruction);  // or -1
 
+// Per register, whether values depend on it: flags alone do not count.
+std::vector<bool> registers_read(const Kernel& kernel);
+
 // Whether two tiles share memory, in any of their slots.
 bool overlap(const TileSpec& a, const TileSpec& b);
 
 bool same(const Affine& a, const Affine& b);
+bool depends(const Affine& a, int64_t reg);
 
 }  // namespace ascend

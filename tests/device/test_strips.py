@@ -6,7 +6,7 @@ from executor import check, random_array
 
 from jax_ascend.compiler.ir.kernel import KernelBuilder
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.model import Affine, Loc, TileRef
 
 SHAPES = [(1, 5000), (64, 96), (7, 1000), (300, 8), (9, 2100)]
 
@@ -188,4 +188,46 @@ def test_vector_cores_have_their_own_ub():
     with b.subblocks() as v:
         b.tadds(s, s, 1.0)
         b.tstore(b.view(out, b.blocks[0] * 128 + v * 64, (1, 64), (0, 1)), s)
+    check(b.kernel, inputs(b.kernel))
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.i8, DType.f64])
+@pytest.mark.parametrize("columns,apart", [(5, 32), (5, 64), (3, 96), (40, 512)])
+def test_loop_over_narrow_tiles_leaves_their_neighbours(dtype, columns, apart):
+    """Less than a vector is computed as a whole one only where what follows belongs to nobody."""
+    b = KernelBuilder("neighbours", "aiv", (1,))
+    arguments = [b.argument(dtype, columns, i > 2) for i in range(6)]
+    capacity = -(-columns * dtype.bytes // 32) * 32 // dtype.bytes
+    tiles = [
+        b.tile(Loc.vec, dtype, 1, capacity, (1, columns), address=i * max(apart, capacity * dtype.bytes))
+        for i in range(3)
+    ]
+    for argument, tile in zip(arguments, tiles):
+        b.tload(tile, whole(b, argument, 1, columns))
+    with b.loop(0, 5):
+        b.tmaxs(tiles[1], tiles[1], 1)
+        b.tadd(tiles[1], tiles[1], tiles[1])
+    for argument, tile in zip(arguments[3:], tiles):
+        b.tstore(whole(b, argument, 1, columns), tile)
+    check(b.kernel, inputs(b.kernel))
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("rows,columns", [(20, 8), (9, 300), (4, 3000)])
+def test_loop_whose_strips_move(rows, columns, step):
+    """Windows, slots and the counter's own value follow the loop; each row is made from what the last one stored."""
+    b = KernelBuilder("moving", "aiv", (1,))
+    x, y = b.argument(DType.f32, rows * columns), b.argument(DType.f32, (rows + step) * columns, True)
+    tile = Tiles(b, 1, columns)
+    s, t, number = tile(), tile(), tile()
+    pair = b.tile(Loc.vec, DType.f32, 1, -(-columns // 8) * 8, (1, columns), address=tile.next, slots=2)
+    b.kernel.tiles[pair.tile].slot_stride = -(-columns // 8) * 32
+    with b.loop(0, rows, step) as i:
+        b.tload(s, whole(b, x, 1, columns, offset=i * columns))
+        b.tload(t, whole(b, y, 1, columns, offset=i * columns))
+        b.tci(number, i * 2 - 5, 0, 1)
+        b.tadd(s, s, number)
+        b.tmax(TileRef(pair.tile, i), s, t)
+        b.tstore(whole(b, y, 1, columns, offset=(i + step) * columns), TileRef(pair.tile, i))
+    b.tstore(whole(b, y, 1, columns), TileRef(pair.tile, Affine(0)))
     check(b.kernel, inputs(b.kernel))

@@ -152,6 +152,20 @@ def test_binary(variant, dtype, name):
                 expect(run(f"tr{name}s", [a], shape, dtype, scalar=s, **common), reverse, form="reversed", **context)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("exponents", [(-8, 8), (-26, 26), (-149, 128)])
+def test_division_by_one_number_is_exact(variant, exponents):
+    """Every kind of dividend over divisors around where the reciprocal may be used, rounded as a division is."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 1 << 32, (64, 1024), np.uint32).view(np.float32)
+    x[:, ::3] = rng.standard_normal(x[:, ::3].shape)
+    x[:, 1::16], x[:, 5::16] = 0.0, -0.0
+    y = np.ldexp(rng.uniform(-1, 1, (64, 1)), rng.integers(*exponents, (64, 1))).astype(np.float32)
+    with np.errstate(all="ignore"):
+        expect(run("trowexpanddiv", [x, y], x.shape, np.float32, variant=variant), x / y)
+        expect(run("tdivs", [x], x.shape, np.float32, scalar=y[0, 0], variant=variant), x / y[0, 0])
+
+
 @pytest.mark.parametrize("variant,dtype", CASES)
 def test_rem(variant, dtype):
     for seed, shape in enumerate(SHAPES):

@@ -307,7 +307,7 @@ class SectionEmitter:
             self._iota(dst, node)
             return dst
         if node.kind == "cvt":
-            dst = self.new_tile(node.dtype, kind, slots)
+            dst = self._destination(node, kind, slots)
             self.b.tcvt(dst, self.tile(node.operands[0], kind))
             return dst
         if node.kind == "bits":
@@ -319,9 +319,13 @@ class SectionEmitter:
             return dst
         if node.kind in ("reduce", "arg"):
             return self._reduce(node)
-        dst = self.new_tile(node.dtype, kind, slots)
+        dst = self._destination(node, kind, slots)
         emit_op(self, node, dst, kind)
         return dst
+
+    def _destination(self, node: Node, kind: Kind, slots: int) -> TileRef:
+        """Return where an elementwise node is computed into."""
+        return self.new_tile(node.dtype, kind, slots)
 
     def _iota(self, dst: TileRef, node: Node) -> None:
         start, steps = Affine(), []

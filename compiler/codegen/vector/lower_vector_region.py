@@ -147,10 +147,10 @@ def _launch(
 ) -> list[Step]:
     sums = {
         node: expressions.dense(node.op.results[0], expressions.space.dims[node.op.results[0]])
-        for node in _reachable(s.node for s in stores)
+        for node in reachable(s.node for s in stores)
         if node.kind == "reduce" and node.op is not None
     }
-    _merge(expressions, stores, sums)
+    merge_accesses(expressions, stores, sums)
     sections = [_plan_section(expressions, [group], target, sums, two_stages) for group in _connected(stores)]
     launch = _emit_fitting(region, expressions, sections, target, sums, two_stages)
     partial = {node: value for s in sections for node, value in s.partial}
@@ -187,7 +187,7 @@ def _emit_fitting(
 # --- planning ---
 
 
-def _reachable(roots: Iterable[Node]) -> list[Node]:
+def reachable(roots: Iterable[Node]) -> list[Node]:
     """Return all nodes under the roots, operands first."""
     order: dict[Node, None] = {}
     stack = [(r, False) for r in reversed(list(roots))]
@@ -207,7 +207,7 @@ def _connected(stores: list[Store]) -> list[list[Store]]:
     """Group the stores that share anything but constants."""
     groups: list[tuple[set[Node], list[Store]]] = []
     for store in stores:
-        nodes = {n for n in _reachable([store.node]) if n.kind != "const"}
+        nodes = {n for n in reachable([store.node]) if n.kind != "const"}
         members = [store]
         apart = []
         for others, theirs in groups:
@@ -234,9 +234,9 @@ def _walks(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> li
     return walks
 
 
-def _merge(expressions: Expressions, stores: list[Store], sums: dict[Node, Access]) -> None:
+def merge_accesses(expressions: Expressions, stores: list[Store], sums: dict[Node, Access]) -> None:
     """Merge axes that all accesses cross as one, in the nodes and accesses themselves."""
-    nodes = _reachable(s.node for s in stores)
+    nodes = reachable(s.node for s in stores)
     accesses = [s.access for s in stores] + list(sums.values()) + [n.access for n in nodes if n.access]
     used: dict[int, None] = {}
     for axes in [*(a.strides for a in accesses), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
@@ -265,6 +265,16 @@ def _order(main: Access, accesses: list[Access], used: dict[int, None]) -> list[
     return sorted(used, key=lambda a: -rank.get(a, 0))
 
 
+def make_problem(expressions: Expressions, stores: list[Store], nodes: list[Node]) -> Problem:
+    """Describe a section, axes merged already, to the tiler; `nodes` are all that the stores need."""
+    used: set[int] = set()
+    for axes in [*(s.access.strides for s in stores), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
+        used.update(axes)
+    extent = {a: expressions.merged[a] for a in expressions.merged_order if a in used}
+    walks, reductions = _walks(stores, nodes, extent), _reductions(stores, nodes)
+    return Problem(extent, list(extent), walks, reductions, *_live_bytes(stores, nodes, extent))
+
+
 def _plan_section(
     expressions: Expressions,
     groups: list[list[Store]],
@@ -274,18 +284,8 @@ def _plan_section(
     shrink: int = 1,
 ) -> Section:
     (stores,) = groups
-    nodes = _reachable(s.node for s in stores)
-    used: set[int] = set()
-    for axes in [*(s.access.strides for s in stores), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
-        used.update(axes)
-    extent = {a: expressions.merged[a] for a in expressions.merged_order if a in used}
-    problem = Problem(
-        extent,
-        list(extent),
-        _walks(stores, nodes, extent),
-        _reductions(stores, nodes),
-        *_live_bytes(stores, nodes, extent),
-    )
+    nodes = reachable(s.node for s in stores)
+    problem = make_problem(expressions, stores, nodes)
     plan = make_plan(problem, target, shrink)
     divided = [a for a in plan.split if any(a in n.reduced for n in nodes)]
     if divided and not two_stages:
@@ -295,7 +295,7 @@ def _plan_section(
     if not divided:
         return Section(stores, plan, [])
     partial = [n for n in nodes if n.kind == "reduce" and any(a in n.reduced for a in divided)]
-    result = [s for s in stores if not any(n in partial for n in _reachable([s.node]))]
+    result = [s for s in stores if not any(n in partial for n in reachable([s.node]))]
     renamed: list[tuple[Node, Value]] = []
     for node in partial:
         assert node.op is not None
@@ -362,11 +362,11 @@ def _emit(
     ops: Sequence[Op], outputs: Sequence[Value], sections: list[tuple[list[Store], Plan]], target: Target
 ) -> Launch:
     blocks = max(plan.blocks for _, plan in sections)
-    builder = KernelBuilder(_name(ops), "aiv", (blocks,))
+    builder = KernelBuilder(kernel_name(ops), "aiv", (blocks,))
     written = list(dict.fromkeys(s.access.value for stores, _ in sections for s in stores))
     arguments: dict[Value, int] = {}
     for stores, _ in sections:
-        for node in _reachable(s.node for s in stores):
+        for node in reachable(s.node for s in stores):
             accesses = [node.access] if node.access else []
             for access in accesses:
                 for value in (access.value, *(d.value for d in access.dynamic)):
@@ -404,7 +404,7 @@ def _aliases(
                 first_store.setdefault(view.argument, at)
     reads: dict[Value, list[tuple[int, Access]]] = {}
     for i, (stores, _) in enumerate(sections):
-        for node in _reachable(s.node for s in stores):
+        for node in reachable(s.node for s in stores):
             if node.access is not None:
                 reads.setdefault(node.access.value, []).append((i, node.access))
     pairs = []
@@ -431,7 +431,7 @@ def _aliases(
     return tuple(pairs)
 
 
-def _name(ops: Sequence[Op]) -> str:
+def kernel_name(ops: Sequence[Op]) -> str:
     """Name a kernel after its ops, most telling first."""
     names = [getattr(op, "kind", op.name) if op.name in ("unary", "binary") else op.name for op in ops]
     telling = [n for n in dict.fromkeys(names) if n not in ("constant", "broadcast_in_dim", "reshape", "convert")]
@@ -489,7 +489,7 @@ def _lower_pieces(region: Region, target: Target) -> list[Step]:
                 access.strides[axis] = stride
                 stride *= expressions.axes.extent[axis]
         store = Store(access, expressions.as_type(expressions.node(piece.value), op.results[0].dtype))
-        _merge(expressions, [store], {})
+        merge_accesses(expressions, [store], {})
         sections.append(([store], _plan_section(expressions, [[store]], target, {}, False).plan))
     if not sections:
         return []

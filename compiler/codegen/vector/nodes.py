@@ -8,6 +8,7 @@ memory disappear into the strides of loads; a node knows the axes it varies alon
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,13 +106,16 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Expressions:
-    """Builds the nodes of a region's ops, which must be in order of definition."""
+    """Builds the nodes of a region's ops, which must be in order of definition; pairs of values may be `alike` in axes."""
 
-    def __init__(self, ops: list[Op]):
+    def __init__(self, ops: list[Op], alike: Iterable[tuple[Value, Value]] = ()):
         self.space = RegionDims(Axes())
         for op in ops:
             if not self.space.add(op):
                 raise NotVectorizable(f"[vector] {op.name} does not share the axes of the region")
+        for a, b in alike:
+            if not self.space.axes.unify(self.space.of(a), self.space.of(b)):
+                raise NotVectorizable("[vector] values that must be indexed alike are not")
         self.space.share_uses()
         self.axes = self.space.axes
         self.merged: dict[int, int] = {}  # extents after merging axes, outer to inner

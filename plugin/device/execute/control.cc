@@ -1,5 +1,6 @@
 // Loops, conditions and the two vector cores; flags mean nothing to values, as blocks run in program order.
 #include "plugin/device/execute/decode.h"
+#include "plugin/device/execute/strip_run.h"
 
 namespace ascend {
 namespace {
@@ -8,8 +9,10 @@ struct Loop final : Action {
   int64_t reg, step;
   Affine start, stop;
   Block body;
+  const StripRun* strips = nullptr;  // the body, if it is nothing but a run that repeats
   void run(Core& core) const override {
     const int64_t last = evaluate(stop, core);
+    if (strips) return strips->repeat(core, {reg, evaluate(start, core), last, step});
     for (int64_t i = evaluate(start, core); i < last;) {
       core.registers[reg] = i;
       ascend::run(body, core);
@@ -57,6 +60,10 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   d.step();
   a->body = d.block();
   d.leave_loop(outer);
+  if (a->body.size() == 1) {
+    const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
+    if (strips && strips->repeats(a->reg)) a->strips = strips;
+  }
   return a;
 }
 

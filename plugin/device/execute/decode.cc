@@ -1,6 +1,7 @@
 #include "plugin/device/execute/decode.h"
 
 #include "plugin/device/execute/strips.h"
+#include "plugin/isa/uses.h"
 
 namespace ascend {
 namespace {
@@ -13,7 +14,7 @@ inline constexpr bool kIsVector =
 }  // namespace
 
 Decoder::Decoder(const Kernel& kernel, const Target& target)
-    : kernel_(kernel), cube_(cube_kernels()), ranges_(kernel) {}
+    : kernel_(kernel), cube_(cube_kernels()), ranges_(kernel), registers_read_(registers_read(kernel)) {}
 
 Extent Decoder::valid_rows(const TileAccess& tile, int64_t limit) const {
   return extent(tile.spec().valid_rows, std::min(limit, tile.spec().rows), "valid rows");
@@ -39,8 +40,29 @@ Block Decoder::block() {
   return merge_strips(std::move(actions), kernel_);
 }
 
+// Whether an instruction only computes a register for flags, which mean nothing to values.
+bool Decoder::is_idle(const Instruction& instruction) const {
+  switch (instruction.opcode()) {
+    case Opcode::ksaffine:
+    case Opcode::ksmin:
+    case Opcode::ksmax:
+    case Opcode::ksmul:
+      return !registers_read_[written_register(instruction)];
+    case Opcode::ksmod: {
+      const Affine& divisor = instruction.as<isa::smod>().b_;  // one below 1 is to be refused
+      return divisor.terms.empty() && divisor.constant > 0 && !registers_read_[written_register(instruction)];
+    }
+    default:
+      return false;
+  }
+}
+
 ActionPtr Decoder::decode_one() {
   const Instruction& instruction = kernel_.body[index_];
+  if (is_idle(instruction)) {
+    ranges_.step(instruction);
+    return nullptr;
+  }
   if (!instruction.info().opens) {  // operands are read before the result is known
     ActionPtr action = visit(instruction, [&]<class I>(const I& i) -> ActionPtr {
       if constexpr (kIsVector<I>) {

@@ -50,10 +50,12 @@ class Decoder {
 
  private:
   ActionPtr decode_one();
+  bool is_idle(const Instruction& instruction) const;
 
   const Kernel& kernel_;
   const CubeKernels& cube_;
   Ranges ranges_;
+  std::vector<bool> registers_read_;
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;
   bool serial_ = false;

@@ -11,6 +11,8 @@ namespace {
 // Elements of a strip: few enough for several strips in 32 KiB, enough to hide a call per instruction.
 constexpr int64_t kFlatStrip = 1024, kRowsStrip = 2048;
 
+constexpr int64_t kCacheLine = 64;
+
 using Shape = VectorAction::Shape;
 
 bool same_slot(const TileAccess& a, const TileAccess& b) {
@@ -69,6 +71,7 @@ StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(act
   }
   find_tiles(kernel);
   find_conflict();
+  find_padding(kernel);
   assign_scratch();
 }
 
@@ -128,6 +131,47 @@ void StripRun::find_conflict() {
   }
 }
 
+// Tiles of less than a vector can be computed as one, if what follows their elements belongs to nobody.
+void StripRun::find_padding(const Kernel& kernel) {
+  padded_ = may_be_flat_;
+  for (const StripPart& part : parts_) padded_ &= part.vector != nullptr;
+  for (const StripTile& t : tiles_) {
+    const TileSpec& spec = t.tile.spec();
+    TileSpec line = spec;
+    line.rows = 1, line.columns = std::max(spec.columns, kCacheLine / t.tile.element_bytes());
+    padded_ &= t.local || spec.slots == 1;
+    for (size_t i = 0; i < kernel.tiles.size(); ++i) {
+      padded_ &= t.local || static_cast<int64_t>(i) == t.tile.number() || !overlap(line, kernel.tiles[i]);
+    }
+  }
+}
+
+bool StripRun::repeats(int64_t reg) const {
+  for (const StripPart& part : parts_) {
+    if (part.vector) {
+      if (depends(part.vector->rows.affine(), reg) || depends(part.vector->columns.affine(), reg)) return false;
+    } else if (!(part.load ? part.load->view : part.store->view).has_constant_shape()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether anything is at another place for another value of a register.
+bool StripRun::moves(int64_t reg) const {
+  for (const StripPart& part : parts_) {
+    if (!part.vector) {
+      if (depends((part.load ? part.load->view : part.store->view).operand().offset, reg)) return true;
+    } else if (part.vector->has_params) {
+      for (const Affine& a : part.vector->params) {
+        if (depends(a, reg)) return true;
+      }
+    }
+  }
+  return std::any_of(tiles_.begin(), tiles_.end(),
+                     [=](const StripTile& t) { return depends(t.tile.slot(), reg); });
+}
+
 // Strips of scratch memory are given out again once their tile has been used for the last time.
 void StripRun::assign_scratch() {
   std::vector<int> free_after;  // per strip the last part that needs it
@@ -164,26 +208,81 @@ struct StripRun::State {
   int64_t tile_columns[kMostTiles];  // written by the run, or the capacity
   bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
   Place places[kMostTiles];
-  int64_t params[kMostParts][3];
+  VectorArgs args[kMostParts];  // of the next strip
+
+  // Rows (flat: elements), and how many of them a strip has.
+  int64_t total() const { return flat ? rows * most_columns : rows; }
+  int64_t at_once() const { return flat ? kFlatStrip : std::max<int64_t>(1, kRowsStrip / most_columns); }
 };
 
 void StripRun::run(Core& core) const {
   State state;
-  if (!prepare(core, state)) {
+  if (prepare(core, state)) {
+    run_strips(state);
+  } else {
     ascend::run(actions_, core);
+  }
+}
+
+void StripRun::repeat(Core& core, Values v) const {
+  if (v.start >= v.stop) return;
+  core.registers[v.reg] = v.start;
+  State state;
+  const bool prepared = prepare(core, state), moves = this->moves(v.reg);
+  if (prepared && !moves && in_place(state)) {
+    const int64_t more = (v.stop - 1 - v.start) / v.step;
+    for (int64_t i = 0; i <= more; ++i) {
+      for (size_t p = 0; p < parts_.size(); ++p) parts_[p].vector->function(state.args[p]);
+    }
+    core.registers[v.reg] += more * v.step;
     return;
   }
-  const int64_t total = state.flat ? state.rows * state.most_columns : state.rows;
-  const int64_t at_once = state.flat ? kFlatStrip : std::max<int64_t>(1, kRowsStrip / state.most_columns);
-  for (int64_t r = 0; r < total; r += at_once) run_strip(state, r, std::min(at_once, total - r));
+  for (bool fits = prepared;;) {
+    if (fits) {
+      run_strips(state);
+    } else {
+      ascend::run(actions_, core);
+    }
+    int64_t next;
+    if (__builtin_add_overflow(core.registers[v.reg], v.step, &next) || next >= v.stop) return;
+    core.registers[v.reg] = next;
+    if (!prepared) continue;
+    fits = !moves || move(core, state);
+    place_operands(core, state);
+  }
+}
+
+// Whether the state's operands are those of the only strip, and nothing is loaded or stored.
+bool StripRun::in_place(const State& s) const {
+  for (const StripPart& part : parts_) {
+    if (!part.vector) return false;
+  }
+  return s.total() <= s.at_once();
+}
+
+// Finds everything in its place for another value of a register, with the extents it had.
+bool StripRun::move(Core& core, State& s) const {
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    if (parts_[p].vector) continue;
+    std::byte* const base = (parts_[p].load ? parts_[p].load->view : parts_[p].store->view).base(core);
+    const int64_t by = base - s.windows[p].base;
+    s.windows[p].base = base;
+    s.spans[p].begin += by, s.spans[p].end += by;
+  }
+  if (!memory_allows(s)) return false;
+  place_tiles(core, s);
+  return true;
 }
 
 bool StripRun::prepare(Core& core, State& s) const {
   if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0 || !memory_allows(s)) return false;
   s.flat = is_flat(s);
+  if (padded_ && s.flat && s.total() * s.element_bytes < kCacheLine)
+    s.rows = 1, s.most_columns = kCacheLine / s.element_bytes;
   const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
   if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
   place_tiles(core, s);
+  place_operands(core, s);
   return true;
 }
 
@@ -201,8 +300,6 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
     if (part.vector) {
       rows = part.vector->rows(core);
       s.columns[p] = part.vector->columns(core);
-      for (int i = 0; part.vector->has_params && i < 3; ++i)
-        s.params[p][i] = evaluate(part.vector->params[i], core);
       for (int i = 0; i < part.vector->count; ++i) {
         const Shape shape = part.vector->sources[i].shape;
         if (s.tile_columns[part.src[i]] < (shape == Shape::kColumn ? 1 : s.columns[p])) return false;
@@ -319,27 +416,46 @@ void StripRun::place_tiles(Core& core, State& s) const {
   }
 }
 
-// Rows (flat: elements) [from, from + count) of the whole run.
+void StripRun::place_operands(Core& core, State& s) const {
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    const StripPart& part = parts_[p];
+    if (!part.vector) continue;
+    const VectorAction& v = *part.vector;
+    VectorArgs& args = s.args[p];
+    args = v.constants;
+    args.rows = s.flat ? 1 : std::min(s.total(), s.at_once());
+    args.columns = s.flat ? std::min(s.total(), s.at_once()) : s.columns[p];
+    args.dst = s.places[part.dst].base;
+    args.dst_stride = s.places[part.dst].stride;
+    for (int i = 0; i < v.count; ++i) {
+      args.src[i] = s.places[part.src[i]].base;
+      args.src_stride[i] = s.places[part.src[i]].stride;
+    }
+    for (int i = 0; v.has_params && i < 3; ++i) args.param[i] = evaluate(v.params[i], core);
+  }
+}
+
+void StripRun::run_strips(State& s) const {
+  const int64_t total = s.total(), at_once = s.at_once();
+  for (int64_t from = 0; from < total; from += at_once) run_strip(s, from, std::min(at_once, total - from));
+}
+
+// Rows (flat: elements) [from, from + count) of the whole run; called for one strip after the other.
 void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
-  const auto at = [&](int t) { return s.places[t].base + from * s.places[t].step; };
+  const bool last = from + count == s.total();
   for (size_t p = 0; p < parts_.size(); ++p) {
     const StripPart& part = parts_[p];
     if (part.vector) {
       const VectorAction& v = *part.vector;
-      VectorArgs args = v.constants;
-      args.rows = s.flat ? 1 : count;
-      args.columns = s.flat ? count : s.columns[p];
-      args.dst = at(part.dst);
-      args.dst_stride = s.places[part.dst].stride;
-      for (int i = 0; i < v.count; ++i) {
-        args.src[i] = v.sources[i].shape == Shape::kRow ? s.places[part.src[i]].base : at(part.src[i]);
-        args.src_stride[i] = s.places[part.src[i]].stride;
-      }
-      if (v.has_params) {
-        for (int i = 0; i < 3; ++i) args.param[i] = s.params[p][i];
-        args.param[0] += from * args.param[1];
-      }
+      VectorArgs& args = s.args[p];
+      (s.flat ? args.columns : args.rows) = count;
       v.function(args);
+      if (last) continue;
+      args.dst += count * s.places[part.dst].step;
+      for (int i = 0; i < v.count; ++i) {
+        if (v.sources[i].shape != Shape::kRow) args.src[i] += count * s.places[part.src[i]].step;
+      }
+      if (v.has_params) args.param[0] += count * args.param[1];
       continue;
     }
     const int t = part.load ? part.dst : part.src[0];
@@ -347,13 +463,14 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
     if (s.in_gm[t] && (tile.load >= 0 ? tile.load : tile.store) == static_cast<int>(p)) continue;
     const Window& w = s.windows[p];
     const int64_t bytes = tile.tile.element_bytes();
+    std::byte* const at = s.places[t].base + from * s.places[t].step;
     if (s.flat) {
       std::byte* gm = w.base + from * bytes;
-      std::memcpy(part.load ? at(t) : gm, part.load ? gm : at(t), count * bytes);
+      std::memcpy(part.load ? at : gm, part.load ? gm : at, count * bytes);
     } else if (part.load) {
-      copy_in(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.load->copy);
+      copy_in(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.load->copy);
     } else {
-      copy_out(w, from, from + count, at(t), s.places[t].stride / bytes, bytes, part.store->copy);
+      copy_out(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.store->copy);
     }
   }
 }

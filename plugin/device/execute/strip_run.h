@@ -30,6 +30,14 @@ class StripRun final : public Action {
   StripRun(Block actions, const Kernel& kernel);
   void run(Core& core) const override;
 
+  // What a loop does whose body this is: run for every value of a register. It takes that no extent depends
+  // on it, so that only places differ, if anything does.
+  struct Values {
+    int64_t reg, start, stop, step;
+  };
+  bool repeats(int64_t reg) const;
+  void repeat(Core& core, Values values) const;
+
   // Whether tiles that keep their place in UB get in each other's way; if so, the first part that does, else
   // -1.
   int conflict() const { return conflict_; }
@@ -40,20 +48,27 @@ class StripRun final : public Action {
   void find_tiles(const Kernel& kernel);
   void assign_scratch();
   void find_conflict();
+  void find_padding(const Kernel& kernel);
+  bool moves(int64_t reg) const;
   int tile_index(const TileAccess& tile);
 
   bool prepare(Core& core, State& state) const;
   bool resolve_extents(Core& core, State& state) const;
   bool memory_allows(State& state) const;
   bool is_flat(const State& state) const;
+  bool in_place(const State& state) const;
   void place_tiles(Core& core, State& state) const;
+  void place_operands(Core& core, State& state) const;
+  void run_strips(State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
+  bool move(Core& core, State& state) const;
 
   Block actions_;
   std::vector<StripPart> parts_;
   std::vector<StripTile> tiles_;
   int scratch_strips_ = 0;
   bool may_be_flat_ = true;
+  bool padded_ = false;  // nothing is in GM, and up to a cache line of each tile is its own
   int conflict_ = -1;
 };
 

@@ -90,17 +90,16 @@ Window ViewAccess::merge(const int64_t* extents) const {
 }
 
 Window ViewAccess::resolve(const Core& core) const {
-  const int64_t offset = evaluate(view_.offset, core);
-  if (constant_shape_ && proven_) {
+  if (has_constant_shape()) {
     Window w = shape_;
-    w.base = core.arguments[argument_] + offset * bytes_;
+    w.base = base(core);
     return w;
   }
   int64_t extents[5];
   for (size_t i = 0; i < view_.shape.size(); ++i) extents[i] = evaluate(view_.shape[i], core);
-  if (!proven_) check(offset, extents);
+  if (!proven_) check(offset(core), extents);
   Window w = constant_shape_ ? shape_ : merge(extents);
-  w.base = core.arguments[argument_] + offset * bytes_;
+  w.base = base(core);
   return w;
 }
 

@@ -26,6 +26,8 @@ class ViewAccess {
   ViewAccess(const ViewOperand& view, const Kernel& kernel, const Ranges& ranges, Site site);
 
   Window resolve(const Core& core) const;
+  std::byte* base(const Core& core) const { return core.arguments[argument_] + offset(core) * bytes_; }
+  bool has_constant_shape() const { return constant_shape_ && proven_; }  // only its place has to be found
   const Window* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base
   int argument() const { return argument_; }
   DType dtype() const { return dtype_; }

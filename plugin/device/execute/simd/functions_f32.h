@@ -31,6 +31,16 @@ ASCEND_INLINE Rounded rounded(F x) {
 // 2^n for -126 <= n <= 127.
 ASCEND_INLINE F power_of_two(I n) { return bits_as<F>((n + 127) << 23); }
 
+// x * 2^n for |n| < 254; 2^n itself need not be a normal number.
+ASCEND_INLINE F scaled(F x, Rounded n) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_scalefps512_mask(x, n.value, F{}, 0xffff, 4);
+#else
+  I half = n.integer >> 1;
+  return x * power_of_two(half) * power_of_two(n.integer - half);
+#endif
+}
+
 // e^r - 1, |r| <= ln2 / 2.
 ASCEND_INLINE F expm1_core(F r) {
   F q = polynomial(r, 0x1.fffffcp-2f, 0x1.555490p-3f, 0x1.5558f6p-5f, 0x1.123a8ep-7f, 0x1.6a2318p-10f);
@@ -43,9 +53,7 @@ ASCEND_INLINE F exp_of(F x) {
   x = x < -104.0f ? f(-104.0f) : x;  // gives 0
   x = x > 89.0f ? f(89.0f) : x;      // gives infinity
   Rounded n = rounded(x * 0x1.715476p+0f);
-  F p = expm1_core(minus_ln2(x, n.value)) + 1;
-  I half = n.integer >> 1;  // in two steps, so that 2^n need not be a normal number
-  return p * power_of_two(half) * power_of_two(n.integer - half);
+  return scaled(expm1_core(minus_ln2(x, n.value)) + 1, n);
 }
 // e^-a for 0 <= a, where results below 2^-126 may be 0.
 ASCEND_INLINE F exp_minus(F a) {
@@ -116,9 +124,7 @@ ASCEND_INLINE F logistic_of(F x) {
   F a = absolute<float>(x);
   F y = a > 104.0f ? f(-104.0f) : -a;
   Rounded n = rounded(y * 0x1.715476p+0f);
-  F p = expm1_core(minus_ln2(y, n.value)) + 1;
-  I half = n.integer >> 1;
-  F e = p * power_of_two(half) * power_of_two(n.integer - half);
+  F e = scaled(expm1_core(minus_ln2(y, n.value)) + 1, n);
   F r = (x < 0 ? e : f(1)) / (1 + e);
   return x == x ? r : x;
 }

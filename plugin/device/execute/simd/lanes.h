@@ -144,6 +144,11 @@ using H = VecN<uint16_t, kLanes<float>>;
 ASCEND_INLINE F widen_bf16(H h) { return bits_as<F>(__builtin_convertvector(h, U) << 16); }
 
 ASCEND_INLINE H narrow_bf16(F x) {
+#if ASCEND_HAS_BUILTIN(__builtin_ia32_cvtneps2bf16_v16sf) && defined(__AVX512BF16__)
+  constexpr int kSubnormal = 0x20;  // class of vfpclassps; the conversion would take them for zeros
+  if (__builtin_ia32_fpclassps512_mask(x, kSubnormal, 0xffff) == 0) [[likely]]
+    return bits_as<H>(__builtin_ia32_cvtneps2bf16_v16sf(x));
+#endif
   U u = bits_as<U>(x);
   U rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
   U nan = (u >> 16) | 0x40;
@@ -247,6 +252,11 @@ ASCEND_INLINE void store_part(T* p, V x, int64_t n) {
 
 template <class T>
 ASCEND_INLINE Compute<T> load_one(const std::byte* p) {
+  if constexpr (kSame<Compute<T>, T>) {
+    T x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+  }
   T part[kLanes<Compute<T>>] = {};
   __builtin_memcpy(part, p, sizeof(T));
   return load<Compute<T>>(part)[0];
@@ -294,6 +304,19 @@ ASCEND_INLINE F fused(F a, F b, F c) {
   using W = VecN<double, kLanes<float>>;
   return __builtin_convertvector(
       __builtin_convertvector(a, W) * __builtin_convertvector(b, W) + __builtin_convertvector(c, W), F);
+}
+
+// Whether a comparison holds in any lane.
+ASCEND_INLINE bool any(I x) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_ptestmd512(x, x, 0xffff) != 0;
+#elif defined(__AVX2__)
+  return __builtin_ia32_movmskps256(bits_as<F>(x)) != 0;
+#else
+  int32_t all = 0;
+  for (int i = 0; i < kLanes<int32_t>; ++i) all |= x[i];
+  return all != 0;
+#endif
 }
 
 ASCEND_INLINE F root(F x) {

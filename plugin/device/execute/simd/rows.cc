@@ -30,7 +30,7 @@ void copy_rows(int size, std::byte* dst, int64_t dst_stride, const std::byte* sr
 // Packs narrow rows side by side, runs the body on many at once and spreads its result. Bit k of `repeated`
 // says that source k has one element per row, which is written once per column.
 void run_packed(const VectorArgs& a, RowFn body, const Sizes& sizes, unsigned repeated, unsigned untouched) {
-  alignas(64) std::byte packed[4][kPacked * 8] = {};
+  alignas(64) std::byte packed[4][kPacked * 8];
   int64_t at_once = kPacked / a.columns;
   for (int64_t r = 0; r < a.rows; r += at_once) {
     int64_t rows = a.rows - r < at_once ? a.rows - r : at_once;
@@ -49,6 +49,8 @@ void run_packed(const VectorArgs& a, RowFn body, const Sizes& sizes, unsigned re
       } else {
         copy_rows(sizes.src[k], packed[k], a.columns * sizes.src[k], src, a.src_stride[k], rows, a.columns);
       }
+      if (n < sizes.lanes && row.src[k] == packed[k])
+        __builtin_memset(packed[k] + n * sizes.src[k], 0, (sizes.lanes - n) * sizes.src[k]);
     }
     body(row);
     copy_rows(sizes.dst, a.dst + r * a.dst_stride, a.dst_stride, packed[3], a.columns * sizes.dst, rows,

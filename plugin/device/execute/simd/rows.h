@@ -118,8 +118,14 @@ void row_through_f32(const Row& r) {
 // ---- instructions
 // ---------------------------------------------------------------------------------------------
 
+// Whether there is nothing to arrange: a single row of at least a vector, as most strips are.
+template <Sizes kSizes>
+ASCEND_INLINE bool is_row(const VectorArgs& a) {
+  return a.rows == 1 && a.columns >= kSizes.lanes;
+}
 template <RowFn kBody, Sizes kSizes>
 void instruction(const VectorArgs& a) {
+  if (is_row<kSizes>(a)) return kBody(Row{a.dst, {a.src[0], a.src[1], a.src[2]}, a.columns, &a});
   run_rows(a, kBody, kSizes);
 }
 template <RowFn kSplat, RowFn kFull, Sizes kSizes>
@@ -128,14 +134,17 @@ void instruction_row(const VectorArgs& a) {  // src[1] is a column
 }
 template <RowFn kFull, Sizes kSizes>
 void instruction_column(const VectorArgs& a) {  // src[1] is a row
+  if (is_row<kSizes>(a)) return kFull(Row{a.dst, {a.src[0], a.src[1], a.src[2]}, a.columns, &a});
   VectorArgs b = a;
   b.src_stride[1] = 0;
   run_rows(b, kFull, kSizes);
 }
 template <RowFn kSplat, RowFn kFull, Sizes kSizes>
 void instruction_scalar(const VectorArgs& a) {
+  auto* scalar = reinterpret_cast<const std::byte*>(&a.scalar);
+  if (is_row<kSizes>(a)) return kSplat(Row{a.dst, {a.src[0], scalar, nullptr}, a.columns, &a});
   VectorArgs b = a;
-  b.src[1] = reinterpret_cast<const std::byte*>(&a.scalar);
+  b.src[1] = scalar;
   b.src_stride[1] = 0;
   run_rows_splat(b, kSplat, kFull, kSizes);
 }
