@@ -93,7 +93,7 @@ def test_replica_groups_in_both_spellings(groups, devices):
         module = import_text(text)
         assert module.main.results == module.main.arguments
     else:
-        with pytest.raises(frontend.UnsupportedOpsError, match="all_reduce at .*several devices"):
+        with pytest.raises(frontend.UnsupportedOpsError, match=r"all_reduce at .*several devices"):
             import_text(text)
 
 
