@@ -31,7 +31,8 @@ NB_MODULE(_plugin, m) {
           sizes[nb::str(name.data(), name.size())] = nb::make_tuple(ours, callers);
         return sizes;
       },
-      "Returns {struct: (its size here, the size its last caller said or 0)}, the function table's slots first.");
+      "Returns {struct: (its size here, the size its last caller said or 0)}, the function table's slots "
+      "first.");
   ascend::bind_aicpu(m);
   ascend::bind_cycles(m);
   ascend::bind_vector(m);
