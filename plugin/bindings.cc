@@ -27,11 +27,12 @@ NB_MODULE(_plugin, m) {
       "struct_sizes",
       [] {
         nb::dict sizes;
-        for (const auto& [slot, ours, callers] : ascend::pjrt::struct_sizes())
-          sizes[nb::str(slot.data(), slot.size())] = nb::make_tuple(ours, callers);
+        for (const auto& [name, ours, callers] : ascend::pjrt::struct_sizes())
+          sizes[nb::str(name.data(), name.size())] = nb::make_tuple(ours, callers);
         return sizes;
       },
-      "Returns {slot: (size of its argument struct here, size the last caller passed or 0)}.");
+      "Returns {struct: (its size here, the size its last caller said or 0)}, the function table's slots "
+      "first.");
   ascend::bind_aicpu(m);
   ascend::bind_cycles(m);
   ascend::bind_vector(m);

@@ -6,7 +6,7 @@ serves the command line and tests, and may still hold CHLO ops, which are legali
 
 from __future__ import annotations
 
-from jax._src.interpreters import mlir as jax_mlir
+from jax.interpreters import mlir as jax_mlir
 from jaxlib.mlir import ir, passmanager
 from jaxlib.mlir.dialects import stablehlo
 
@@ -61,8 +61,6 @@ def deserialize(program: bytes | str) -> ir.Module:
 
 def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:
     """Expand CHLO ops into StableHLO, as JAX does before it calls a plugin (in place)."""
-    from jaxlib.mlir._mlir_libs import _stablehlo  # type: ignore[attr-defined]
-
-    _stablehlo.register_stablehlo_passes()
+    stablehlo.register_stablehlo_passes()  # pyright: ignore
     with context:
         passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)

@@ -44,6 +44,7 @@ std::vector<StructSize> struct_sizes() {
 #define X(name) \
   sizes.push_back({#name, sizeof(name), caller_struct_size<name>.load(std::memory_order_relaxed)});
   PJRT_SLOTS(X)
+  PJRT_OTHER_STRUCTS(X)
 #undef X
   return sizes;
 }

@@ -7,10 +7,11 @@
 namespace ascend::pjrt {
 
 struct StructSize {
-  std::string_view slot;
-  size_t ours, callers;  // callers is 0 for a slot nobody called
+  std::string_view name;
+  size_t ours, callers;  // callers is 0 for a struct nobody passed
 };
-// By slot, the size of the argument struct as declared here and as the last caller passed it.
+// The size of each struct that callers pass, as declared here and as the last caller said. The arguments of
+// slots come first, in the order of the function table.
 std::vector<StructSize> struct_sizes();
 
 // What Plugin_Attributes reports; to be called before JAX loads the plugin.

@@ -1,5 +1,7 @@
-// The PJRT C API as this plugin speaks it (version 0.114): the ABI facts of the interface, in a form of our
-// own.
+// The PJRT C API as this plugin speaks it: the ABI facts of the interface, in a form of our own.
+//
+// Version 0.114 with what jaxlib passes since: up to 0.116 the function table has the same slots, and only
+// ExecuteOptions has grown. tests/pjrt/test_c_api.py compares every struct with the jaxlib installed.
 //
 // One struct per slot, named after the slot, holds the arguments in ABI order; PJRT_SLOTS lists the slots in
 // the order of the function table. Handles that the interface calls opaque are our own domain objects. Pairs
@@ -367,6 +369,7 @@ struct ExecuteOptions : Args {
   void* multi_slice_config;
   bool use_major_to_minor_data_layout_for_callbacks;
   List<void> hlo_output_callbacks;
+  NamedValues custom_options;  // not before 0.115
 };
 struct LoadedExecutable_Execute : Args {
   LoadedExecutable* executable;
@@ -535,6 +538,12 @@ struct ShardingsExtension : Extension {
   Slot<Shardings_Parameters> parameters;
   Slot<Shardings_Outputs> outputs;
 };
+
+// What callers pass besides the arguments of slots: arguments of extensions, and structs inside of arguments.
+#define PJRT_OTHER_STRUCTS(X) \
+  X(Layouts_Destroy) X(Layouts_Serialize) X(Layouts_ClientDefault) X(Layouts_OfBuffer) X(Layouts_TopologyDefault) \
+  X(Layouts_Outputs) X(Layouts_Parameters) X(MemoryDescriptions_OfDevice) X(MemoryDescriptions_Kind) \
+  X(Shardings_Parameters) X(Shardings_Outputs) X(NamedValue) X(CompileInput) X(ExecuteOptions)
 
 }  // namespace ascend::pjrt
 // clang-format on

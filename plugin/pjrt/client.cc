@@ -54,7 +54,10 @@ void fill_buffer_makers(Api& api) {
 }  // namespace
 
 void fill_client(Api& api) {
-  fill(api.Client_Create_, [](Client_Create& a) { a.client = new Client(Client::Options::from(a.options)); });
+  fill(api.Client_Create_, [](Client_Create& a) {
+    for (const NamedValue& option : a.options) note_size(option);
+    a.client = new Client(Client::Options::from(a.options));
+  });
   fill(api.Client_Destroy_, [](Client_Destroy& a) { delete a.client; });
   fill(api.Client_PlatformName_, [](Client_PlatformName& a) { a.name = kPlatformName; });
   fill(api.Client_ProcessIndex_, [](Client_ProcessIndex& a) { a.process_index = 0; });

@@ -7,6 +7,7 @@ namespace {
 
 std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options,
                                           const Target& target) {
+  note_size(input);
   std::string_view format = input.format;
   if (format != "mlir")
     throw ascend::Error(

@@ -5,6 +5,7 @@ namespace ascend::pjrt {
 namespace {
 
 void execute(LoadedExecutable_Execute& a) {
+  note_size(*a.options);
   LoadedExecutable& executable = *a.executable;
   auto non_donatable = to_span(a.options->non_donatable_inputs);
   size_t num_outputs = executable.executable->output_ranks.size();

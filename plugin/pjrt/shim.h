@@ -19,16 +19,21 @@ struct ExecutableHandle {
 // A new error handle; null for success.
 Error* to_error(const Status& status);
 
-// The struct size that the last caller of a slot passed; 0 if nobody called.
+// The size of a struct as its last caller said; 0 if nobody passed one.
 template <class A>
 inline std::atomic<size_t> caller_struct_size{0};
+
+template <class A>
+void note_size(const A& passed) {
+  caller_struct_size<A>.store(passed.struct_size, std::memory_order_relaxed);
+}
 
 // Fills `slot` with `body`, a lambda without captures that takes the arguments and returns nothing or an
 // error.
 template <class A, class Body>
 void fill(Slot<A>& slot, Body) {
   slot = [](A* args) -> Error* {
-    caller_struct_size<A>.store(args->struct_size, std::memory_order_relaxed);
+    note_size(*args);
     try {
       if constexpr (std::is_void_v<decltype(Body{}(*args))>) {
         Body{}(*args);
