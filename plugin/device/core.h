@@ -22,8 +22,9 @@ inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
 // L1 is.
 struct CubeOperand {
   const std::byte* data;
-  int64_t stride;         // elements from row to row, or from panel to panel
-  int64_t rows, columns;  // that may be read
+  int64_t stride;          // elements from row to row, or from panel to panel
+  int64_t rows, columns;   // that may be read
+  int least_exponent = 0;  // of bf16 (cube_kernels.h); 0, which is also that of a subnormal number: not known
 };
 
 class PackCache;

@@ -29,7 +29,7 @@ KernelCode::KernelCode(const Kernel& kernel, const Target& target)
   for (int64_t i = 0; i < static_cast<int64_t>(kernel.tiles.size()); ++i) {
     const TileSpec& t = kernel.tiles[i];
     if (!is_operand(t)) continue;
-    const int64_t stride = t.layout == Layout::kzn ? t.rows * panel : host_row_stride(t);
+    const int64_t stride = t.layout == Layout::kzn ? host_panel_stride(t, panel) : host_row_stride(t);
     for (int64_t s = 0; s < t.slots; ++s) {
       const int64_t offset = kCubeScale * (t.address + s * t.slot_stride);
       operands_.push_back({t.loc, offset, {nullptr, stride, t.rows, t.columns}});

@@ -26,14 +26,14 @@ PackCache* PackCache::acquire() {
   return cache;
 }
 
-const std::byte* PackCache::find(const Key& key, int64_t bytes, Entry** own) {
+const PackCache::Entry* PackCache::find(const Key& key, int64_t bytes, Entry** own) {
   *own = nullptr;
   const uint64_t hash = (reinterpret_cast<uintptr_t>(key.base) ^ reinterpret_cast<uintptr_t>(key.load) * 31) *
                         0x9E3779B97F4A7C15u;
   for (size_t i = 0; i < kProbes; ++i) {
     Entry& e = entries_[((hash >> 40) + i) % kEntries];
     int state = e.state.load(std::memory_order_acquire);
-    if (state == 2 && e.key == key) return e.data;
+    if (state == 2 && e.key == key) return &e;
     if (state != 0)
       continue;  // another window, or perhaps this one, not ready yet: packing it twice does no harm
     if (!e.state.compare_exchange_strong(state, 1, std::memory_order_acquire)) continue;

@@ -23,15 +23,16 @@ class PackCache {
     std::atomic<int> state{0};  // 0 free, 1 being packed, 2 ready
     Key key{};
     std::byte* data = nullptr;
+    int least_exponent = 0;
   };
 
   // The cache, emptied, if no other launch has it; else nullptr.
   static PackCache* acquire();
   void release() { owner_.unlock(); }
 
-  // The packed bytes, or nullptr. Then *own is an entry to pack into and publish, or nullptr if there is no
-  // room.
-  const std::byte* find(const Key& key, int64_t bytes, Entry** own);
+  // The entry with the packed bytes, or nullptr. Then *own is an entry to pack into and publish, or nullptr
+  // if there is no room.
+  const Entry* find(const Key& key, int64_t bytes, Entry** own);
   static void publish(Entry* entry) { entry->state.store(2, std::memory_order_release); }
 
  private:

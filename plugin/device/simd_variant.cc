@@ -2,49 +2,76 @@
 
 #include <atomic>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
+
 namespace ascend {
 namespace {
 
-constexpr std::string_view kNames[] = {"portable", "avx2", "avx512"};
+constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "amx"};
+constexpr int kAmx = 3;  // a choice of products on top of kAvx512
 
-bool supported(SimdVariant v) {
-  if (v == SimdVariant::kPortable) return true;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  if (v == SimdVariant::kAvx2) return avx2;
-  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512bf16");
+bool tile_registers_allowed() {
+#if defined(__x86_64__) && defined(__linux__)
+  unsigned a, b, c, d = 0;
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (kAmxBf16 | kAmxTile)) != (kAmxBf16 | kAmxTile))
+    return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
 #endif
 }
 
-SimdVariant best() {
-  for (SimdVariant v : {SimdVariant::kAvx512, SimdVariant::kAvx2}) {
-    if (supported(v)) return v;
-  }
-  return SimdVariant::kPortable;
+bool supported(int variant) {
+  if (variant == static_cast<int>(SimdVariant::kPortable)) return true;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (variant == static_cast<int>(SimdVariant::kAvx2)) return avx2;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bf16");
+  static const bool tiles = tile_registers_allowed();
+  return variant == kAmx ? avx512 && tiles : avx512;
+#else
+  return false;
+#endif
 }
 
-std::atomic<SimdVariant>& chosen() {
-  static std::atomic<SimdVariant> variant{best()};
+int best() {
+  int variant = kAmx;
+  while (!supported(variant)) --variant;
+  return variant;
+}
+
+std::atomic<int>& chosen() {
+  static std::atomic<int> variant{best()};
   return variant;
 }
 
 }  // namespace
 
-SimdVariant simd_variant() { return chosen().load(std::memory_order_relaxed); }
+SimdVariant simd_variant() {
+  const int variant = chosen().load(std::memory_order_relaxed);
+  return variant == kAmx ? SimdVariant::kAvx512 : static_cast<SimdVariant>(variant);
+}
+
+bool tile_registers() { return chosen().load(std::memory_order_relaxed) == kAmx; }
 
 std::string_view simd_variant_name() { return kNames[static_cast<int>(simd_variant())]; }
 
 bool set_simd_variant(std::string_view name) {
-  for (int i = 0; i < 3; ++i) {
-    const auto v = static_cast<SimdVariant>(i);
-    if (kNames[i] != name || !supported(v)) continue;
-    chosen() = v;
+  for (int i = 0; i <= kAmx; ++i) {
+    if (kNames[i] != name || !supported(i)) continue;
+    chosen() = i;
     return true;
   }
   return false;
@@ -52,8 +79,8 @@ bool set_simd_variant(std::string_view name) {
 
 std::vector<std::string_view> simd_variants() {
   std::vector<std::string_view> names;
-  for (int i = 2; i >= 0; --i) {
-    if (supported(static_cast<SimdVariant>(i))) names.push_back(kNames[i]);
+  for (int i = kAmx; i >= 0; --i) {
+    if (supported(i)) names.push_back(kNames[i]);
   }
   return names;
 }

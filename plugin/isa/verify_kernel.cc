@@ -211,14 +211,19 @@ class KernelVerifier {
       expect(type(0) == type(1) && type(2) == DType::ki32, "equal types and an i32 index");
     } else if (rule == "matmul") {
       const DType acc = type(0), left = type(1), right = type(2);
-      const bool floats = acc == DType::kf32 && left == right &&
-                          (left == DType::kf32 || left == DType::kf16 || left == DType::kbf16);
+      const auto summed_in_f32 = [](DType t) {
+        return t == DType::kf32 || t == DType::kf16 || t == DType::kbf16;
+      };
+      const bool floats = acc == DType::kf32 && left == right && summed_in_f32(left);
       const auto narrow = [](DType t) { return t == DType::ki8 || t == DType::ku8; };
       const bool ints = acc == DType::ki32 &&
                         ((narrow(left) && narrow(right)) || (left == DType::ki32 && right == DType::ki32));
       const bool doubles = acc == DType::kf64 && left == DType::kf64 && right == DType::kf64;
       expect(floats || ints || doubles, "f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64");
-      if (tiles_.size() > 3) expect(type(3) == acc, "a bias of the accumulator's type");
+      if (tiles_.size() > 3) {
+        expect(type(3) == acc || (acc == DType::kf32 && summed_in_f32(type(3))),
+               "a bias of the sum's type, f16 or bf16 with f32");
+      }
     } else if (opcode == Opcode::ktload || opcode == Opcode::kmgather || opcode == Opcode::kmscatter) {
       const size_t data = 0;
       if (type(data) != view_->dtype) {

@@ -4,11 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from executor import check, plugin, random_array
+from executor import check, plugin, program_of, random_array, run_device
 
 from jax_ascend.compiler.ir.kernel import KernelBuilder
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Layout, Loc
+from jax_ascend.compiler.reference import run_program
 
 PAIRS = [(DType.f32, DType.f32), (DType.bf16, DType.f32), (DType.f16, DType.f32), (DType.i8, DType.i32),
          (DType.u8, DType.i32), (DType.i32, DType.i32), (DType.f64, DType.f64)]  # fmt: skip
@@ -88,18 +89,55 @@ def test_steps_of_k(variant, dtype):
         check(kernel, arguments(kernel), 1e-5)
 
 
-def test_multi_dimensional_operands():
+EXTREMES = {  # first row of the left operand, first column of the right one, bias of that column
+    "subnormal operand": ([2.0**-130, 1.0], [2.0**20, 2.0**-130], 0),
+    "product below the normal numbers": ([2.0**-70, 0.0], [2.0**-65, 1.0], 0),
+    "sum below the normal numbers": ([2.0**-60 + 2.0**-67, -(2.0**-60)], [2.0**-62, 2.0**-62], 0),
+    "many that add up to a normal number": ([2.0**-64] * 32, [2.0**-64] * 32, 0),
+    "subnormal bias": ([0.0, 0.0], [1.0, 1.0], 2.0**-140),
+    "bias cancelled": ([-1.0, 0.0], [2.0**-104, 0.0], 2.0**-104 + 2.0**-127),
+    "infinity": ([np.inf, 1.0], [2.0, 3.0], 0),
+    "infinity times zero": ([np.inf, 1.0], [0.0, 3.0], 0),
+    "infinity minus infinity": ([np.inf, np.inf], [1.0, -1.0], 0),
+    "not a number": ([1.0, np.nan], [1.0, 1.0], 0),
+    "overflow": ([2.0**127, 1.0], [2.0, 1.0], 0),
+    "the largest and its negative": ([2.0**127, -(2.0**127)], [1.0, 1.0], 0),
+}
+
+
+@pytest.mark.parametrize("case", EXTREMES)
+@pytest.mark.parametrize("m,k,n", [(3, 33, 5), (40, 101, 70), (64, 128, 64)])
+def test_extremes_of_bf16(variant, case, m, k, n):
+    """Exact sums, infinities and NaN wherever they stand, whatever the CPU's bf16 unit does to small numbers."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(1, 5, shape).astype(DType.bf16.numpy) for shape in ((m, k), (k, n)))
+    row, column, bias = EXTREMES[case]
+    last = range(k - len(row), k)  # the tail of k
+    x[-1], y[:, -1], x[:, last], y[last] = 0, 0, 0, 0
+    x[-1, last], y[last, -1] = row, column
+    z = np.full(n, bias, np.float32)
+    kernel = matmul_kernel(DType.bf16, DType.f32, m, k, n, bias=bias != 0)
+    inputs = [x.ravel(), y.ravel(), *([z] if bias else []), np.zeros(m * n, np.float32)]
+    (want,), (got,) = (f(program_of(kernel), [a.copy() for a in inputs]) for f in (run_program, run_device))
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize(
+    "right", [((5, 6, 2, 9), (3, 20, 200, 1), 2), ((6, 5, 18), (150, 20, 1), 2), ((10, 3, 18), (3, 30, 50), 2)]
+)
+def test_multi_dimensional_operands(variant, right, dtype):
     """Both operands from views of rank four and five whose rows and columns are nests of dimensions."""
     b = KernelBuilder("matmul", "aic", (1,))
     m, k, n = 2 * 3 * 4, 5 * 6, 2 * 9
-    x, y, out = b.argument(DType.f32, 2000), b.argument(DType.f32, 2000), b.argument(DType.f32, m * n, True)
-    a1 = b.tile(Loc.mat, DType.f32, 32, 32, (m, k), Layout.nz, address=0)
-    b1 = b.tile(Loc.mat, DType.f32, 32, 32, (k, n), Layout.zn, address=64 * 1024)
-    a0 = b.tile(Loc.left, DType.f32, 32, 32, (m, k), Layout.nz, address=0)
-    b0 = b.tile(Loc.right, DType.f32, 32, 32, (k, n), Layout.zn, address=0)
+    x, y, out = b.argument(dtype, 2000), b.argument(dtype, 2000), b.argument(DType.f32, m * n, True)
+    a1 = b.tile(Loc.mat, dtype, 32, 32, (m, k), Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, 32, 32, (k, n), Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 32, (m, k), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, dtype, 32, 32, (k, n), Layout.zn, address=0)
     c0 = b.tile(Loc.acc, DType.f32, 32, 32, (m, n), Layout.nz, address=0)
     b.tload(a1, b.view(x, 3, (2, 3, 4, 5, 6), (500, 6, 100, 20, 1), 3))
-    b.tload(b1, b.view(y, 1, (5, 6, 2, 9), (3, 20, 200, 1), 2))
+    b.tload(b1, b.view(y, 1, *right))
     b.textract(a0, a1, 0, 0)
     b.textract(b0, b1, 0, 0)
     b.tmatmul(c0, a0, b0)
@@ -107,14 +145,15 @@ def test_multi_dimensional_operands():
     check(b.kernel, arguments(b.kernel), 1e-5)
 
 
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
 @pytest.mark.parametrize("row,column", [(0, 0), (8, 16), (3, 5), (16, 40)])
-def test_extract_anywhere(variant, row, column):
+def test_extract_anywhere(variant, dtype, row, column):
     b = KernelBuilder("extract", "aic", (1,))
-    x, y, out = b.argument(DType.f32, 64 * 96), b.argument(DType.f32, 64 * 96), b.argument(DType.f32, 32 * 32, True)
-    a1 = b.tile(Loc.mat, DType.f32, 64, 96, layout=Layout.nz, address=0)
-    b1 = b.tile(Loc.mat, DType.f32, 64, 96, layout=Layout.zn, address=64 * 1024)
-    a0 = b.tile(Loc.left, DType.f32, 32, 32, (32, 32), Layout.nz, address=0)
-    b0 = b.tile(Loc.right, DType.f32, 32, 32, (32, 32), Layout.zn, address=0)
+    x, y, out = b.argument(dtype, 64 * 96), b.argument(dtype, 64 * 96), b.argument(DType.f32, 32 * 32, True)
+    a1 = b.tile(Loc.mat, dtype, 64, 96, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, 64, 96, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 32, (32, 32), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, dtype, 32, 32, (32, 32), Layout.zn, address=0)
     c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
     b.tload(a1, b.view(x, 0, (64, 96), (96, 1)))
     b.tload(b1, b.view(y, 0, (64, 96), (96, 1)))
@@ -177,26 +216,27 @@ def test_img2col(variant, window, dtype, channels):
     check(b.kernel, arguments(b.kernel), 1e-5)
 
 
-def test_img2col_as_right_operand(variant):
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+def test_img2col_as_right_operand(variant, dtype):
     """The gradient of a kernel contracts output positions."""
     images, h, w, channels, oh, ow, m = 1, 6, 6, 20, 6, 6, 32
     window = (3, 3, 1, 1, 1, 1, 1, 1, oh, ow)
     k, n = images * oh * ow, 9 * channels
     b = KernelBuilder("conv", "aic", (1,))
     x, y, out = (
-        b.argument(DType.f32, h * w * channels),
-        b.argument(DType.f32, k * m),
+        b.argument(dtype, h * w * channels),
+        b.argument(dtype, k * m),
         b.argument(DType.f32, m * n, True),
     )
-    f1 = b.tile(Loc.mat, DType.f32, up(h * w), up(channels), (h * w, channels), Layout.fmap, address=0)
-    a1 = b.tile(Loc.mat, DType.f32, m, up(k), (m, k), Layout.nz, address=128 * 1024)
-    a0 = b.tile(Loc.left, DType.f32, m, up(k), (m, k), Layout.nz, address=0)
+    f1 = b.tile(Loc.mat, dtype, up(h * w), up(channels), (h * w, channels), Layout.fmap, address=0)
+    a1 = b.tile(Loc.mat, dtype, m, up(k), (m, k), Layout.nz, address=128 * 1024)
+    a0 = b.tile(Loc.left, dtype, m, up(k), (m, k), Layout.nz, address=0)
     b.tload(f1, b.view(x, 0, (h * w, channels), (channels, 1)))
     b.tload(a1, b.view(y, 0, (m, k), (1, m)))
     b.textract(a0, a1, 0, 0)
     for column in range(0, n, 64):
         columns = min(64, n - column)
-        b0 = b.tile(Loc.right, DType.f32, up(k), 64, (k, columns), Layout.zn, address=0)
+        b0 = b.tile(Loc.right, dtype, up(k), 64, (k, columns), Layout.zn, address=0)
         c0 = b.tile(Loc.acc, DType.f32, m, 64, (m, columns), Layout.nz, address=0)
         b.timg2col(b0, f1, 0, column, 1, 1, (images, h, w, channels), window)
         b.tmatmul(c0, a0, b0)

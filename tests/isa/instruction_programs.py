@@ -302,7 +302,7 @@ def cube_cases(spec: Spec) -> Iterator[Case]:
     """Products through L1 and L0, for tmatmul, tmatmul_bias, textract; tstore from L0C converts."""
     rng = np.random.default_rng(0)
     for (dtype, acc), (m, k, n) in itertools.product(_MATMULS, [(1, 1, 1), (5, 33, 17), (40, 70, 19), (16, 128, 64)]):
-        for drained in {acc, *({DType.f16, DType.bf16} if acc is DType.f32 else ())}:
+        for drained in (acc, *((DType.f16, DType.bf16) if acc is DType.f32 else ())):  # and the type of the bias
             single = Single(spec.name, "aic")
             b, unit = single.b, max(32 // dtype.bytes, 1)
             half = _up(-(-k // 2), 16 if unit <= 16 else unit)
@@ -319,14 +319,14 @@ def cube_cases(spec: Spec) -> Iterator[Case]:
                 b.textract(a0, a1, 0, first)
                 b.textract(b0, b1, first, 0)
                 if spec.name == "tmatmul_bias" and first == 0:
-                    row = single.load(draw(1, n).astype(acc.numpy), Loc.mat, Layout.nd, (1, _up(n, 16)))
-                    bias = single.tile(acc, (1, n), Loc.bias, Layout.nd, (1, _up(n, 16)))
+                    row = single.load(draw(1, n).astype(drained.numpy), Loc.mat, Layout.nd, (1, _up(n, 16)))
+                    bias = single.tile(drained, (1, n), Loc.bias, Layout.nd, (1, _up(n, 16)))
                     b.tmov(bias, row)
                     b.tmatmul_bias(c, a0, b0, bias)
                 else:
                     b.tmatmul(c, a0, b0, first)
             single.store(c, drained, activation="relu" if drained is not acc else "none")
-            yield single.case(f"{spec.name} {dtype} {drained} {m}x{k}x{n}", (dtype, acc))
+            yield single.case(f"{spec.name} {dtype} {drained} {m}x{k}x{n}", (dtype, drained))
 
 
 def image_cases(spec: Spec) -> Iterator[Case]:

@@ -87,6 +87,7 @@ CASES = [
     ),
     case("mixed", lambda a, b: a @ b.astype(jnp.float32), "f32[9,33]", "bf16[33,7]", grad=True),
     case("dense layer", dense, "T[33,64]", "T[64,48]", "T[48]", types="f32 bf16", grad=True),
+    case("bias", lambda x, w, b: x @ w + b, "T[33,64]", "T[64,48]", "T[48]", types="f32 bf16 f16", grad=True),
     case("odd sizes", odd_products, *(s for m, k, n in ODD for s in (f"T[{m},{k}]", f"T[{k},{n}]")), grad=True),
     case("several tiles", lambda a, b: a @ b, "T[260,300]", "T[300,520]", types="f32 bf16", grad=True),
     case("attention", attention, "T[70,16]", "T[70,16]", "T[70,16]", types="f32 bf16", grad=True),

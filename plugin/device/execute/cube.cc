@@ -1,9 +1,26 @@
 // The cube unit.
+#include <algorithm>
+
 #include "plugin/device/execute/left_right.h"
 #include "plugin/isa/message.h"
 
 namespace ascend {
 namespace {
+
+// Whether no operand, product or sum of a product of bf16 can be a subnormal f32, which tiles take as zero. A
+// bf16 of exponent e is a multiple of 2^(e-7). If each product is one of 2^-126, the least normal f32, so is
+// each sum.
+bool all_normal(const CubeOperand& left, const CubeOperand& right, const MatmulArgs& args) {
+  constexpr int kBias = 127, kLeast = 2 * (kBias + 7) - 126;
+  if (std::min(left.least_exponent, right.least_exponent) == 0) return false;
+  if (left.least_exponent + right.least_exponent < kLeast) return false;
+  const auto* bias = static_cast<const uint32_t*>(args.bias);  // f32: a multiple of 2^(e-23)
+  for (int64_t n = 0; bias && n < args.n; ++n) {
+    const uint32_t magnitude = bias[n] & 0x7fffffff;
+    if (magnitude != 0 && magnitude < (kBias + 23 - 126u) << 23) return false;
+  }
+  return true;
+}
 
 struct Matmul final : Action {
   Matmul(const TileOperand& acc, const TileOperand& left, const TileOperand& right,
@@ -15,7 +32,7 @@ struct Matmul final : Action {
         right_slot(this->right, d.source()),
         accumulate(accumulate),
         site(d.site()),
-        function(d.cube().matmul(dst.dtype())) {
+        function(d.cube().matmul(this->left.dtype())) {
     m = d.valid_rows(this->left, dst.spec().rows);
     k = d.valid_columns(this->left, this->right.spec().rows);
     n = d.valid_columns(this->right, dst.spec().columns);
@@ -26,8 +43,10 @@ struct Matmul final : Action {
         n = d.extent(n.affine(), bias.spec().columns, "columns of the bias");
       if (bias.spec().columns < dst.spec().columns) n = d.valid_columns(this->right, bias.spec().columns);
     }
-    if (!function) site.fail("there is no such accumulator.");
-    d.add_work(0.02 * dst.spec().rows * dst.spec().columns * this->left.spec().columns);
+    if (this->left.dtype() == DType::kbf16) tiles = d.cube().matmul_tiles;
+    if (!function) site.fail("there is no product of such operands.");
+    // Nanoseconds: 100 GFLOP/s, or 1000 in tiles.
+    d.add_work((tiles ? 0.002 : 0.02) * dst.spec().rows * dst.spec().columns * this->left.spec().columns);
   }
 
   TileAccess dst, left, right, bias;
@@ -35,7 +54,7 @@ struct Matmul final : Action {
   Affine accumulate;
   Extent m, k, n;
   Site site;
-  MatmulFn function;
+  MatmulFn function, tiles = nullptr;
   bool has_bias = false;
 
   void run(Core& core) const override {
@@ -52,7 +71,8 @@ struct Matmul final : Action {
     args.acc = dst.at(core), args.acc_stride = dst.row_stride();
     args.bias = has_bias ? bias.at(core) : nullptr;
     args.accumulate = evaluate(accumulate, core) > 0;
-    function(args);
+    args.scratch = core.scratch;
+    (tiles && all_normal(l, r, args) ? tiles : function)(args);
   }
 };
 

@@ -12,7 +12,7 @@ namespace avx2 {
 extern const CubeKernels kCubeKernels;
 }
 namespace avx512 {
-extern const CubeKernels kCubeKernels;
+extern const CubeKernels kCubeKernels, kTileCubeKernels;
 }
 #endif
 
@@ -20,7 +20,7 @@ const CubeKernels& cube_kernels() {
 #if defined(__x86_64__)
   switch (simd_variant()) {
     case SimdVariant::kAvx512:
-      return avx512::kCubeKernels;
+      return tile_registers() ? avx512::kTileCubeKernels : avx512::kCubeKernels;
     case SimdVariant::kAvx2:
       return avx2::kCubeKernels;
     case SimdVariant::kPortable:

@@ -30,4 +30,23 @@ class OperandSlot {
 
 bool is_operand(const TileSpec& tile);
 
+// Where the elements of such a tile are, as the host keeps it.
+struct OperandLayout {
+  OperandLayout(const TileAccess& tile, int64_t panel_width)
+      : panel(tile.spec().layout == Layout::kzn ? panel_width : 0),
+        group(panel ? panel_group(tile.dtype()) : 1),
+        stride(panel ? host_panel_stride(tile.spec(), panel) : tile.row_stride()) {}
+
+  int64_t panel;   // width of its column panels, 0 for rows
+  int64_t group;   // rows of a panel that lie together
+  int64_t stride;  // elements from panel to panel, or from row to row
+
+  int64_t at(int64_t r, int64_t c) const {
+    if (!panel) return r * stride + c;
+    return c / panel * stride + (r / group * panel + c % panel) * group + r % group;
+  }
+  // Whether what begins here is laid out like a whole tile.
+  bool begins_piece(int64_t r, int64_t c) const { return !panel || (c % panel == 0 && r % group == 0); }
+};
+
 }  // namespace ascend

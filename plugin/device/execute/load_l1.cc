@@ -23,15 +23,15 @@ struct LoadToL1 final : Action {
         slot(tile, d.source()),
         view(d.view(i.src_)),
         size(tile, view),
-        panels(tile.spec().layout == Layout::kzn),
-        panel(d.cube().panel),
+        to(tile, d.cube().panel),
         widen(d.cube().widen(view.dtype())),
         pack(d.cube().pack(view.dtype())),
         repack(d.cube().pack(tile.dtype())) {
     if (!widen || !repack)
       size.site.fail(concat("the cube unit does not take ", dtype_name(view.dtype()), "."));
     d.add_work(tile.spec().bytes() / 10.0);
-    bytes_packed = host_tile_bytes(tile.spec(), panel);
+    if (tile.dtype() == DType::kbf16) least_exponent = d.cube().least_exponent;
+    bytes_packed = host_tile_bytes(tile.spec(), d.cube().panel);
     shared = loaded_again(d) && !is_alias(d.source());
   }
 
@@ -62,9 +62,9 @@ struct LoadToL1 final : Action {
   OperandSlot slot;
   ViewAccess view;
   TransferSize size;
-  bool panels;
-  int64_t panel;
+  OperandLayout to;
   CopyFn widen, pack, repack;
+  decltype(CubeKernels::least_exponent) least_exponent = nullptr;
   int64_t bytes_packed;
   bool shared;
 
@@ -75,28 +75,34 @@ struct LoadToL1 final : Action {
     if (shared && core.packed && w.plain()) {
       PackCache::Entry* own;
       const PackCache::Key key{this, w.base, w.rows, w.columns, w.row_stride(), w.column_stride()};
-      if (const std::byte* found = core.packed->find(key, bytes_packed, &own)) {
-        operand.data = found;
-        return;
-      }
+      const PackCache::Entry* found = core.packed->find(key, bytes_packed, &own);
       if (own) {
-        load(core, w, own->data);
+        own->least_exponent = load(core, w, own->data);
         PackCache::publish(own);
-        operand.data = own->data;
+        found = own;
+      }
+      if (found) {
+        operand.data = found->data, operand.least_exponent = found->least_exponent;
         return;
       }
     }
     std::byte* dst = tile.at(core);
-    load(core, w, dst);
+    operand.least_exponent = load(core, w, dst);
     operand.data = dst;
   }
 
-  void load(Core& core, const Window& w, std::byte* dst) const {
-    if (panels) {
+  // Returns the operand's least_exponent.
+  int load(Core& core, const Window& w, std::byte* dst) const {
+    if (to.panel) {
       load_panels(core, w, dst);
     } else {
       load_rows(w, dst);
     }
+    if (!least_exponent) return 0;
+    const auto* data = reinterpret_cast<const uint16_t*>(dst);
+    if (!to.panel) return least_exponent(data, w.rows, w.columns, to.stride);
+    const int64_t rows = (w.rows + to.group - 1) / to.group * to.group;
+    return least_exponent(data, (w.columns + to.panel - 1) / to.panel, rows * to.panel, to.stride);
   }
 
   void load_rows(const Window& w, std::byte* dst) const {
@@ -118,27 +124,27 @@ struct LoadToL1 final : Action {
   }
 
   void load_panels(Core& core, const Window& w, std::byte* dst) const {
-    const int64_t bytes = tile.element_bytes(), panel_stride = tile.spec().rows * panel;
-    if (w.column_rank == 1) {
+    const int64_t bytes = tile.element_bytes();
+    if (w.column_rank == 1 && (w.row_rank == 1 || w.row[w.row_rank - 1].extent % to.group == 0)) {
       for_each_rectangle(
           w, 0, w.rows,
           [&](int64_t r, int64_t, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
-            pack({dst + r * panel * bytes, w.base + offset * view.element_bytes(), panel_stride, 0, rs, cs,
+            pack({dst + to.at(r, 0) * bytes, w.base + offset * view.element_bytes(), to.stride, 0, rs, cs,
                   rows, columns});
           });
-    } else {  // rectangles need not start at a panel: first put the rows together
+    } else {  // rectangles begin inside of panels or pairs of rows: first put the rows together
       for_each_rectangle(
           w, 0, w.rows,
           [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
             widen({core.scratch + (r * w.columns + c) * bytes, w.base + offset * view.element_bytes(),
                    w.columns, 1, rs, cs, rows, columns});
           });
-      repack({dst, core.scratch, panel_stride, 0, w.columns, 1, w.rows, w.columns});
+      repack({dst, core.scratch, to.stride, 0, w.columns, 1, w.rows, w.columns});
     }
-    const int64_t rows = to_fractal(w.rows, view.element_bytes(), size.rows);
-    for (int64_t p = 0; rows > w.rows && p * panel < w.columns; ++p) {
-      std::memset(dst + (p * panel_stride + w.rows * panel) * bytes, 0, (rows - w.rows) * panel * bytes);
-    }
+    const int64_t first = (w.rows + to.group - 1) / to.group * to.group,
+                  rows = to_fractal(w.rows, view.element_bytes(), size.rows);
+    for (int64_t c = 0; rows > first && c < w.columns; c += to.panel)
+      std::memset(dst + to.at(first, c) * bytes, 0, (rows - first) * to.panel * bytes);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "plugin/device/execute/left_right.h"
+#include "plugin/device/execute/vector.h"
 #include "plugin/isa/message.h"
 
 namespace ascend {
@@ -12,17 +13,24 @@ struct MoveToBias final : Action {
       : dst(d.tile(i.dst_)), src(d.tile(i.src_)), src_slot(src, d.source()) {
     rows = d.valid_rows(dst, src.spec().rows);
     columns = d.valid_columns(dst, src.spec().columns);
+    if (src.dtype() != dst.dtype()) widen = find_vector({Opcode::ktcvt, dst.dtype(), src.dtype()});
     if (src.spec().loc != Loc::kmat || src.spec().layout == Layout::kzn)
       d.site().fail("expected a tile of L1 in rows.");
   }
   TileAccess dst, src;
   OperandSlot src_slot;
   Extent rows, columns;
+  VectorFn widen = nullptr;  // bf16, which BT keeps as f32
   void run(Core& core) const override {
-    const int64_t bytes = dst.element_bytes();
-    for (int64_t r = 0, n = rows(core), c = columns(core); r < n; ++r) {
-      std::memcpy(dst.at(core) + r * dst.row_stride() * bytes,
-                  src_slot(core).data + r * src.row_stride() * bytes, c * bytes);
+    VectorArgs args{};
+    args.dst = dst.at(core), args.src[0] = src_slot(core).data;
+    args.dst_stride = dst.row_stride() * dst.element_bytes();
+    args.src_stride[0] = src.row_stride() * src.element_bytes();
+    args.rows = rows(core), args.columns = columns(core);
+    if (widen) return widen(args);
+    for (int64_t r = 0; r < args.rows; ++r) {
+      std::memcpy(args.dst + r * args.dst_stride, args.src[0] + r * args.src_stride[0],
+                  args.columns * dst.element_bytes());
     }
   }
 };
@@ -36,9 +44,8 @@ struct Extract final : Action {
         row(i.row_),
         column(i.column_),
         site(d.site()),
-        panel(d.cube().panel),
-        from_panels(src.spec().layout == Layout::kzn),
-        to_panels(dst.spec().layout == Layout::kzn),
+        from(src, d.cube().panel),
+        to(dst, d.cube().panel),
         alias(may_alias(d.source(), i.dst_.tile)),
         copy(d.cube().copy(dst.element_bytes())),
         pack(d.cube().pack(dst.dtype())) {
@@ -53,8 +60,8 @@ struct Extract final : Action {
   Affine row, column;
   Extent rows, columns;
   Site site;
-  int64_t panel;
-  bool from_panels, to_panels, alias;
+  OperandLayout from, to;
+  bool alias;
   CopyFn copy, pack;
 
   void run(Core& core) const override {
@@ -64,47 +71,29 @@ struct Extract final : Action {
                        src.spec().columns, ", got ", m, " x ", n, " from (", r, ", ", c, ")."));
     }
     const int64_t bytes = dst.element_bytes();
-    const std::byte* from = src_slot(core).data;
-    std::byte* to = dst.at(core);
+    const CubeOperand& source = src_slot(core);
+    const std::byte* data = source.data;
+    std::byte* copied = dst.at(core);
     CubeOperand& operand = slot(core);
-    const int64_t dst_stride = to_panels ? dst.spec().rows * panel : dst.row_stride();
-    const int64_t src_stride = from_panels ? src.spec().rows * panel : src.row_stride();
-    operand = {to, dst_stride, dst.spec().rows, dst.spec().columns};
-    if (from_panels && to_panels) {
-      from += (c / panel * src_stride + r * panel) * bytes;
-      if (alias && c % panel == 0) {
-        operand = {from, src_stride, src.spec().rows - r, src.spec().columns - c};
+    operand = {copied, to.stride, dst.spec().rows, dst.spec().columns, source.least_exponent};
+    if (from.panel == to.panel && from.begins_piece(r, c)) {
+      data += from.at(r, c) * bytes;
+      if (alias) {
+        operand = {data, from.stride, src.spec().rows - r, src.spec().columns - c, source.least_exponent};
+      } else if (!from.panel) {
+        copy({copied, data, to.stride, 1, from.stride, 1, m, n});
       } else {
-        extract_panels(from, to, src_stride, dst_stride, c % panel, m, n, bytes);
+        const int64_t run = (m + from.group - 1) / from.group * from.group * from.panel * bytes;
+        for (int64_t p = 0; p * from.panel < n; ++p)
+          std::memcpy(copied + p * to.stride * bytes, data + p * from.stride * bytes, run);
       }
-    } else if (from_panels) {
-      for (int64_t j = 0; j < n; ++j) {
-        const int64_t k = c + j;
-        copy({to + j * bytes, from + (k / panel * src_stride + r * panel + k % panel) * bytes, dst_stride, 1,
-              panel, 1, m, 1});
+    } else if (!from.panel && to.panel) {
+      pack({copied, data + from.at(r, c) * bytes, to.stride, 0, from.stride, 1, m, n});
+    } else {  // no compiled kernel asks for this
+      for (int64_t i = 0; i < m; ++i) {
+        for (int64_t j = 0; j < n; ++j)
+          std::memcpy(copied + to.at(i, j) * bytes, data + from.at(r + i, c + j) * bytes, bytes);
       }
-    } else {
-      from += (r * src_stride + c) * bytes;
-      if (to_panels) {
-        pack({to, from, dst_stride, 0, src_stride, 1, m, n});
-      } else if (alias) {
-        operand = {from, src_stride, src.spec().rows - r, src.spec().columns - c};
-      } else {
-        copy({to, from, dst_stride, 1, src_stride, 1, m, n});
-      }
-    }
-  }
-
-  // Panels to panels; where the first column is inside a panel each panel is made of two.
-  void extract_panels(const std::byte* from, std::byte* to, int64_t src_stride, int64_t dst_stride,
-                      int64_t skip, int64_t rows, int64_t columns, int64_t bytes) const {
-    for (int64_t j = 0; j < columns; j += panel, from += src_stride * bytes, to += dst_stride * bytes) {
-      const int64_t width = std::min(panel, columns - j), first = std::min(width, panel - skip);
-      copy({to, from + skip * bytes, panel, 1, panel, 1, rows, first});
-      if (width > first)
-        copy({to + first * bytes, from + src_stride * bytes, panel, 1, panel, 1, rows, width - first});
-      for (int64_t r = 0; width < panel && r < rows; ++r)
-        std::memset(to + (r * panel + width) * bytes, 0, (panel - width) * bytes);
     }
   }
 };
@@ -119,8 +108,7 @@ struct Img2col final : Action {
         k(i.k_),
         top(i.top_),
         left(i.left_),
-        panel(d.cube().panel),
-        panels(dst.spec().layout == Layout::kzn) {
+        to(dst, d.cube().panel) {
     const Site site = d.site();
     rows = d.valid_rows(dst, dst.spec().rows);
     columns = d.valid_columns(dst, dst.spec().columns);
@@ -145,15 +133,15 @@ struct Img2col final : Action {
   OperandSlot slot, src_slot;
   Affine m, k, top, left;
   Extent rows, columns, valid;
-  int64_t images, height, width, channels, panel;
-  bool panels;
+  int64_t images, height, width, channels;
+  OperandLayout to;
   std::vector<int64_t> window;
 
   void run(Core& core) const override {
-    std::byte* to = dst.at(core);
-    const std::byte* from = src_slot(core).data;
-    const int64_t stride = panels ? dst.spec().rows * panel : dst.row_stride();
-    slot(core) = {to, stride, dst.spec().rows, dst.spec().columns};
+    std::byte* gathered = dst.at(core);
+    const CubeOperand& source = src_slot(core);
+    const std::byte* from = source.data;
+    slot(core) = {gathered, to.stride, dst.spec().rows, dst.spec().columns, source.least_exponent};
     const int64_t kw = window[1], stride_h = window[2], stride_w = window[3], dilation_h = window[4],
                   dilation_w = window[5], input_h = window[6], input_w = window[7], oh = window[8],
                   ow = window[9];
@@ -178,7 +166,7 @@ struct Img2col final : Action {
           const int64_t row = (image * height + y / input_h) * width + x / input_w;
           if (row < limit) element = from + (row * src.row_stride() + channel) * bytes;
         }
-        put(to, stride, r, c, run, element, bytes);
+        put(gathered, r, c, run, element, bytes);
         c += run;
         channel = 0;
         if (++step_x == kw) step_x = 0, ++step_y;
@@ -187,12 +175,16 @@ struct Img2col final : Action {
   }
 
   // `n` elements (zeros if there are none) to row r from column c on.
-  void put(std::byte* to, int64_t stride, int64_t r, int64_t c, int64_t n, const std::byte* from,
-           int64_t bytes) const {
-    if (!panels) return put_run(to + (r * stride + c) * bytes, from, n * bytes);
+  void put(std::byte* dst, int64_t r, int64_t c, int64_t n, const std::byte* from, int64_t bytes) const {
+    if (!to.panel) return put_run(dst + to.at(r, c) * bytes, from, n * bytes);
     while (n > 0) {
-      const int64_t piece = std::min(panel - c % panel, n);
-      put_run(to + (c / panel * stride + r * panel + c % panel) * bytes, from, piece * bytes);
+      const int64_t piece = std::min(to.panel - c % to.panel, n);
+      std::byte* place = dst + to.at(r, c) * bytes;
+      if (to.group == 1) {
+        put_run(place, from, piece * bytes);
+      } else {  // every other bf16 of the row and its neighbour
+        for (int64_t i = 0; i < piece; ++i) put_run(place + 2 * i * bytes, from ? from + i * bytes : from, 2);
+      }
       if (from) from += piece * bytes;
       c += piece, n -= piece;
     }

@@ -1,5 +1,6 @@
 #include "plugin/device/execute/operands.h"
 
+#include "plugin/device/execute/cube_kernels.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
 
@@ -12,8 +13,9 @@ void Site::fail(const std::string& what) const {
 DType host_dtype(Loc loc, DType dtype) {
   if (loc == Loc::kvec) return dtype;
   switch (dtype) {
-    case DType::kf16:
     case DType::kbf16:
+      return loc == Loc::kbias ? DType::kf32 : DType::kbf16;
+    case DType::kf16:
       return DType::kf32;
     case DType::ki8:
     case DType::ku8:
@@ -32,9 +34,15 @@ int64_t host_row_stride(const TileSpec& tile) {
   return ((columns + line - 1) / line | 1) * line;
 }
 
+int64_t host_panel_stride(const TileSpec& tile, int64_t panel) {
+  const int64_t group = panel_group(host_dtype(tile.loc, tile.dtype));
+  return (tile.rows + group - 1) / group * group * panel;
+}
+
 int64_t host_tile_bytes(const TileSpec& tile, int64_t panel) {
   const int64_t bytes = dtype_bytes(host_dtype(tile.loc, tile.dtype));
-  if (tile.layout == Layout::kzn) return tile.rows * ((tile.columns + panel - 1) / panel * panel) * bytes;
+  if (tile.layout == Layout::kzn)
+    return host_panel_stride(tile, panel) * ((tile.columns + panel - 1) / panel) * bytes;
   return tile.rows * host_row_stride(tile) * bytes;
 }
 

@@ -14,11 +14,15 @@ struct Site {
   [[noreturn]] void fail(const std::string& what) const;  // throws Error{kInvalidArgument}
 };
 
-// The type the host keeps elements in: that of GM in UB, a wider one where the cube unit reads or writes.
+// The type the host keeps elements in: that of GM in UB and of bf16 operands, a wider one elsewhere around
+// the cube unit.
 DType host_dtype(Loc loc, DType dtype);
 
 // Elements from row to row of a row-major tile as the host keeps it.
 int64_t host_row_stride(const TileSpec& tile);
+
+// Elements from panel to panel of a tile in column panels of width `panel` (cube_kernels.h).
+int64_t host_panel_stride(const TileSpec& tile, int64_t panel);
 
 // Host bytes of one slot of a tile; `panel` is the width of the right operand's column panels.
 int64_t host_tile_bytes(const TileSpec& tile, int64_t panel);

@@ -74,12 +74,53 @@ void matmul(const MatmulArgs& a) {
   }
 }
 
+// The bf16 in the low half of x.
+inline float widened(uint32_t x) { return __builtin_bit_cast(float, x << 16); }
+
+// bf16 as f32: some rows and some of k of the left operand at a time, and a panel of the right one with them.
+void matmul_widened(const MatmulArgs& a) {
+  constexpr int64_t kRows = 128, kDepth = 256,
+                    kStride = kDepth + 16;  // not a power of two: see host_row_stride
+  static_assert((kRows * kStride + kDepth * kPanel) * sizeof(float) <= kMatmulScratch);
+  auto* left = reinterpret_cast<float*>(a.scratch);
+  float* right = left + kRows * kStride;
+  for (int64_t k = 0; k < a.k || k == 0; k += kDepth) {
+    MatmulArgs part = a;
+    part.left = left, part.left_stride = kStride;
+    part.right = right;
+    part.k = a.k - k < kDepth ? a.k - k : kDepth;
+    part.accumulate = a.accumulate || k > 0;
+    for (int64_t m = 0; m < a.m; m += kRows) {
+      part.m = a.m - m < kRows ? a.m - m : kRows;
+      auto* from = static_cast<const uint16_t*>(a.left) + m * a.left_stride + k;
+      for (int64_t r = 0; r < part.m; ++r) {
+        for (int64_t i = 0; i < part.k; ++i) left[r * kStride + i] = widened(from[r * a.left_stride + i]);
+      }
+      for (int64_t n = 0; n < a.n; n += kPanel) {
+        part.n = a.n - n < kPanel ? a.n - n : kPanel;
+        auto* pairs = static_cast<const uint32_t*>(a.right) + (n / kPanel * a.panel_stride + k * kPanel) / 2;
+        for (int64_t i = 0; i < part.k; i += 2, pairs += kPanel) {
+          for (int64_t c = 0; c < kPanel; ++c) {
+            right[i * kPanel + c] = widened(pairs[c]);
+            right[(i + 1) * kPanel + c] = widened(pairs[c] >> 16);
+          }
+        }
+        part.acc = static_cast<float*>(a.acc) + m * a.acc_stride + n;
+        part.bias = a.bias ? static_cast<const float*>(a.bias) + n : nullptr;
+        matmul<float>(part);
+      }
+    }
+  }
+}
+
 }  // namespace
 
-MatmulFn find_matmul(DType acc) {
-  switch (acc) {
+MatmulFn find_matmul(DType operand) {
+  switch (operand) {
     case DType::kf32:
       return &matmul<float>;
+    case DType::kbf16:
+      return &matmul_widened;
     case DType::kf64:
       return &matmul<double>;
     case DType::ki32:

@@ -17,7 +17,7 @@ inline constexpr int kRegisterBytes = 16, kAccumulators = 12;
 // multiplications.
 inline constexpr int kPanel = kRegisterBytes == 64 ? 32 : 16;
 
-MatmulFn find_matmul(DType acc);
+MatmulFn find_matmul(DType operand);
 CopyFn find_copy(int64_t element_bytes);
 CopyFn find_widen(DType from);
 CopyFn find_pack(DType from);
