@@ -55,7 +55,6 @@ _SMALL_WORK = 8192  # elements that one block may compute alone
 _WORK_PER_BLOCK = 4096  # elements that keep a block busy
 _MOST_INPUTS = 48
 _CHEAP_CHAIN = 8  # ops of a mask or scalar that are computed again rather than stored
-_CUBE_LAYOUT = (Transpose, Reshape, BroadcastInDim)
 _RETURN = Op([])  # stands for the graph's return among the users of a value
 
 
@@ -201,11 +200,12 @@ class _Fusion:
         for value in op.operands if isinstance(op, Dot) else ():
             chain: list[Op] = []
             x = value
-            while isinstance(x.producer, _CUBE_LAYOUT) and x.producer in self.floating and x not in self.home:
+            while _loads_through(x.producer) and x.producer in self.floating and x not in self.home:
                 chain.append(x.producer)
                 x = x.producer.operands[0]
-            if chain and self._expressible(chain[::-1]):
-                layout.update(dict.fromkeys(chain))
+            while chain and not self._expressible(chain[::-1]):
+                chain.pop()
+            layout.update(dict.fromkeys(chain))
         after = carried_ops(op, self.users, self.position)
         made = {op.results[0]}
         for o in after:
@@ -409,6 +409,11 @@ class _Fusion:
                     heapq.heappush(ready, (key[s], number[s], s))
         assert len(out) == len(alive), "[fuse regions] the regions depend on each other in a circle"
         return out
+
+
+def _loads_through(op: Op | None) -> bool:
+    """Whether the loads of a contraction can follow a layout op: its rows stay as contiguous as they are."""
+    return isinstance(op, (Transpose, Reshape, BroadcastInDim)) or (isinstance(op, Slice) and set(op.stride) == {1})
 
 
 def _is_splat(value: Value) -> bool:

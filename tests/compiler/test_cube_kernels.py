@@ -230,6 +230,29 @@ def test_a_product_is_stored_transposed(order):
     np.testing.assert_array_equal(run_only_region(g, arrays), expected)
 
 
+def test_a_product_loads_slices_where_they_lie():
+    """Queries and keys out of one projection: slices, reshapes and transposes are strides of the loads."""
+    g = Graph("g")
+    qkv = g.argument(TensorType((2, 10, 3, 4 * 16), D.f32))
+    b = Builder(g.ops)
+    q, k = (b.slice_dim(qkv, 2, i, i + 1) for i in (0, 1))
+    q, k = (b.transpose(b.reshape(x, (2, 10, 4, 16)), (0, 2, 1, 3)) for x in (q, k))
+    g.results = [b.emit(Dot([q, k], (0, 1), (0, 1), (3,), (3,)), TensorType((2, 4, 10, 10), D.f32))]
+    array = integers(qkv.shape, D.f32, 0)
+    heads = array.reshape(2, 10, 3, 4, 16)
+    expected = np.einsum("bqhd,bkhd->bhqk", heads[:, :, 0], heads[:, :, 1])
+    np.testing.assert_array_equal(run_only_region(g, [array]), expected)
+
+
+def test_a_product_of_every_other_column_has_them_copied_first():
+    g = Graph("g")
+    x, w = g.argument(TensorType((8, 32), D.f32)), g.argument(TensorType((16, 8), D.f32))
+    b = Builder(g.ops)
+    y = b.slice_dim(x, 1, 0, 32, 2)
+    g.results = [b.emit(Dot([y, w], (), (), (1,), (0,)), TensorType((8, 8), D.f32))]
+    assert [r.kind for r in fused(g)] == ["vector", "cube"]
+
+
 def test_a_convolution_carries_its_bias():
     op, expected, data = make_convolution((2, 8, 8, 3), (3, 3, 3, 5), NHWC, (1, 1), P1)
     g = Graph("g", [*op.operands], [op])

@@ -173,5 +173,49 @@ def cast(draw, values):
     return [(x > 0.01).astype(jnp.float32), jnp.floor(x * 0.999 + 0.3).astype(jnp.int32).astype(jnp.float32)][0] * x
 
 
+def loop(draw, values):
+    """A loop over one to three carried values, its body a few ops on them, values around it and the counter."""
+    x = pick(draw, values)
+    if not x.ndim or x.size > 5000:
+        return None
+    outer, trips, kind = pick(draw, values), int(draw.integers(0, 6)), int(draw.integers(4))
+    scale = outer.ravel()[0] if outer.size else x.ravel()[0]
+    wide = outer if outer.shape == x.shape else x * 0.5
+
+    def body(i, carry):
+        a, b, n = carry
+        t = i.astype(x.dtype)
+        a, b = jnp.tanh(a + 0.3 * b * scale), [b * 0.5 + a, jnp.sin(b + t), b - wide * 0.25, a][kind]
+        return a, b, n + i * (n % 3) - 1
+
+    start = (x, wide * 0.25, jnp.int32(draw.integers(-4, 5)))
+    if draw.random() < 0.5:
+        a, b, n = lax.fori_loop(0, trips, body, start)
+    elif draw.random() < 0.5:
+        (a, b, n), rows = lax.scan(lambda c, i: (body(i, c), c[0].mean()), start, jnp.arange(trips, dtype=jnp.int32))
+        a = a + rows.sum() / 8
+    else:
+        a, b, n = lax.scan(lambda c, r: ((c[0] * 0.5 + r.mean() * scale, c[1], c[2] + 1), None), start, x)[0]
+    return jnp.tanh(a + b * jnp.cos(n.astype(x.dtype)))
+
+
+def choice(draw, values):
+    x, y = pick(draw, values), pick(draw, values)
+    which = jnp.int32((jnp.abs(x.ravel()[:1]) * 0).sum() + int(draw.integers(-1, 4)))
+    branches = [lambda v: jnp.sin(v) * 0.5, lambda v: v - v.mean(), lambda v: jnp.tanh(v + y.ravel()[0])]
+    return lax.switch(which, branches, x)
+
+
+def counting(draw, values):
+    """Integers from an iota choose among the elements."""
+    x = pick(draw, values)
+    if not x.ndim:
+        return None
+    k = lax.broadcasted_iota(jnp.int32, x.shape, int(draw.integers(x.ndim)))
+    a, b, c = (int(v) for v in draw.integers(2, 9, 3))
+    k = [(k * a + 3) % b - c, (k ^ a) & b, jnp.cumsum(k, 0) // c, (k << 1) - k // b, jnp.maximum(k, a) >> 1][a % 5]
+    return jnp.where(k % 2 == 0, x, -x) + k.astype(x.dtype) / 64
+
+
 OPS = [unary, unary, unary, binary, binary, binary, binary, reduction, reduction, normalisation, layout, layout]
-OPS += [window, window, contraction, indexing, cast]
+OPS += [window, window, contraction, indexing, cast, loop, choice, counting]
