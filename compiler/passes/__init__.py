@@ -25,6 +25,7 @@ from .remove_barriers import remove_barriers
 from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
+from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
 
@@ -44,6 +45,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_complex,
     expand_total_order,
     expand_bitcasts,
+    widen_small_integers,
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,

@@ -39,6 +39,18 @@ def on_special_values(*_):
     return each({**unary, **tests})(x), each(pairs)(x[:, None], x[None])
 
 
+def on_small(a, b):
+    divided = lax.div(a, b), lax.rem(a, b), a >> 1, jnp.sign(a)
+    return each(ARITHMETIC)(a, b), a * b * a - b, -a, a > b, divided, jnp.sum(a, dtype=a.dtype), a.max(), jnp.sort(a)
+
+
+def on_small_in_8_bits(a, b):
+    """XLA:CPU sorts these types wrongly, and may end the process."""
+    wide = jnp.uint8 if a.dtype.name.startswith("u") else jnp.int8
+    results = on_small(a.astype(wide), b.astype(wide))
+    return jax.tree.map(lambda r: r.astype(a.dtype) if r.dtype == wide else r, results)
+
+
 CASES = [
     case("unary", each(ANY), "T[7,127]", types=FLOATS, grad=True, pointwise=True),
     case("steps", each(STEPS), "T[1000] -9..9", types=FLOATS, grad=True),
@@ -61,6 +73,15 @@ CASES = [
     case("shifts", each(SHIFTS), "T[99] 0..100", "T[99] 0..7", types=f"{INTS} {WIDE}"),
     case("bits", each(BITS), "T[99]", types=f"{INTS} {WIDE}"),
     case("wrap around", lambda x: (x * x * x, x + x, -x), "T[99] 0..120", types=f"{INTS} {WIDE}"),
+    case("2-bit integers", on_small, "T[99] 0..1", "T[99] 1..1", types="i2 u2", reference=on_small_in_8_bits),
+    case("4-bit integers", on_small, "T[99] 0..7", "T[99] 1..7", types="i4 u4", reference=on_small_in_8_bits),
+    case("4-bit signs", on_small, "i4[99] -8..7", "i4[99] 1..7", reference=on_small_in_8_bits),
+    case(
+        "4-bit moves",
+        lambda x: (jnp.pad(x, 2), jnp.where(x > 1, x, 3), x[::-2], x.at[5].set(1)),
+        "T[99] 0..7",
+        types="i4 u4",
+    ),
     case("sizes", lambda *xs: [jnp.exp(x) + x for x in xs], *(f"T[{n}]" for n in (0, 1, 7, 127, 1000, 4097))),
     case("scalar", lambda x: jnp.sin(x) * x, "T[]", types=FLOATS, grad=True),
     case("long chain", lambda x: [x := jnp.tanh(x) * 0.9 + 0.1 for _ in range(40)][-1], "T[3,300]", grad=True),

@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
+import numpy as np
+
 from ...ir.graph import Value
 from ...ir.identities import identity_element
 from ...ir.kernel import KernelBuilder
 from ...isa.dtypes import DType
-from ...isa.model import Affine, Loc, TileRef, View
+from ...isa.model import CLASSES, Affine, Loc, TileRef, View
 from ...tiling.vector_plan import Conflict, Plan
 from .nodes import Access, Node, NotVectorizable, Store
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
@@ -273,9 +275,7 @@ class SectionEmitter:
 
     def _expand(self, node: Node, kind: Kind) -> TileRef:
         if node.kind == "const":
-            dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
-            self.b.texpands(dst, node.value)
-            return dst
+            return self._constant(node, kind)
         own = self.kind(node)
         assert (kind[0] or not own[0]) and (kind[1] or not own[1]), "an expansion only adds dimensions"
         if own == kind:
@@ -289,6 +289,21 @@ class SectionEmitter:
             source, instruction = self.tile(node, own), self.b.tcolexpand
         dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
         instruction(dst, source)
+        return dst
+
+    def _constant(self, node: Node, kind: Kind) -> TileRef:
+        computes = node.dtype in CLASSES["all"]
+        dst = self.new_tile(node.dtype if computes else DType.u8, kind, 2 if node in self.stored else 1)
+        if computes:
+            self.b.texpands(dst, node.value)
+            return dst
+        self.b.texpands(dst, int(np.asarray(node.value, node.dtype.numpy).view(np.uint8)))
+        return self._as_bits(dst, node.dtype, kind)
+
+    def _as_bits(self, source: TileRef, dtype: DType, kind: Kind) -> TileRef:
+        """Return a tile's bytes as another type of the same width."""
+        dst = TileRef(self.new_tile(dtype, kind, self.b.kernel.tiles[source.tile].slots).tile, source.slot)
+        self.b.treshape(dst, source)
         return dst
 
     # --- nodes ---
@@ -311,12 +326,7 @@ class SectionEmitter:
             self.b.tcvt(dst, self.tile(node.operands[0], kind))
             return dst
         if node.kind == "bits":
-            (source,) = node.operands
-            src = self.tile(source, kind)
-            dst = self.new_tile(node.dtype, kind, self.b.kernel.tiles[src.tile].slots)
-            dst = TileRef(dst.tile, src.slot)
-            self.b.treshape(dst, src)
-            return dst
+            return self._as_bits(self.tile(node.operands[0], kind), node.dtype, kind)
         if node.kind in ("reduce", "arg"):
             return self._reduce(node)
         dst = self._destination(node, kind, slots)
