@@ -274,34 +274,30 @@ class SectionEmitter:
         return self.plan.tile(self.plan.columns) if kind[1] else 1
 
     def _expand(self, node: Node, kind: Kind) -> TileRef:
-        if node.kind == "const":
-            return self._constant(node, kind)
+        dtype = node.dtype if node.dtype in CLASSES["all"] else DType.u8  # types no instruction computes in: their bits
         own = self.kind(node)
         assert (kind[0] or not own[0]) and (kind[1] or not own[1]), "an expansion only adds dimensions"
-        if own == kind:
-            raise AssertionError(f"a {node.kind} node is used before it is computed")
+        assert own != kind or node.kind == "const", f"a {node.kind} node is used before it is computed"
+        if node.kind == "const":
+            value = node.value if dtype is node.dtype else int(np.asarray(node.value, node.dtype.numpy).view(np.uint8))
+            dst = self.new_tile(dtype, kind, 2 if node in self.stored else 1)
+            self.b.texpands(dst, value)
+            return self._as_bits(dst, node.dtype, kind)
         if own == (False, False) and kind == (True, True):
-            source = self.tile(node, (False, True))
-            instruction = self.b.tcolexpand
+            own, instruction = (False, True), self.b.tcolexpand
         elif own[0] or (not own[0] and kind == (False, True)):
-            source, instruction = self.tile(node, own), self.b.trowexpand
+            instruction = self.b.trowexpand
         else:
-            source, instruction = self.tile(node, own), self.b.tcolexpand
-        dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+            instruction = self.b.tcolexpand
+        source = self._as_bits(self.tile(node, own), dtype, own)
+        dst = self.new_tile(dtype, kind, 2 if node in self.stored else 1)
         instruction(dst, source)
-        return dst
-
-    def _constant(self, node: Node, kind: Kind) -> TileRef:
-        computes = node.dtype in CLASSES["all"]
-        dst = self.new_tile(node.dtype if computes else DType.u8, kind, 2 if node in self.stored else 1)
-        if computes:
-            self.b.texpands(dst, node.value)
-            return dst
-        self.b.texpands(dst, int(np.asarray(node.value, node.dtype.numpy).view(np.uint8)))
         return self._as_bits(dst, node.dtype, kind)
 
     def _as_bits(self, source: TileRef, dtype: DType, kind: Kind) -> TileRef:
-        """Return a tile's bytes as another type of the same width."""
+        """Return a tile as another type of the same width, which shares its bytes."""
+        if self.b.kernel.tiles[source.tile].dtype is dtype:
+            return source
         dst = TileRef(self.new_tile(dtype, kind, self.b.kernel.tiles[source.tile].slots).tile, source.slot)
         self.b.treshape(dst, source)
         return dst
