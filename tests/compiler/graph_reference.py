@@ -548,7 +548,8 @@ def _sort(op, args, env):
 
 def _top_k(op, args, env):
     (x,) = args
-    order = np.lexsort(_order_key(x, op.largest)[::-1], axis=-1)[..., : op.k]
+    keys = _total(x) if DType.of_numpy(x.dtype).is_float else x
+    order = np.argsort(~keys if op.largest else keys, axis=-1, kind="stable")[..., : op.k]
     return [np.take_along_axis(x, order, -1), order]
 
 

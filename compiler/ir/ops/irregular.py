@@ -36,7 +36,7 @@ class Sort(Op):
 class TopK(Op):
     """The k largest (or smallest) of the last dimension in order, and their i32 indices.
 
-    Equal elements keep index order; floats order as Sort's keys do: NaN is largest. Results (values, indices).
+    Equal elements keep index order; floats are in total order, from -NaN over -0, 0 to NaN. Results (values, indices).
     """
 
     name: ClassVar[str] = "top_k"
