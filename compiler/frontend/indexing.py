@@ -8,6 +8,7 @@ from typing import Any
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
+from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.graph import Value
 from .elementwise import boolean_kind
@@ -47,15 +48,18 @@ def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import scatter; the body becomes a kind if it is a simple one."""
+    """Import scatter of one tensor, whose body must combine in one of the ways there are."""
     numbers: Any = stablehlo.ScatterDimensionNumbers(op.attributes["scatter_dimension_numbers"])
     operands, types = scope.operands(op), scope.result_types(op)
     body = scope.region(op.regions[0], "update")
-    kind = update_kind(body) if len(types) == 1 else None
+    kind = boolean_kind(update_kind(body) or "", types[0].dtype)
+    kinds = ("assign", "add") if types[0].dtype.kind == "c" else ops.SCATTER_KINDS
+    if kind not in kinds:
+        raise UnsupportedOp(f"expected an update of one tensor by {', '.join(kinds)}")
     return scope.emit_op(
         ops.Scatter(
             operands,
-            boolean_kind(kind, types[0].dtype) if kind else "general",
+            kind,
             tuple(numbers.update_window_dims),
             tuple(numbers.inserted_window_dims),
             tuple(numbers.input_batching_dims),
@@ -64,7 +68,6 @@ def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
             numbers.index_vector_dim,
             bool(scope.integer(op, "indices_are_sorted")),
             bool(scope.integer(op, "unique_indices")),
-            None if kind else body,
         ),
         types,
     )

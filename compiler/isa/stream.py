@@ -54,13 +54,7 @@ AICPU = (
               "operand its dtype, then the number of keys and per key: operand, descending, total order of floats",
               "comparison sort of any element type along any dimension; the vector unit sorts f32/f16 with 32-bit "
               "payload only"),
-    AicpuSpec("scatter",
-              "result, operand (may be the same storage), indices i32/i64 [B, d] in elements per scattered "
-              "dimension, updates; ints: element dtype, index dtype, combine (0 assign, 1 add, 2 mul, 3 min, 4 max, "
-              "5 and, 6 or), operand rank, shape..., B, d, the d operand dimensions indexed..., number of window "
-              "dimensions, per window dimension: operand dimension, extent; updates are [B, windows...]",
-              "irregular scatter whose windows are not rows of contiguous memory, or that combines by mul/min/max"),
     AicpuSpec("top_k",
               "slots: values, indices i32, operand; ints: element dtype, rows, columns, k, largest",
-              "partial sort with indices of any element type; equal elements keep their order"),
+              "partial sort with indices of any element type; equal elements keep their order, floats are in total order"),
 )  # fmt: skip

@@ -43,15 +43,20 @@ def divide(b: Builder, x: Pair, y: Pair) -> Pair:
     return b.select(zero, b.binary("div", x[0], c), real), b.select(zero, b.binary("div", x[1], c), imag)
 
 
-def modulus(b: Builder, x: Pair) -> Value:
-    """|x|."""
+def _scaled(b: Builder, x: Pair) -> Pair:
+    """(p, s) such that |x| = p sqrt(1 + s): the larger part's size, and the square of the parts' ratio."""
     p, q = (b.unary("abs", part) for part in x)
     big, small = b.binary("max", p, q), b.binary("min", p, q)
     zero = b.compare("EQ", big, b.like(big, 0))
     infinite = b.compare("EQ", big, b.like(big, float("inf")))
     ratio = b.binary("div", small, b.select(zero, b.like(big, 1), big))
-    length = b.binary("mul", big, b.unary("sqrt", b.binary("add", b.like(big, 1), b.binary("mul", ratio, ratio))))
-    return b.select(b.binary("or", zero, infinite), big, length)
+    return big, b.select(b.binary("or", zero, infinite), b.like(big, 0), b.binary("mul", ratio, ratio))
+
+
+def modulus(b: Builder, x: Pair) -> Value:
+    """|x|."""
+    big, square = _scaled(b, x)
+    return b.binary("mul", big, b.unary("sqrt", b.binary("add", b.like(big, 1), square)))
 
 
 def exponential(b: Builder, x: Pair) -> Pair:
@@ -154,8 +159,19 @@ def sign(b: Builder, x: Pair) -> Pair:
 
 
 def power(b: Builder, x: Pair, y: Pair) -> Pair:
-    """x^y = e^(y ln x); 0^y is 0 but 0^0 = 1."""
-    real, imag = exponential(b, multiply(b, y, logarithm(b, x)))
+    """x^y = |x|^re(y) e^(-im(y) arg x), turned by re(y) arg x + im(y) ln |x|; 0^y is 0 but 0^0 = 1.
+
+    Whatever is rounded before it is raised to re(y) has its error multiplied by re(y): with |x| = p sqrt(1 + s), p is
+    exact, and the power of the other factor half as large.
+    """
+    big, square = _scaled(b, x)
+    half, angle = b.like(big, 0.5), b.binary("atan2", x[1], x[0])
+    log = b.binary("add", b.unary("log", big), b.binary("mul", half, b.unary("log1p", square)))
+    turn = b.binary("add", b.binary("mul", y[0], angle), b.binary("mul", y[1], log))
+    real, imag = exponential(b, (b.unary("neg", b.binary("mul", y[1], angle)), turn))
+    rest = b.binary("pow", b.binary("add", square, b.like(big, 1)), b.binary("mul", y[0], half))
+    size = b.binary("mul", b.binary("pow", big, y[0]), rest)
+    real, imag = b.binary("mul", size, real), b.binary("mul", size, imag)
     zero = b.binary("and", *(b.compare("EQ", part, b.like(part, 0)) for part in x))
     none = b.binary("and", *(b.compare("EQ", part, b.like(part, 0)) for part in y))
     at_zero = b.convert(none, x[0].dtype)

@@ -211,12 +211,6 @@ def _fft(op: ops.Fft, b: Builder, parts: list[Pair]) -> Pair | Value:
     return transform(b, op.kind, op.length, parts[0])
 
 
-def _scatter(op: ops.ScatterSlices, b: Builder, parts: list[Pair]) -> Pair:
-    if op.kind not in ("assign", "add"):
-        raise UnsupportedOp(f"{op.kind} of complex numbers")
-    return _both(op, b, parts)
-
-
 def _through(op: Op, b: Builder, parts: list[Pair]) -> None:
     return None
 
@@ -229,14 +223,13 @@ _RULES: dict[type[Op], Callable[..., Pair | Value | None]] = {
     ops.Fft: _fft,
     ops.OptimizationBarrier: _through,
     ops.Reduce: _reduce,
-    ops.ScatterSlices: _scatter,
     ops.Sort: _through,
     ops.Unary: _unary,
 }
 _RULES |= dict.fromkeys(
     (
         *(ops.BroadcastInDim, ops.Concatenate, ops.DynamicSlice, ops.DynamicUpdateSlice, ops.GatherSlices),
-        *(ops.Pad, ops.Reshape, ops.Reverse, ops.Select, ops.Slice, ops.Transpose),
+        *(ops.Pad, ops.Reshape, ops.Reverse, ops.ScatterSlices, ops.Select, ops.Slice, ops.Transpose),
     ),
     _both,
 )

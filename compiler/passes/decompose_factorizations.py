@@ -33,7 +33,8 @@ def _decompose(op: Op, b: Builder) -> Sequence[Value] | None:
     if isinstance(op, ops.Qr):
         return qr(op.operands[0], b)
     if isinstance(op, ops.HouseholderProduct):
-        return [householder_product(*op.operands, b)]
+        a, taus = op.operands
+        return [householder_product(a, taus, b)]
     return None
 
 

@@ -96,7 +96,7 @@ def _factor(n: int) -> int:
 
 def _roots(exponent: np.ndarray, n: int, inverse: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the real and imaginary parts of e^(-2 pi i exponent / n), conjugated for the inverse."""
-    angle = 2 * np.pi * (exponent % n) / n
+    angle = 2 * np.arccos(np.longdouble(-1)) * (exponent % n) / n
     return np.cos(angle), np.sin(angle) if inverse else -np.sin(angle)
 
 

@@ -31,7 +31,7 @@ def _normalize(op: Op, b: Builder) -> list[Value] | None:
     if isinstance(op, Gather):
         return [_gather(op, b)]
     if isinstance(op, Scatter):
-        return _scatter(op, b)
+        return [_scatter(op, b)]
     return None
 
 
@@ -85,27 +85,21 @@ def _gather(op: Gather, b: Builder) -> Value:
     return b.transpose(slices, order)
 
 
-def _scatter(op: Scatter, b: Builder) -> list[Value]:
-    n = len(op.results)
-    inputs, indices, updates = op.operands[:n], op.operands[n], op.operands[n + 1 :]
+def _scatter(op: Scatter, b: Builder) -> Value:
+    x, indices, update = op.operands
     starts, batch = _starts(b, indices, op.index_vector_dim, op.scatter_indices_batching_dims)
     index_map = (*op.scatter_dims_to_operand_dims, *op.input_batching_dims) or (0,)
     dropped = (*op.inserted_window_dims, *op.input_batching_dims)
-    slices = []
-    for x, update in zip(inputs, updates):
-        scatter_dims = [d for d in range(update.type.rank) if d not in op.update_window_dims]
-        moved = b.transpose(update, [*scatter_dims, *op.update_window_dims])
-        extents = iter(moved.shape[len(batch) :])
-        window = [1 if d in dropped else next(extents) for d in range(x.type.rank)]
-        slices.append(b.reshape(moved, (prod(batch), *(window or [1]))))
-    if not (op.scatter_dims_to_operand_dims or op.input_batching_dims):
-        whole = all(u.shape == (1, *(x.shape or (1,))) for x, u in zip(inputs, slices))
-        if whole and op.kind == "assign":
-            return [b.reshape(slices[0], inputs[0].shape)]
-        if whole and op.kind != "general":
-            return [b.binary(op.kind, inputs[0], b.reshape(slices[0], inputs[0].shape))]
-    inputs = [b.reshape(x, x.shape or (1,)) for x in inputs]
+    scatter_dims = [d for d in range(update.type.rank) if d not in op.update_window_dims]
+    moved = b.transpose(update, [*scatter_dims, *op.update_window_dims])
+    extents = iter(moved.shape[len(batch) :])
+    window = [1 if d in dropped else next(extents) for d in range(x.type.rank)]
+    slices = b.reshape(moved, (prod(batch), *(window or [1])))
+    nowhere_indexed = not (op.scatter_dims_to_operand_dims or op.input_batching_dims)
+    if nowhere_indexed and slices.shape == (1, *(x.shape or (1,))):
+        whole = b.reshape(slices, x.shape)
+        return whole if op.kind == "assign" else b.binary(op.kind, x, whole)
+    flat = b.reshape(x, x.shape or (1,))
     is_sorted = op.indices_are_sorted and not op.input_batching_dims
-    same = ScatterSlices([*inputs, starts, *slices], op.kind, index_map, is_sorted, op.unique_indices, op.body)
-    results = b.emit_op(same, [x.type for x in inputs])
-    return [b.reshape(y, r.shape) for y, r in zip(results, op.results)]
+    same = ScatterSlices([flat, starts, slices], op.kind, index_map, is_sorted, op.unique_indices)
+    return b.reshape(b.emit(same, flat.type), x.shape)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
 
 import numpy as np
 
 from ..isa.dtypes import DType
-from .arithmetic import BINARY
-from .meanings import narrow, widen
 
 Aicpu = Callable[[list[np.ndarray], list[int]], None]
 AICPU_MEANINGS: dict[str, Aicpu] = {}
@@ -58,34 +55,6 @@ def _sort(slots: list[np.ndarray], ints: list[int]) -> None:
     for slot, dtype, operand in zip(slots, dtypes, operands, strict=False):
         moved = np.take_along_axis(np.moveaxis(operand, dimension, -1), order, -1)
         _array(slot, dtype, shape)[...] = np.moveaxis(moved, -1, dimension)
-
-
-@_register
-def _scatter(slots: list[np.ndarray], ints: list[int]) -> None:
-    stream = iter(ints)
-    dtype, index_dtype = (DType.of_code(code) for code in _take(stream, 2))
-    combine, rank = _take(stream, 2)
-    shape = _take(stream, rank)
-    count, indexed = _take(stream, 2)
-    dimensions = _take(stream, indexed)
-    flat = _take(stream, 2 * next(stream))
-    sizes = dict(zip(flat[::2], flat[1::2], strict=True))  # by window dimension
-    extents = tuple(sizes.values())
-    result, indices = _array(slots[0], dtype, shape), _array(slots[2], index_dtype, (count, indexed))
-    updates = _array(slots[3], dtype, (count, *extents))
-    result[...] = _array(slots[1], dtype, shape).copy()
-    operation = BINARY[("", "tadd", "tmul", "tmin", "tmax", "tand", "tor")[combine]] if combine else None
-    for item in range(count):
-        start = dict(zip(dimensions, map(int, indices[item]), strict=True))
-        if any(not 0 <= at <= shape[d] - sizes.get(d, 1) for d, at in start.items()):
-            continue  # a window that does not fit is dropped whole
-        for window in product(*map(range, extents)):
-            inner = dict(zip(sizes, window, strict=True))
-            at = tuple(start.get(d, 0) + inner.get(d, 0) for d in range(rank))
-            new = updates[(item, *window)]
-            if operation:
-                new = narrow(np.asarray(operation(dtype, widen(result[at]), widen(new))), dtype)
-            result[at] = new
 
 
 @_register

@@ -394,33 +394,25 @@ def _gather(op, args, env):
 
 
 def _scatter(op, args, env):
-    n = len(op.results)
-    outs, idx, updates = [a.copy() for a in args[:n]], args[n], args[n + 1 :]
-    rank, shape = outs[0].ndim, outs[0].shape
-    scatter_dims = [d for d in range(updates[0].ndim) if d not in op.update_window_dims]
-    kept = [d for d in range(rank) if d not in (*op.inserted_window_dims, *op.input_batching_dims)]
-    for cell in np.ndindex(*updates[0].shape):
+    out, idx, updates = args[0].copy(), *args[1:]
+    scatter_dims = [d for d in range(updates.ndim) if d not in op.update_window_dims]
+    kept = [d for d in range(out.ndim) if d not in (*op.inserted_window_dims, *op.input_batching_dims)]
+    for cell in np.ndindex(*updates.shape):
         batch = tuple(cell[d] for d in scatter_dims)
-        at = [0] * rank
+        at = [0] * out.ndim
         for d, v in zip(op.scatter_dims_to_operand_dims, _start_vector(idx, batch, op.index_vector_dim)):
             at[d] = v
         for d, b in zip(op.input_batching_dims, op.scatter_indices_batching_dims):
             at[d] = batch[b - (b > op.index_vector_dim)]
         for d, o in zip(kept, op.update_window_dims):
             at[d] += cell[o]
-        if all(0 <= a < s for a, s in zip(at, shape)):
-            _update(op, outs, tuple(at), [u[cell] for u in updates], env)
-    return outs
+        if all(0 <= a < s for a, s in zip(at, out.shape)):
+            _update(op, out, tuple(at), updates[cell])
+    return out
 
 
-def _update(op, outs, at, new, env):
-    if op.kind == "assign":
-        outs[0][at] = new[0]
-    elif op.kind == "general":
-        for o, v in zip(outs, _graph(op.body, [o[at] for o in outs] + new, env)):
-            o[at] = v
-    else:
-        outs[0][at] = binary(op.kind, np.asarray(outs[0][at]), np.asarray(new[0]))
+def _update(op, out, at, new):
+    out[at] = new if op.kind == "assign" else binary(op.kind, np.asarray(out[at]), np.asarray(new))
 
 
 def _gather_slices(op, args, env):
@@ -435,17 +427,16 @@ def _gather_slices(op, args, env):
 
 
 def _scatter_slices(op, args, env):
-    n = len(op.results)
-    outs, starts, updates = [a.copy() for a in args[:n]], args[n], args[n + 1 :]
-    window = updates[0].shape[1:]
+    out, starts, updates = args[0].copy(), *args[1:]
+    window = updates.shape[1:]
     for b in range(len(starts)):
-        at = [0] * outs[0].ndim
+        at = [0] * out.ndim
         for d, v in zip(op.index_map, starts[b]):
             at[d] = int(v)
-        if all(a >= 0 and a + w <= s for a, w, s in zip(at, window, outs[0].shape)):
+        if all(a >= 0 and a + w <= s for a, w, s in zip(at, window, out.shape)):
             for cell in np.ndindex(*window):
-                _update(op, outs, tuple(a + c for a, c in zip(at, cell)), [u[(b, *cell)] for u in updates], env)
-    return outs
+                _update(op, out, tuple(a + c for a, c in zip(at, cell)), updates[(b, *cell)])
+    return out
 
 
 def _dot(op, args, env):
@@ -526,29 +517,15 @@ def _order_key(x, descending):
 
 def _sort(op, args, env):
     d = op.dimension
-    if op.comparator is None:
-        keys = [k for number, descending in op.keys for k in _order_key(np.moveaxis(args[number], d, -1), descending)]
-        order = np.lexsort(keys[::-1], axis=-1)
-        return [np.moveaxis(np.take_along_axis(np.moveaxis(a, d, -1), order, -1), -1, d) for a in args]
-    import functools
-
-    moved = [np.moveaxis(a, d, -1).copy() for a in args]
-    for cell in np.ndindex(*moved[0].shape[:-1]):
-        rows = list(range(moved[0].shape[-1]))
-
-        def less(i, j, cell=cell):
-            scalars = [v for a in moved for v in (a[cell][i], a[cell][j])]
-            return bool(_graph(op.comparator, [np.asarray(s) for s in scalars], env)[0])
-
-        rows.sort(key=functools.cmp_to_key(lambda i, j: -1 if less(i, j) else (1 if less(j, i) else 0)))
-        for a in moved:
-            a[cell] = a[cell][rows]
-    return [np.moveaxis(a, -1, d) for a in moved]
+    keys = [k for number, descending in op.keys for k in _order_key(np.moveaxis(args[number], d, -1), descending)]
+    order = np.lexsort(keys[::-1], axis=-1)
+    return [np.moveaxis(np.take_along_axis(np.moveaxis(a, d, -1), order, -1), -1, d) for a in args]
 
 
 def _top_k(op, args, env):
     (x,) = args
-    order = np.lexsort(_order_key(x, op.largest)[::-1], axis=-1)[..., : op.k]
+    keys = _total(x) if DType.of_numpy(x.dtype).is_float else x
+    order = np.argsort(~keys if op.largest else keys, axis=-1, kind="stable")[..., : op.k]
     return [np.take_along_axis(x, order, -1), order]
 
 

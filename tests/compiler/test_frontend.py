@@ -38,8 +38,23 @@ def test_all_unsupported_ops_come_in_one_error_with_their_lines():
         %z = stablehlo.constant dense<0.0> : tensor<f32>
         %1 = "stablehlo.rng"(%z, %z, %s) {rng_distribution = #stablehlo<rng_distribution UNIFORM>}
             : (tensor<f32>, tensor<f32>, tensor<1xi64>) -> tensor<4xf32> loc("net.py":9:1)
-        %2 = stablehlo.add %0#0, %1 : tensor<4xf32>
-        return %2 : tensor<4xf32>
+        %i = stablehlo.constant dense<0> : tensor<1xi32>
+        %u = stablehlo.constant dense<0.0> : tensor<f32>
+        %2 = "stablehlo.scatter"(%1, %i, %u) ({
+        ^bb0(%old: tensor<f32>, %new: tensor<f32>):
+          %3 = stablehlo.atan2 %old, %new : tensor<f32>
+          stablehlo.return %3 : tensor<f32>
+        }) {scatter_dimension_numbers = #stablehlo.scatter<inserted_window_dims = [0],
+            scatter_dims_to_operand_dims = [0]>} : (tensor<4xf32>, tensor<1xi32>, tensor<f32>) -> tensor<4xf32>
+            loc("net.py":11:1)
+        %4 = "stablehlo.sort"(%2) ({
+        ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+          %5 = stablehlo.add %x, %y : tensor<f32>
+          %6 = stablehlo.compare GT, %5, %z : (tensor<f32>, tensor<f32>) -> tensor<i1>
+          stablehlo.return %6 : tensor<i1>
+        }) {dimension = 0 : i64} : (tensor<4xf32>) -> tensor<4xf32> loc("net.py":13:1)
+        %7 = stablehlo.add %0#0, %4 : tensor<4xf32>
+        return %7 : tensor<4xf32>
       }
     }"""
     with pytest.raises(frontend.UnsupportedOpsError) as raised:
@@ -47,8 +62,10 @@ def test_all_unsupported_ops_come_in_one_error_with_their_lines():
     assert [name for name, _, _ in raised.value.ops] == [
         "stablehlo.infeed",
         "stablehlo.rng",
+        "stablehlo.scatter",
+        "stablehlo.sort",
     ]
-    assert "train.py:7" in str(raised.value) and "net.py:9" in str(raised.value)
+    assert all(place in str(raised.value) for place in ("train.py:7", "net.py:9", "net.py:11", "net.py:13"))
 
 
 def test_garbage_is_refused():

@@ -37,19 +37,6 @@ def test_sort_by_two_keys_and_total_order():
     np.testing.assert_array_equal(carried, [5, 0, 1, 4, 2, 3])
 
 
-def test_scatter_combines_windows_and_drops_those_that_do_not_fit():
-    operand = np.zeros((4, 5), np.float32)
-    indices = np.int32([[1, 0], [1, 0], [3, 4], [0, 3]])
-    updates = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
-    result = np.full_like(operand, np.nan)
-    ints = [DType.f32.code, DType.i32.code, 1, 2, 4, 5, 4, 2, 0, 1, 1, 1, 2]
-    AICPU_MEANINGS["scatter"](raw(result, operand, indices, updates), ints)
-    expected = operand.copy()
-    expected[1, 0:2] += [1 + 3, 2 + 4]
-    expected[0, 3:5] += [7, 8]
-    np.testing.assert_array_equal(result, expected)
-
-
 def test_top_k_keeps_the_order_of_equals():
     x = np.int32([[3, 9, 9, 1], [5, 5, 5, 5]])
     values, indices = np.zeros((2, 3), np.int32), np.zeros((2, 3), np.int32)

@@ -78,3 +78,25 @@ def test_qr_is_one(shape, dtype):
     assert np.abs(q.swapaxes(-1, -2).conj() @ q - np.eye(q.shape[-1])).max() <= 32 * eps
     assert not np.tril(r, -1).any()
     assert np.abs(np.diagonal(r, 0, -2, -1).imag).max() <= 32 * eps  # LAPACK leaves it real
+
+
+def test_a_transform_in_f64_is_right_to_a_rounding():
+    draw = np.random.default_rng(0)
+    n, x = 17, draw.standard_normal((500, 17))
+    angle = 2 * np.arccos(np.longdouble(-1)) / n * (np.outer(np.arange(n), np.arange(n // 2 + 1)) % n)
+    want = x.astype(np.longdouble) @ np.cos(angle), -(x.astype(np.longdouble) @ np.sin(angle))
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        got = np.asarray(jax.jit(jnp.fft.rfft)(x))
+    largest = max(np.abs(part).max() for part in want)
+    for part, exact in zip((got.real, got.imag), want):
+        assert np.abs(part - exact).max() <= 1.25 * np.finfo(np.float64).eps * largest
+
+
+def test_a_complex_power_of_a_real_number_is_right_to_two_roundings():
+    draw = np.random.default_rng(0)
+    x, y = (draw.uniform(low, 9, 1000).astype(np.float32) for low in (1, -9))
+    with jax.default_device(jax.devices(PLATFORM)[0]):
+        got = np.asarray(jax.jit(lambda x, y: lax.complex(x, x * 0) ** lax.complex(y, y * 0))(x, y))
+    want = x.astype(np.float64) ** y
+    assert not got.imag.any()
+    assert (np.abs(got.real - want) <= np.finfo(np.float32).eps * want).all()

@@ -14,8 +14,13 @@ def pairs(k, v):
     return lax.sort((k, v), num_keys=1), lax.sort((v, k), dimension=0, num_keys=2), lax.sort_key_val(k, v)
 
 
-def special(x):
+def special_values(x):
     x = jnp.where(x > 1.5, jnp.nan, jnp.where(x < -1.5, -jnp.inf, jnp.where(jnp.abs(x) < 0.3, -0.0, x)))
+    return jnp.where(jnp.abs(x) < 0.6, x * 0, x).at[:, 3].set(-jnp.nan)
+
+
+def special(x):
+    x = special_values(x)
     return jnp.sort(x), jnp.argsort(x)
 
 
@@ -39,6 +44,7 @@ CASES = [
     case("sort of special values", special, "f32[5,99]"),
     case("pairs", pairs, "T[9,7]", "i32[9,7]", types="f32 i32 u8"),
     case("top k", lambda x: lax.top_k(x, 5), "T[7,65]", types=f"{FLOATS} i32 u8", grad=True),
+    case("top k of special values", lambda x: lax.top_k(special_values(x), 99), "f32[5,99]"),
     case("top 1", lambda x: lax.top_k(x, 1), "T[300]", types="f32 bf16"),
     case("approximate top k", approximate, "f32[7,65]", grad=True),
     case("unique", lambda x: jnp.unique(x, size=12), "i32[50]"),

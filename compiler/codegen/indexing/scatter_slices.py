@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import ScatterSlices
 from ...ir.schedule import Launch, Rename, Step
-from ...isa.model import ATOMIC_MODES, Affine, Loc
+from ...isa.model import Affine, Loc
 from ...targets import Target
 from .window import (
     INDEX,
@@ -30,18 +30,9 @@ from .window import (
 _MIN_CHUNK = 64  # elements: narrower columns would cost more in transfers than more blocks gain
 
 
-class UnsupportedScatter(NotImplementedError):
-    """A scatter whose combiner the instruction set does not have."""
-
-
 def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     """Return the launch that scatters; the planner makes the result start as the input."""
     atomic = "none" if op.kind == "assign" else op.kind
-    if atomic not in ATOMIC_MODES or len(op.results) != 1:
-        raise UnsupportedScatter(
-            f"[{op.name} at {op.loc or 'unknown'}] combines {len(op.results)} tensor(s) by {op.kind!r}; expected one by one of "
-            f"{('assign', *ATOMIC_MODES[1:])}. Express the update with one of these."
-        )
     x, starts, updates = op.operands
     result = op.result
     check_offsets(x, op.name, op.loc)

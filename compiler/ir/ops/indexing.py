@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Graph, Op
+from ..graph import Op
 
-SCATTER_KINDS = ("assign", "add", "mul", "min", "max", "and", "or", "xor", "general")
+SCATTER_KINDS = ("assign", "add", "mul", "min", "max", "and", "or")
 
 
 @dataclass(eq=False)
@@ -74,10 +74,7 @@ class Gather(Op):
 
 @dataclass(eq=False)
 class Scatter(Op):
-    """StableHLO scatter of n tensors: operands (n inputs, indices, n updates). Normalised before codegen.
-
-    `kind` general carries `body` (n + n scalars: current, update; gives n); other kinds have n = 1.
-    """
+    """StableHLO scatter: operands (input, indices, updates); `kind` as of ScatterSlices. Normalised before codegen."""
 
     name: ClassVar[str] = "scatter"
 
@@ -90,15 +87,12 @@ class Scatter(Op):
     index_vector_dim: int
     indices_are_sorted: bool = False
     unique_indices: bool = False
-    body: Graph | None = None
 
     def verify(self) -> None:
-        """n inputs, indices, n updates; results have the inputs' types."""
-        n = len(self.results)
+        """Input, indices, updates; the result has the input's type."""
         self.require(self.kind in SCATTER_KINDS, f"unknown kind {self.kind!r}")
-        self.require(len(self.operands) == 2 * n + 1, "takes n inputs, indices, n updates")
-        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
-        self.require(all(x.type == y.type for x, y in zip(self.operands, self.results)), "result types wrong")
+        self.require(len(self.operands) == 3, "takes input, indices, updates")
+        self.require(self.operands[0].type == self.result.type, "result type wrong")
 
 
 @dataclass(eq=False)
@@ -127,11 +121,11 @@ class GatherSlices(Op):
 
 @dataclass(eq=False)
 class ScatterSlices(Op):
-    """Operands (n inputs, starts i32[B, d], n updates [B, *window]): slices combined into the inputs in order.
+    """Operands (input, starts i32[B, d], updates [B, *window]): slices combined into the input in order.
 
     Column k of starts indexes dimension `index_map[k]`; other dimensions start at 0. The window has the input's
     rank. An update whose window does not fit entirely at its start (as signed) is skipped whole. `kind`: assign
-    (the later update wins), add, mul, min, max, and, or, xor, or general with `body` (current, update -> new).
+    (the later update wins), add, mul, min, max, and, or.
     """
 
     name: ClassVar[str] = "scatter_slices"
@@ -140,19 +134,14 @@ class ScatterSlices(Op):
     index_map: tuple[int, ...]
     indices_are_sorted: bool = False
     unique_indices: bool = False
-    body: Graph | None = None
 
     def verify(self) -> None:
-        """Starts are i32[B, d]; updates are [B, *window]; results have the inputs' types."""
-        n = len(self.results)
+        """Starts are i32[B, d]; updates are [B, *window]; the result has the input's type."""
+        (x, starts, update), y = self.operands, self.result
         self.require(self.kind in SCATTER_KINDS, f"unknown kind {self.kind!r}")
-        self.require(len(self.operands) == 2 * n + 1, "takes n inputs, starts, n updates")
-        starts = self.operands[n]
         self.require(starts.type.rank == 2 and str(starts.dtype) == "i32", "starts are i32[B,d]")
         self.require(starts.shape[1] == len(self.index_map), "one column per mapped dimension")
-        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
-        for x, update, y in zip(self.operands[:n], self.operands[n + 1 :], self.results):
-            self.require(x.type == y.type and update.dtype is x.dtype, "types must agree")
-            self.require(update.type.rank == 1 + x.type.rank, "updates are [B, *window]")
-            self.require(update.shape[0] == starts.shape[0], "one update per start")
-            self.require(all(w <= s for w, s in zip(update.shape[1:], x.shape)), "windows must fit")
+        self.require(x.type == y.type and update.dtype is x.dtype, "types must agree")
+        self.require(update.type.rank == 1 + x.type.rank, "updates are [B, *window]")
+        self.require(update.shape[0] == starts.shape[0], "one update per start")
+        self.require(all(w <= s for w, s in zip(update.shape[1:], x.shape)), "windows must fit")

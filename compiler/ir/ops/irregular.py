@@ -5,30 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..graph import Graph, Op
+from ..graph import Op
 
 
 @dataclass(eq=False)
 class Sort(Op):
     """Sort n tensors of one shape together along `dimension`.
 
-    `keys` lists (operand number, descending) in order of significance when the comparator was recognised:
-    floats then compare as `total_order`, except that -0 equals +0 and all NaNs are equal and come last
-    (descending: first). Otherwise `comparator` takes 2n scalars (a0, b0, a1, b1, ...) and gives i1: a before b.
+    `keys` lists (operand number, descending) in order of significance. Floats compare as `total_order`, except that
+    -0 equals +0 and all NaNs are equal and come last (descending: first).
     """
 
     name: ClassVar[str] = "sort"
 
     dimension: int
     stable: bool
-    keys: tuple[tuple[int, bool], ...] = ()
-    comparator: Graph | None = None
+    keys: tuple[tuple[int, bool], ...]
 
     def verify(self) -> None:
-        """Operands have one shape, results the operands' types; keys or a comparator, not both."""
+        """Operands have one shape, results the operands' types; there is a key."""
         self.require([v.type for v in self.operands] == [v.type for v in self.results], "keeps the types")
         self.require(len({v.shape for v in self.operands}) == 1, "operands must have one shape")
-        self.require(bool(self.keys) != (self.comparator is not None), "needs keys or a comparator")
+        self.require(bool(self.keys), "needs keys")
         self.require(0 <= self.dimension < self.operands[0].type.rank, "dimension out of range")
 
 
@@ -36,7 +34,7 @@ class Sort(Op):
 class TopK(Op):
     """The k largest (or smallest) of the last dimension in order, and their i32 indices.
 
-    Equal elements keep index order; floats order as Sort's keys do: NaN is largest. Results (values, indices).
+    Equal elements keep index order; floats are in total order, from -NaN over -0, 0 to NaN. Results (values, indices).
     """
 
     name: ClassVar[str] = "top_k"

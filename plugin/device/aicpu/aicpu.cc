@@ -59,8 +59,6 @@ Kernel kernel_of(AicpuOp op) {
       op) {  // without a default: a kernel that is declared and missing here is a warning, and so an error
     case AicpuOp::ksort:
       return {sort, verify_sort};
-    case AicpuOp::kscatter:
-      return {scatter, verify_scatter};
     case AicpuOp::ktop_k:
       return {top_k, verify_top_k};
   }

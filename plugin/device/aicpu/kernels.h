@@ -16,8 +16,6 @@ void sort(Slots slots, Ints ints);
 void verify_sort(Bytes slot_bytes, Ints ints);
 void top_k(Slots slots, Ints ints);
 void verify_top_k(Bytes slot_bytes, Ints ints);
-void scatter(Slots slots, Ints ints);
-void verify_scatter(Bytes slot_bytes, Ints ints);
 
 // Takes static integers one after the other while verifying; throws Error with the kernel's name.
 class IntReader {

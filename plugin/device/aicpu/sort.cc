@@ -133,7 +133,7 @@ void top_k(Slots slots, Ints ints) {
   uint32_t* order = scratch<uint32_t, 4>(columns);
   for (int64_t r = 0; r < rows; ++r) {
     const std::byte* row = slots[2] + r * columns * size;
-    read_keys(type, false, ints[4] != 0, row, size, columns, keys);
+    read_keys(type, true, ints[4] != 0, row, size, columns, keys);
     first_by_keys(keys, type.bytes, columns, k, order);
     permute(static_cast<int>(size), slots[0] + r * k * size, size, row, order, k);
     std::memcpy(slots[1] + r * k * 4, order, k * 4);
