@@ -48,13 +48,14 @@ StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(act
       part.dst = tile_index(part.load->tile);
     } else {
       const VectorAction& v = *part.vector;
+      const std::string_view group = kInstructions[static_cast<int>(v.opcode)].group;
+      part.elementwise = v.dst_shape == Shape::kFull && group != "reduction" && v.opcode != Opcode::ktci;
       for (int i = 0; i < v.count; ++i) {
         part.src[i] = read(v.sources[i].tile);
-        may_be_flat_ &= v.sources[i].shape == Shape::kFull;
+        part.elementwise &= v.sources[i].shape == Shape::kFull;
       }
       part.dst = tile_index(v.dst);
-      const std::string_view group = kInstructions[static_cast<int>(v.opcode)].group;
-      may_be_flat_ &= v.dst_shape == Shape::kFull && group != "reduction" && v.opcode != Opcode::ktci;
+      may_be_flat_ &= part.elementwise;
     }
     if (part.dst >= 0) {
       StripTile& t = tiles_[part.dst];
@@ -149,7 +150,8 @@ void StripRun::find_padding(const Kernel& kernel) {
 bool StripRun::repeats(int64_t reg) const {
   for (const StripPart& part : parts_) {
     if (part.vector) {
-      if (depends(part.vector->rows.affine(), reg) || depends(part.vector->columns.affine(), reg)) return false;
+      if (depends(part.vector->rows.affine(), reg) || depends(part.vector->columns.affine(), reg))
+        return false;
     } else if (!(part.load ? part.load->view : part.store->view).has_constant_shape()) {
       return false;
     }
@@ -209,6 +211,7 @@ struct StripRun::State {
   bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
   Place places[kMostTiles];
   VectorArgs args[kMostParts];  // of the next strip
+  bool dense[kMostParts];       // the rows of a strip are one after the other in all operands
 
   // Rows (flat: elements), and how many of them a strip has.
   int64_t total() const { return flat ? rows * most_columns : rows; }
@@ -416,6 +419,24 @@ void StripRun::place_tiles(Core& core, State& s) const {
   }
 }
 
+// In scratch memory rows are dense, and a strip may be computed to the end of its cache line.
+bool StripRun::is_dense(size_t p, const State& s) const {
+  const StripPart& part = parts_[p];
+  const auto dense = [&](int t) {
+    return t < 0 || (tiles_[t].local && !s.in_gm[t] && s.tile_columns[t] == s.columns[p]);
+  };
+  return part.elementwise && dense(part.dst) && dense(part.src[0]) && dense(part.src[1]) &&
+         dense(part.src[2]);
+}
+
+void StripRun::set_count(State& s, size_t p, int64_t count) const {
+  VectorArgs& args = s.args[p];
+  args.rows = s.dense[p] ? 1 : count;
+  args.columns = s.flat       ? count
+                 : s.dense[p] ? std::max(count * s.columns[p], kCacheLine / s.element_bytes)
+                              : s.columns[p];
+}
+
 void StripRun::place_operands(Core& core, State& s) const {
   for (size_t p = 0; p < parts_.size(); ++p) {
     const StripPart& part = parts_[p];
@@ -423,8 +444,8 @@ void StripRun::place_operands(Core& core, State& s) const {
     const VectorAction& v = *part.vector;
     VectorArgs& args = s.args[p];
     args = v.constants;
-    args.rows = s.flat ? 1 : std::min(s.total(), s.at_once());
-    args.columns = s.flat ? std::min(s.total(), s.at_once()) : s.columns[p];
+    s.dense[p] = s.flat || is_dense(p, s);
+    set_count(s, p, std::min(s.total(), s.at_once()));
     args.dst = s.places[part.dst].base;
     args.dst_stride = s.places[part.dst].stride;
     for (int i = 0; i < v.count; ++i) {
@@ -448,7 +469,7 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
     if (part.vector) {
       const VectorAction& v = *part.vector;
       VectorArgs& args = s.args[p];
-      (s.flat ? args.columns : args.rows) = count;
+      if (last) set_count(s, p, count);
       v.function(args);
       if (last) continue;
       args.dst += count * s.places[part.dst].step;
