@@ -134,16 +134,14 @@ void StripRun::find_conflict() {
 
 // Tiles of less than a vector can be computed as one, if what follows their elements belongs to nobody.
 void StripRun::find_padding(const Kernel& kernel) {
-  padded_ = may_be_flat_;
-  for (const StripPart& part : parts_) padded_ &= part.vector != nullptr;
+  may_be_padded_ = may_be_flat_;
   for (const StripTile& t : tiles_) {
-    const TileSpec& spec = t.tile.spec();
-    TileSpec line = spec;
-    line.rows = 1, line.columns = std::max(spec.columns, kCacheLine / t.tile.element_bytes());
-    padded_ &= t.local || spec.slots == 1;
-    for (size_t i = 0; i < kernel.tiles.size(); ++i) {
-      padded_ &= t.local || static_cast<int64_t>(i) == t.tile.number() || !overlap(line, kernel.tiles[i]);
-    }
+    if (t.local) continue;
+    TileSpec line = t.tile.spec();
+    may_be_padded_ &= line.slots == 1;
+    line.rows = 1, line.columns = std::max(line.columns, kCacheLine / t.tile.element_bytes());
+    for (size_t i = 0; i < kernel.tiles.size(); ++i)
+      may_be_padded_ &= static_cast<int64_t>(i) == t.tile.number() || !overlap(line, kernel.tiles[i]);
   }
 }
 
@@ -204,6 +202,7 @@ struct StripRun::State {
   };
   int64_t rows = 0, most_columns = 0, element_bytes = 0, flat_columns = -1;
   bool flat = false;
+  bool padded = false;  // less than a vector, computed as one
   Window windows[kMostParts];
   Span spans[kMostParts];
   int64_t columns[kMostParts];       // of each part
@@ -278,10 +277,10 @@ bool StripRun::move(Core& core, State& s) const {
 }
 
 bool StripRun::prepare(Core& core, State& s) const {
-  if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0 || !memory_allows(s)) return false;
+  if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0) return false;
   s.flat = is_flat(s);
-  if (padded_ && s.flat && s.total() * s.element_bytes < kCacheLine)
-    s.rows = 1, s.most_columns = kCacheLine / s.element_bytes;
+  s.padded = may_be_padded_ && s.flat && s.total() * s.element_bytes < kCacheLine;
+  if (!memory_allows(s)) return false;
   const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
   if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
   place_tiles(core, s);
@@ -316,7 +315,7 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
     } else {
       const ViewAccess& view = part.load ? part.load->view : part.store->view;
       Window& w = s.windows[p];
-      w = view.resolve(core);
+      view.resolve(core, w);
       (part.load ? part.load->size : part.store->size).check(w);
       rows = w.rows;
       s.columns[p] = w.columns;
@@ -349,7 +348,7 @@ bool StripRun::memory_allows(State& s) const {
   };
   for (size_t t = 0; t < tiles_.size(); ++t) {
     const StripTile& tile = tiles_[t];
-    s.in_gm[t] = tile.local &&
+    s.in_gm[t] = tile.local && !s.padded &&
                  ((tile.load >= 0 && in_place(s.windows[tile.load])) ||
                   (tile.load < 0 && tile.store > tile.last_write && tile.written_by_vector &&
                    in_place(s.windows[tile.store]) && s.windows[tile.store].columns == s.tile_columns[t] &&
@@ -432,9 +431,9 @@ bool StripRun::is_dense(size_t p, const State& s) const {
 void StripRun::set_count(State& s, size_t p, int64_t count) const {
   VectorArgs& args = s.args[p];
   args.rows = s.dense[p] ? 1 : count;
-  args.columns = s.flat       ? count
-                 : s.dense[p] ? std::max(count * s.columns[p], kCacheLine / s.element_bytes)
-                              : s.columns[p];
+  const int64_t columns = s.flat ? count : s.dense[p] ? count * s.columns[p] : s.columns[p];
+  const bool spare = s.flat ? s.padded : s.dense[p];
+  args.columns = spare ? std::max(columns, kCacheLine / s.element_bytes) : columns;
 }
 
 void StripRun::place_operands(Core& core, State& s) const {

@@ -71,7 +71,7 @@ class StripRun final : public Action {
   std::vector<StripTile> tiles_;
   int scratch_strips_ = 0;
   bool may_be_flat_ = true;
-  bool padded_ = false;  // nothing is in GM, and up to a cache line of each tile is its own
+  bool may_be_padded_ = false;  // up to a cache line of each tile is its own
   int conflict_ = -1;
 };
 
