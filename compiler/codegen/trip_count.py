@@ -29,7 +29,9 @@ def trip_count(op: While) -> int | None:
     start, step = _constant(op.operands[i]), _increment(op.body, i)
     if bound is None or start is None or step is None or step <= 0:
         return None
-    return max(0, -(-(bound - start) // step))
+    count = max(0, -(-(bound - start) // step))
+    wraps = start + count * step > _limits(counter)[1]  # then the condition holds again
+    return None if wraps else count
 
 
 @dataclass(frozen=True)

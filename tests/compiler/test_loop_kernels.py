@@ -11,6 +11,7 @@ from jax_ascend import _plugin
 from jax_ascend.compiler import frontend
 from jax_ascend.compiler.codegen.plan_program import plan_program
 from jax_ascend.compiler.codegen.schedule_graph import Loop, Scheduler
+from jax_ascend.compiler.codegen.trip_count import trip_count
 from jax_ascend.compiler.frontend import Module
 from jax_ascend.compiler.ir.graph import Graph, TensorType
 from jax_ascend.compiler.ir.ops import (
@@ -215,17 +216,41 @@ def reads_elsewhere(x):
 
 
 def multiplies(x):
-    return lax.fori_loop(0, 3, lambda i, c: c @ c.T @ c, x)
+    return lax.fori_loop(0, 2, lambda i, c: c @ c.T @ c, x)
 
 
 def never(x):
     return lax.while_loop(lambda c: c[0] < 0, lambda c: (c[0] + 1, c[1] + 1), (0, x))
 
 
-@pytest.mark.parametrize("function", [data_decides, reads_elsewhere, multiplies, never])
+def moves_small_floats(x):
+    return lax.fori_loop(0, 3, lambda i, c: (c[1], c[0]), (x.astype(jnp.float8_e5m2), x.astype(jnp.float8_e5m2) + 1))
+
+
+@pytest.mark.parametrize("function", [data_decides, reads_elsewhere, multiplies, never, moves_small_floats])
 def test_other_loops_stay_in_the_stream(function):
     x = np.ones((3, 5), np.float32)
     found, program = lowered(function, x)
     assert not found
     for got, want in zip(run_program(program, [x.copy()]), jax.tree.leaves(jax.jit(function)(x)), strict=True):
-        np.testing.assert_allclose(got, want)
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("start,bound,step,count", [(0, 5, 2, 3), (-3, 3, 1, 6), (7, 7, 1, 0), (0, 127, 1, 127)])
+def test_trip_count(start, bound, step, count):
+    assert trip_count(counting(start, bound, step)) == count
+
+
+def test_a_counter_that_wraps_does_not_count():
+    assert trip_count(counting(0, 127, 2)) is None
+
+
+def counting(start, bound, step):
+    type = TensorType((), DType.i8)
+    main, cond, body = Graph("main"), Graph("cond"), Graph("body")
+    number = lambda graph, n: graph.add(Constant([], np.array(n, np.int8)), type)  # noqa: E731
+    for graph in (cond, body):
+        graph.argument(type)
+    cond.results = [cond.add(Compare([cond.arguments[0], number(cond, bound)], "LT"), TensorType((), DType.i1))]
+    body.results = [body.add(Binary([body.arguments[0], number(body, step)], "add"), type)]
+    return While([number(main, start)], cond, body)

@@ -41,7 +41,8 @@ def ranks(x, descending, total=False):
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize(
-    "shape,dimension", [((7,), 0), ((3, 40, 5), 1), ((2, 1500), 1), ((600, 3), 0), ((4, 0), 1), ((1, 1), 0)]
+    "shape,dimension",
+    [((7,), 0), ((3, 40, 5), 1), ((2, 1500), 1), ((600, 3), 0), ((4, 0), 1), ((1, 1), 0), ((60, 200), 1)],
 )
 def test_sort(dtype, descending, shape, dimension):
     x = values(dtype, shape, 3)
@@ -80,7 +81,9 @@ def test_sort_by_several_keys_in_place():
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("largest", [False, True])
-@pytest.mark.parametrize("rows,columns,k", [(1, 1, 1), (3, 50, 7), (2, 1000, 1000), (2, 2000, 5), (2, 9, 0)])
+@pytest.mark.parametrize(
+    "rows,columns,k", [(1, 1, 1), (3, 50, 7), (2, 1000, 1000), (2, 2000, 5), (2, 9, 0), (40, 300, 9), (40, 300, 50)]
+)
 def test_top_k(dtype, largest, rows, columns, k):
     x = values(dtype, (rows, columns), 5)
     ints = [code(x), rows, columns, k, largest]

@@ -17,6 +17,7 @@ from ...ir.graph import Value
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import Constant, DynamicUpdateSlice, While
 from ...ir.schedule import Launch
+from ...isa.model import CLASSES
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, make_plan
 from ..allocate_tiles import DoesNotFit, allocate_tiles
@@ -49,7 +50,7 @@ def lower_loop(op: While, target: Target) -> Launch | None:
     ops = op.body.ops
     if not count or len(ops) > _MOST_OPS or any(True for inner in ops for _ in inner.regions()):
         return None
-    if any(v.type.size == 0 or v.dtype.kind == "c" for inner in ops for v in (*inner.operands, *inner.results)):
+    if any(v.type.size == 0 or v.dtype not in CLASSES["all"] for v in op.operands):  # a tile of it cannot be moved
         return None
     try:
         return _LoopKernel(op, count).launch(target)

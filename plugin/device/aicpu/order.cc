@@ -91,6 +91,20 @@ Item* items_of(const uint64_t* keys, int64_t count) {
   return items;
 }
 
+constexpr int64_t kFew = 32;
+
+// The least k keys, kept in order while all go by: few of many come near.
+void first_few(const uint64_t* keys, int64_t count, int64_t k, uint32_t* order) {
+  uint64_t best[kFew];
+  int64_t size = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    if (size == k && keys[i] >= best[k - 1]) continue;
+    int64_t at = size < k ? size++ : k - 1;
+    for (; at > 0 && best[at - 1] > keys[i]; --at) best[at] = best[at - 1], order[at] = order[at - 1];
+    best[at] = keys[i], order[at] = static_cast<uint32_t>(i);
+  }
+}
+
 }  // namespace
 
 KeyType key_type(DType t) {
@@ -177,6 +191,8 @@ void sort_by_keys(const uint64_t* keys, int key_bytes, int64_t count, uint32_t* 
 }
 
 void first_by_keys(const uint64_t* keys, int key_bytes, int64_t count, int64_t k, uint32_t* order) {
+  if (k == 0) return;
+  if (k <= kFew) return first_few(keys, count, k, order);
   const auto first = [k, count](auto* x) {
     if (k < count) std::nth_element(x, x + k, x + count);
     std::sort(x, x + k);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "plugin/device/aicpu/kernels.h"
+#include "plugin/device/aicpu/lines.h"
 #include "plugin/device/aicpu/order.h"
 
 namespace ascend::aicpu {
@@ -72,33 +73,31 @@ void sort(Slots slots, Ints ints) {
   for (int64_t d = 0; d < s.dimension; ++d) outer *= s.shape[d];
   for (int64_t d = s.dimension + 1; d < s.rank; ++d) inner *= s.shape[d];
   const int64_t count = s.shape[s.dimension], key_count = s.keys.size() / 3;
-  uint64_t* keys = scratch<uint64_t, 3>(count * key_count);
-  uint32_t* order = scratch<uint32_t, 4>(count);
-  std::byte* line = scratch<std::byte, 5>(count * 16);
-  for (int64_t o = 0; o < outer; ++o) {
-    for (int64_t i = 0; i < inner; ++i) {
-      const int64_t first = o * count * inner + i;
-      int bytes = 0;
-      for (int64_t k = 0; k < key_count; ++k) {
-        const int64_t operand = s.keys[3 * k];
-        const auto dtype = static_cast<DType>(s.dtypes[operand]);
-        const KeyType type = key_type(dtype);
-        const int size = dtype_bytes(dtype);
-        bytes = type.bytes;
-        read_keys(type, s.keys[3 * k + 2] != 0, s.keys[3 * k + 1] != 0,
-                  slots[s.operands + operand] + first * size, inner * size, count, keys + k * count);
-      }
-      if (key_count == 1)
-        sort_by_keys(keys, bytes, count, order);
-      else
-        sort_by_several(keys, key_count, count, order);
-      for (int64_t n = 0; n < s.operands; ++n) {  // a result may be its operand's storage
-        const int size = dtype_bytes(static_cast<DType>(s.dtypes[n]));
-        collect(size, line, slots[s.operands + n] + first * size, inner * size, count);
-        permute(size, slots[n] + first * size, inner * size, line, order, count);
-      }
+  for_each_line(outer * inner, count, [&](int64_t number) {
+    const int64_t first = number / inner * count * inner + number % inner;
+    uint64_t* keys = scratch<uint64_t, 3>(count * key_count);
+    uint32_t* order = scratch<uint32_t, 4>(count);
+    std::byte* line = scratch<std::byte, 5>(count * 16);
+    int bytes = 0;
+    for (int64_t k = 0; k < key_count; ++k) {
+      const int64_t operand = s.keys[3 * k];
+      const auto dtype = static_cast<DType>(s.dtypes[operand]);
+      const KeyType type = key_type(dtype);
+      const int size = dtype_bytes(dtype);
+      bytes = type.bytes;
+      read_keys(type, s.keys[3 * k + 2] != 0, s.keys[3 * k + 1] != 0,
+                slots[s.operands + operand] + first * size, inner * size, count, keys + k * count);
     }
-  }
+    if (key_count == 1)
+      sort_by_keys(keys, bytes, count, order);
+    else
+      sort_by_several(keys, key_count, count, order);
+    for (int64_t n = 0; n < s.operands; ++n) {  // a result may be its operand's storage
+      const int size = dtype_bytes(static_cast<DType>(s.dtypes[n]));
+      collect(size, line, slots[s.operands + n] + first * size, inner * size, count);
+      permute(size, slots[n] + first * size, inner * size, line, order, count);
+    }
+  });
 }
 
 void verify_sort(Bytes slot_bytes, Ints ints) {
@@ -129,15 +128,15 @@ void top_k(Slots slots, Ints ints) {
   const auto dtype = static_cast<DType>(ints[0]);
   const int64_t rows = ints[1], columns = ints[2], k = ints[3], size = dtype_bytes(dtype);
   const KeyType type = key_type(dtype);
-  uint64_t* keys = scratch<uint64_t, 3>(columns);
-  uint32_t* order = scratch<uint32_t, 4>(columns);
-  for (int64_t r = 0; r < rows; ++r) {
+  for_each_line(rows, columns, [&](int64_t r) {
+    uint64_t* keys = scratch<uint64_t, 3>(columns);
+    uint32_t* order = scratch<uint32_t, 4>(columns);
     const std::byte* row = slots[2] + r * columns * size;
     read_keys(type, true, ints[4] != 0, row, size, columns, keys);
     first_by_keys(keys, type.bytes, columns, k, order);
     permute(static_cast<int>(size), slots[0] + r * k * size, size, row, order, k);
     std::memcpy(slots[1] + r * k * 4, order, k * 4);
-  }
+  });
 }
 
 void verify_top_k(Bytes slot_bytes, Ints ints) {

@@ -48,13 +48,14 @@ StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(act
       part.dst = tile_index(part.load->tile);
     } else {
       const VectorAction& v = *part.vector;
+      const std::string_view group = kInstructions[static_cast<int>(v.opcode)].group;
+      part.elementwise = v.dst_shape == Shape::kFull && group != "reduction" && v.opcode != Opcode::ktci;
       for (int i = 0; i < v.count; ++i) {
         part.src[i] = read(v.sources[i].tile);
-        may_be_flat_ &= v.sources[i].shape == Shape::kFull;
+        part.elementwise &= v.sources[i].shape == Shape::kFull;
       }
       part.dst = tile_index(v.dst);
-      const std::string_view group = kInstructions[static_cast<int>(v.opcode)].group;
-      may_be_flat_ &= v.dst_shape == Shape::kFull && group != "reduction" && v.opcode != Opcode::ktci;
+      may_be_flat_ &= part.elementwise;
     }
     if (part.dst >= 0) {
       StripTile& t = tiles_[part.dst];
@@ -133,23 +134,22 @@ void StripRun::find_conflict() {
 
 // Tiles of less than a vector can be computed as one, if what follows their elements belongs to nobody.
 void StripRun::find_padding(const Kernel& kernel) {
-  padded_ = may_be_flat_;
-  for (const StripPart& part : parts_) padded_ &= part.vector != nullptr;
+  may_be_padded_ = may_be_flat_;
   for (const StripTile& t : tiles_) {
-    const TileSpec& spec = t.tile.spec();
-    TileSpec line = spec;
-    line.rows = 1, line.columns = std::max(spec.columns, kCacheLine / t.tile.element_bytes());
-    padded_ &= t.local || spec.slots == 1;
-    for (size_t i = 0; i < kernel.tiles.size(); ++i) {
-      padded_ &= t.local || static_cast<int64_t>(i) == t.tile.number() || !overlap(line, kernel.tiles[i]);
-    }
+    if (t.local) continue;
+    TileSpec line = t.tile.spec();
+    may_be_padded_ &= line.slots == 1;
+    line.rows = 1, line.columns = std::max(line.columns, kCacheLine / t.tile.element_bytes());
+    for (size_t i = 0; i < kernel.tiles.size(); ++i)
+      may_be_padded_ &= static_cast<int64_t>(i) == t.tile.number() || !overlap(line, kernel.tiles[i]);
   }
 }
 
 bool StripRun::repeats(int64_t reg) const {
   for (const StripPart& part : parts_) {
     if (part.vector) {
-      if (depends(part.vector->rows.affine(), reg) || depends(part.vector->columns.affine(), reg)) return false;
+      if (depends(part.vector->rows.affine(), reg) || depends(part.vector->columns.affine(), reg))
+        return false;
     } else if (!(part.load ? part.load->view : part.store->view).has_constant_shape()) {
       return false;
     }
@@ -202,6 +202,7 @@ struct StripRun::State {
   };
   int64_t rows = 0, most_columns = 0, element_bytes = 0, flat_columns = -1;
   bool flat = false;
+  bool padded = false;  // less than a vector, computed as one
   Window windows[kMostParts];
   Span spans[kMostParts];
   int64_t columns[kMostParts];       // of each part
@@ -209,6 +210,7 @@ struct StripRun::State {
   bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
   Place places[kMostTiles];
   VectorArgs args[kMostParts];  // of the next strip
+  bool dense[kMostParts];       // the rows of a strip are one after the other in all operands
 
   // Rows (flat: elements), and how many of them a strip has.
   int64_t total() const { return flat ? rows * most_columns : rows; }
@@ -275,10 +277,10 @@ bool StripRun::move(Core& core, State& s) const {
 }
 
 bool StripRun::prepare(Core& core, State& s) const {
-  if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0 || !memory_allows(s)) return false;
+  if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0) return false;
   s.flat = is_flat(s);
-  if (padded_ && s.flat && s.total() * s.element_bytes < kCacheLine)
-    s.rows = 1, s.most_columns = kCacheLine / s.element_bytes;
+  s.padded = may_be_padded_ && s.flat && s.total() * s.element_bytes < kCacheLine;
+  if (!memory_allows(s)) return false;
   const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
   if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
   place_tiles(core, s);
@@ -313,7 +315,7 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
     } else {
       const ViewAccess& view = part.load ? part.load->view : part.store->view;
       Window& w = s.windows[p];
-      w = view.resolve(core);
+      view.resolve(core, w);
       (part.load ? part.load->size : part.store->size).check(w);
       rows = w.rows;
       s.columns[p] = w.columns;
@@ -346,7 +348,7 @@ bool StripRun::memory_allows(State& s) const {
   };
   for (size_t t = 0; t < tiles_.size(); ++t) {
     const StripTile& tile = tiles_[t];
-    s.in_gm[t] = tile.local &&
+    s.in_gm[t] = tile.local && !s.padded &&
                  ((tile.load >= 0 && in_place(s.windows[tile.load])) ||
                   (tile.load < 0 && tile.store > tile.last_write && tile.written_by_vector &&
                    in_place(s.windows[tile.store]) && s.windows[tile.store].columns == s.tile_columns[t] &&
@@ -416,6 +418,24 @@ void StripRun::place_tiles(Core& core, State& s) const {
   }
 }
 
+// In scratch memory rows are dense, and a strip may be computed to the end of its cache line.
+bool StripRun::is_dense(size_t p, const State& s) const {
+  const StripPart& part = parts_[p];
+  const auto dense = [&](int t) {
+    return t < 0 || (tiles_[t].local && !s.in_gm[t] && s.tile_columns[t] == s.columns[p]);
+  };
+  return part.elementwise && dense(part.dst) && dense(part.src[0]) && dense(part.src[1]) &&
+         dense(part.src[2]);
+}
+
+void StripRun::set_count(State& s, size_t p, int64_t count) const {
+  VectorArgs& args = s.args[p];
+  args.rows = s.dense[p] ? 1 : count;
+  const int64_t columns = s.flat ? count : s.dense[p] ? count * s.columns[p] : s.columns[p];
+  const bool spare = s.flat ? s.padded : s.dense[p];
+  args.columns = spare ? std::max(columns, kCacheLine / s.element_bytes) : columns;
+}
+
 void StripRun::place_operands(Core& core, State& s) const {
   for (size_t p = 0; p < parts_.size(); ++p) {
     const StripPart& part = parts_[p];
@@ -423,8 +443,8 @@ void StripRun::place_operands(Core& core, State& s) const {
     const VectorAction& v = *part.vector;
     VectorArgs& args = s.args[p];
     args = v.constants;
-    args.rows = s.flat ? 1 : std::min(s.total(), s.at_once());
-    args.columns = s.flat ? std::min(s.total(), s.at_once()) : s.columns[p];
+    s.dense[p] = s.flat || is_dense(p, s);
+    set_count(s, p, std::min(s.total(), s.at_once()));
     args.dst = s.places[part.dst].base;
     args.dst_stride = s.places[part.dst].stride;
     for (int i = 0; i < v.count; ++i) {
@@ -448,7 +468,7 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
     if (part.vector) {
       const VectorAction& v = *part.vector;
       VectorArgs& args = s.args[p];
-      (s.flat ? args.columns : args.rows) = count;
+      if (last) set_count(s, p, count);
       v.function(args);
       if (last) continue;
       args.dst += count * s.places[part.dst].step;

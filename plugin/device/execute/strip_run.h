@@ -19,7 +19,8 @@ struct StripPart {
   const LoadAction* load = nullptr;  // one of the three
   const StoreAction* store = nullptr;
   const VectorAction* vector = nullptr;
-  int dst = -1;  // indices of tiles; of a store none
+  bool elementwise = false;  // every operand has the same rows and columns
+  int dst = -1;              // indices of tiles; of a store none
   int src[3] = {-1, -1, -1};
 };
 
@@ -56,9 +57,11 @@ class StripRun final : public Action {
   bool resolve_extents(Core& core, State& state) const;
   bool memory_allows(State& state) const;
   bool is_flat(const State& state) const;
+  bool is_dense(size_t part, const State& state) const;
   bool in_place(const State& state) const;
   void place_tiles(Core& core, State& state) const;
   void place_operands(Core& core, State& state) const;
+  void set_count(State& state, size_t part, int64_t count) const;
   void run_strips(State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
   bool move(Core& core, State& state) const;
@@ -68,7 +71,7 @@ class StripRun final : public Action {
   std::vector<StripTile> tiles_;
   int scratch_strips_ = 0;
   bool may_be_flat_ = true;
-  bool padded_ = false;  // nothing is in GM, and up to a cache line of each tile is its own
+  bool may_be_padded_ = false;  // up to a cache line of each tile is its own
   int conflict_ = -1;
 };
 

@@ -89,18 +89,16 @@ Window ViewAccess::merge(const int64_t* extents) const {
   return w;
 }
 
-Window ViewAccess::resolve(const Core& core) const {
+void ViewAccess::resolve(const Core& core, Window& window) const {
   if (has_constant_shape()) {
-    Window w = shape_;
-    w.base = base(core);
-    return w;
+    window = shape_;
+  } else {
+    int64_t extents[5];
+    for (size_t i = 0; i < view_.shape.size(); ++i) extents[i] = evaluate(view_.shape[i], core);
+    if (!proven_) check(offset(core), extents);
+    window = constant_shape_ ? shape_ : merge(extents);
   }
-  int64_t extents[5];
-  for (size_t i = 0; i < view_.shape.size(); ++i) extents[i] = evaluate(view_.shape[i], core);
-  if (!proven_) check(offset(core), extents);
-  Window w = constant_shape_ ? shape_ : merge(extents);
-  w.base = base(core);
-  return w;
+  window.base = base(core);
 }
 
 }  // namespace ascend

@@ -17,6 +17,16 @@ struct Window {
   Dimension row[5], column[5];
 
   bool plain() const { return row_rank == 1 && column_rank == 1; }
+  // A plain window is a fraction of all, and copied for every transfer.
+  Window() = default;
+  Window(const Window& w) { *this = w; }
+  Window& operator=(const Window& w) {
+    base = w.base, rows = w.rows, columns = w.columns, row_rank = w.row_rank, column_rank = w.column_rank;
+    for (int i = 0; i < row_rank; ++i) row[i] = w.row[i];
+    for (int i = 0; i < column_rank; ++i) column[i] = w.column[i];
+    return *this;
+  }
+
   int64_t row_stride() const { return row[0].stride; }        // of a plain window
   int64_t column_stride() const { return column[0].stride; }  // of a plain window
 };
@@ -25,7 +35,12 @@ class ViewAccess {
  public:
   ViewAccess(const ViewOperand& view, const Kernel& kernel, const Ranges& ranges, Site site);
 
-  Window resolve(const Core& core) const;
+  Window resolve(const Core& core) const {
+    Window w;
+    resolve(core, w);
+    return w;
+  }
+  void resolve(const Core& core, Window& window) const;
   std::byte* base(const Core& core) const { return core.arguments[argument_] + offset(core) * bytes_; }
   bool has_constant_shape() const { return constant_shape_ && proven_; }  // only its place has to be found
   const Window* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base

@@ -17,6 +17,12 @@ struct Identity : Heavy {
     return x;
   }
 };
+struct Stored : Light {  // of a type that is computed in as it is
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
+    return x;
+  }
+};
 struct NotZero : Heavy {
   template <class C>
   static ASCEND_INLINE auto apply(Vec<C> x) {
@@ -243,6 +249,8 @@ void stepped(const Row& r) {
 }
 template <class S, class R, RoundMode kMode>
 VectorFn conversion() {
+  if constexpr ((kHalf<S> && kSame<R, float>) || (kSame<S, float> && kHalf<R>))
+    return &instruction<row_unary<Stored, S, R>, kSizes1<S, R>>;
   constexpr Steps s = steps<S, R, kMode>();
   constexpr Sizes sizes{sizeof(R), {sizeof(S), 0, 0}, kLanes<float>};
   if constexpr (s.count == 1)

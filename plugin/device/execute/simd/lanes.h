@@ -136,12 +136,37 @@ ASCEND_INLINE VecN<C, N> splat(C x) {
 }
 ASCEND_INLINE F f(float x) { return splat<float>(x); }
 
+// Integers to wider ones of as many lanes. GCC makes a conversion to 512 bits of halves, and one from bytes
+// to anything but 16 bits of single elements.
+template <class C, class T>
+ASCEND_INLINE Vec<C> widen(VecN<T, kLanes<C>> x) {
+#if defined(__AVX512F__) && ASCEND_HAS_BUILTIN(__builtin_ia32_pmovzxbd512_mask)
+  if constexpr (sizeof(C) == 4 && sizeof(T) == 1) {
+    auto bytes = bits_as<VecN<char, 16>>(x);
+    return bits_as<Vec<C>>(kSigned<T> ? __builtin_ia32_pmovsxbd512_mask(bytes, I{}, 0xffff)
+                                      : __builtin_ia32_pmovzxbd512_mask(bytes, I{}, 0xffff));
+  }
+  if constexpr (sizeof(C) == 4 && sizeof(T) == 2) {
+    auto words = bits_as<VecN<int16_t, 16>>(x);
+    return bits_as<Vec<C>>(kSigned<T> ? __builtin_ia32_pmovsxwd512_mask(words, I{}, 0xffff)
+                                      : __builtin_ia32_pmovzxwd512_mask(words, I{}, 0xffff));
+  }
+#endif
+  if constexpr (sizeof(C) >= 4 && sizeof(T) == 1) {
+    if constexpr (kSigned<T>)
+      return __builtin_convertvector(__builtin_convertvector(x, VecN<int16_t, kLanes<C>>), Vec<C>);
+    else
+      return __builtin_convertvector(__builtin_convertvector(x, VecN<uint16_t, kLanes<C>>), Vec<C>);
+  }
+  return __builtin_convertvector(x, Vec<C>);
+}
+
 // ---- f16 and bf16 to and from f32, to nearest, ties to even
 // ----------------------------------------------------
 
 using H = VecN<uint16_t, kLanes<float>>;
 
-ASCEND_INLINE F widen_bf16(H h) { return bits_as<F>(__builtin_convertvector(h, U) << 16); }
+ASCEND_INLINE F widen_bf16(H h) { return bits_as<F>(widen<uint32_t, uint16_t>(h) << 16); }
 
 ASCEND_INLINE H narrow_bf16(F x) {
 #if ASCEND_HAS_BUILTIN(__builtin_ia32_cvtneps2bf16_v16sf) && defined(__AVX512BF16__)
@@ -214,7 +239,12 @@ ASCEND_INLINE Vec<C> load(const T* p) {
   } else {
     VecN<T, kLanes<C>> x;
     __builtin_memcpy(&x, p, sizeof x);
-    return __builtin_convertvector(x, Vec<C>);
+    if constexpr (kSame<C, float> && !kFloat<T> && sizeof(T) < 4)
+      return __builtin_convertvector(widen<int32_t, T>(x), F);
+    else if constexpr (!kFloat<C> && !kFloat<T> && sizeof(T) < sizeof(C))
+      return widen<C, T>(x);
+    else
+      return __builtin_convertvector(x, Vec<C>);
   }
 }
 template <class C, class T, class V>
