@@ -76,7 +76,8 @@ void Pool::work() {
     }
     if (now == seen || now % 2 == 0) {
       ++sleeping_;
-      // stop() sets stopping_ before it changes the epoch: if it is not set yet, the epoch will differ from now.
+      // stop() sets stopping_ before it changes the epoch: if it is not set yet, the epoch will differ from
+      // now.
       if (!stopping_) epoch_.wait(now);
       --sleeping_;
       continue;

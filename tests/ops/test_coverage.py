@@ -18,7 +18,7 @@ def ops_of_the_table():
     found = set()
     for family in FAMILIES:
         seen = set()
-        for check in checks(importlib.import_module(family).CASES):
+        for check in checks(getattr(importlib.import_module(family), "CASES", ())):
             if check.mode == "eager" or (check.case.name, check.mode) in seen:
                 continue
             seen.add((check.case.name, check.mode))

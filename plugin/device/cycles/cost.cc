@@ -37,8 +37,8 @@ Extent extent(const Walk& walk, const TileOperand& operand) {
   return {walk.value(t.valid_rows), walk.value(t.valid_columns), t.dtype};
 }
 
-// Contiguous segments of a view: the dimensions, by stride, that lie without gaps form one, in whatever order the tile
-// takes them (a transposing load reads GM like any other).
+// Contiguous segments of a view: the dimensions, by stride, that lie without gaps form one, in whatever order
+// the tile takes them (a transposing load reads GM like any other).
 Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
   const int64_t size = dtype_bytes(walk.kernel().arguments[view.argument].dtype);
   Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, 0};
@@ -63,7 +63,8 @@ Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
   return t;
 }
 
-// Extra passes for types the vector unit converts before it can compute: to f32 or i32 and back; 64 bits in halves.
+// Extra passes for types the vector unit converts before it can compute: to f32 or i32 and back; 64 bits in
+// halves.
 double promotion(const InstructionInfo& info, DType t) {
   if (info.native >> static_cast<int>(t) & 1) return 1;
   return dtype_bytes(t) == 8 ? 4 : 3;
@@ -130,7 +131,8 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       }
       const double cycles = std::max(info.cycles, 1.0);
       const bool converts = info.cost == CostKind::kconvert;
-      cost.cycles = target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
+      cost.cycles =
+          target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
       break;
     }
     case CostKind::kextract: {

@@ -59,7 +59,8 @@ class Checker {
         report(held_[c], held_[c], "waits for a cross-core flag that nobody sets");
       } else if (left_[c] > 0) {
         for (const auto& [key, sets] : flags_[c])
-          if (!sets.empty()) report(sets.front().instruction, sets.front().instruction, "sets a flag that nobody waits for");
+          if (!sets.empty())
+            report(sets.front().instruction, sets.front().instruction, "sets a flag that nobody waits for");
       }
     }
     if (std::all_of(left_, left_ + cores, [](int64_t left) { return left > 0; })) report_cross_flags();
@@ -84,7 +85,8 @@ class Checker {
       for (auto& to : from)
         for (const std::deque<Set>& sets : to)
           if (!sets.empty())
-            report(sets.front().instruction, sets.front().instruction, "sets a cross-core flag that nobody waits for");
+            report(sets.front().instruction, sets.front().instruction,
+                   "sets a cross-core flag that nobody waits for");
   }
 
   // Runs a core until it ends, reaches the limit, or waits for another core.
@@ -112,7 +114,8 @@ class Checker {
       case Opcode::kset_flag: {
         const auto& i = instruction.as<isa::set_flag>();
         auto& sets = flags_[c][{i.src_, i.dst_, walk.value(i.event_)}];
-        if (!sets.empty()) report(sets.front().instruction, index, "sets a flag again before anybody waited for the set");
+        if (!sets.empty())
+          report(sets.front().instruction, index, "sets a flag again before anybody waited for the set");
         sets.push_back({clocks_[queue(c, i.src_)], index});
         return true;
       }
@@ -215,7 +218,9 @@ class Checker {
     }
     const ArgumentSpec& argument = kernel_.arguments[v.argument];
     if (low < 0 || high >= argument.size)
-      report(index, index, concat("touches elements ", low, " to ", high, " of argument ", v.argument, ", which has ", argument.size));
+      report(index, index,
+             concat("touches elements ", low, " to ", high, " of argument ", v.argument, ", which has ",
+                    argument.size));
     (void)c, (void)pipe, (void)info, (void)write;
   }
 
@@ -227,12 +232,14 @@ class Checker {
     for (int64_t g = address / kGranule; g <= last; ++g) {
       Granule& granule = memory[g];
       if (!write && granule.writer < 0) {
-        report(index, index, concat("reads bytes of ", kLocNames[static_cast<int>(loc)], " that nobody has written"));
+        report(index, index,
+               concat("reads bytes of ", kLocNames[static_cast<int>(loc)], " that nobody has written"));
         granule.writer = q;
         granule.write = {now[q], index};
       }
       if (granule.writer >= 0 && granule.writer != q && granule.write.time > now[granule.writer])
-        report(granule.write.instruction, index, write ? "may overwrite a tile before the write" : "may read a tile before the write");
+        report(granule.write.instruction, index,
+               write ? "may overwrite a tile before the write" : "may read a tile before the write");
       if (write) {
         for (int p = 0; p < kPipes; ++p) {
           const Access& read = granule.read[p];

@@ -57,7 +57,8 @@ void MemoryModel::advance(double now) {
   now_ = now;
 }
 
-// Every transfer goes at its port's rate, slowed where all together ask more of HBM, or of the L2, than there is.
+// Every transfer goes at its port's rate, slowed where all together ask more of HBM, or of the L2, than there
+// is.
 void MemoryModel::share() {
   double hbm = 0, l2 = 0;
   for (const Transfer& t : active_) hbm += t.port * t.hbm;
@@ -65,7 +66,8 @@ void MemoryModel::share() {
   for (Transfer& t : active_) {
     // a transfer that hits is not slowed by those that wait for HBM
     const double own = t.hbm * t.port;
-    t.rate = own > 0 ? t.port * std::max(hbm_scale, std::min(1.0, hbm_rate_ / (own * active_.size()))) : t.port;
+    t.rate =
+        own > 0 ? t.port * std::max(hbm_scale, std::min(1.0, hbm_rate_ / (own * active_.size()))) : t.port;
     l2 += t.rate;
   }
   const double l2_scale = l2 > l2_rate_ ? l2_rate_ / l2 : 1;

@@ -1,4 +1,5 @@
-// GM as all cores share it: an L2 that remembers lines, and transfers that divide L2 and HBM bandwidth among them.
+// GM as all cores share it: an L2 that remembers lines, and transfers that divide L2 and HBM bandwidth among
+// them.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -26,9 +27,9 @@ class MemoryModel {
  private:
   struct Transfer {
     int owner;
-    double left;   // bytes as the port sees them, inefficiency included
-    double port;   // bytes per cycle
-    double hbm;    // HBM time per byte of `left`, in bytes of nominal bandwidth
+    double left;  // bytes as the port sees them, inefficiency included
+    double port;  // bytes per cycle
+    double hbm;   // HBM time per byte of `left`, in bytes of nominal bandwidth
     double rate;
   };
   int64_t touch(const Traffic& traffic);  // returns how many bytes miss
@@ -37,7 +38,8 @@ class MemoryModel {
 
   const Target& target_;
   double l2_rate_, hbm_rate_;  // bytes per cycle, all cores
-  std::vector<std::vector<uint32_t>> lines_;  // per argument and line: value of fills_ when last touched, 0 if never
+  std::vector<std::vector<uint32_t>>
+      lines_;  // per argument and line: value of fills_ when last touched, 0 if never
   uint32_t fills_ = 0, capacity_;
   std::vector<Transfer> active_;
   std::vector<int> finished_;

@@ -52,7 +52,8 @@ void bind_cycles(nb::module_& m) {
         return result;
       },
       nb::arg("program"), nb::arg("warm") = false,
-      "Simulate one launch of each kernel of a program: cycles, bytes, and per pipe the busy cycles over all cores.");
+      "Simulate one launch of each kernel of a program: cycles, bytes, and per pipe the busy cycles over all "
+      "cores.");
   m.def(
       "kernel_trace",
       [](const nb::bytes& program, int64_t kernel, bool warm, size_t limit) {
@@ -62,7 +63,8 @@ void bind_cycles(nb::module_& m) {
         cycles::simulate(k, *module.target, warm, &trace, limit);
         nb::list result;
         for (const auto& i : trace)
-          result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction, i.start, i.end));
+          result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
+                                       i.start, i.end));
         return result;
       },
       nb::arg("program"), nb::arg("kernel"), nb::arg("warm") = false, nb::arg("limit") = 200000,
@@ -76,7 +78,8 @@ void bind_cycles(nb::module_& m) {
           for (std::string& text : cycles::find_hazards(k, *module.target)) all.push_back(std::move(text));
         return all;
       },
-      nb::arg("program"), "Races, unpaired flags, uninitialised and out-of-range reads of a program's kernels, as messages.");
+      nb::arg("program"),
+      "Races, unpaired flags, uninitialised and out-of-range reads of a program's kernels, as messages.");
 }
 
 }  // namespace ascend

@@ -61,10 +61,17 @@ struct Core {
 
 class Simulation {
  public:
-  Simulation(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace, size_t limit)
-      : kernel_(kernel), target_(target), shape_(kernel), memory_(kernel, target, warm), trace_(trace), limit_(limit) {
+  Simulation(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
+             size_t limit)
+      : kernel_(kernel),
+        target_(target),
+        shape_(kernel),
+        memory_(kernel, target, warm),
+        trace_(trace),
+        limit_(limit) {
     const bool vector = kernel.core == CoreKind::kAiv;
-    const int64_t units = std::min<int64_t>(kernel.blocks(), vector ? target.vector_cores : target.cube_cores);
+    const int64_t units =
+        std::min<int64_t>(kernel.blocks(), vector ? target.vector_cores : target.cube_cores);
     const int per_unit = kernel.core == CoreKind::kMix ? 3 : 1;
     units_.resize(units);
     cores_.resize(units * per_unit);
@@ -126,7 +133,8 @@ class Simulation {
       return;
     }
     Queued& q = core.queue[e.pipe].front();
-    if (q.traffic.argument >= 0 && q.traffic.rows > 0) {  // start-up over: the transfer goes on in the shared memory
+    if (q.traffic.argument >= 0 &&
+        q.traffic.rows > 0) {  // start-up over: the transfer goes on in the shared memory
       memory_.start(q.traffic, e.core * kPipes + e.pipe, now_);
     } else {
       complete(core, e.pipe);
@@ -137,8 +145,10 @@ class Simulation {
     const Queued& q = core.queue[pipe].front();
     core.worked[pipe] += now_ - core.started[pipe];
     if (trace_ && trace_->size() < limit_) {
-      const int unit = core.role == Role::kOnly ? 0 : static_cast<int>(core.role) - static_cast<int>(Role::kCube);
-      trace_->push_back({core.unit->number, unit, static_cast<Pipe>(pipe), q.instruction, core.started[pipe], now_});
+      const int unit =
+          core.role == Role::kOnly ? 0 : static_cast<int>(core.role) - static_cast<int>(Role::kCube);
+      trace_->push_back(
+          {core.unit->number, unit, static_cast<Pipe>(pipe), q.instruction, core.started[pipe], now_});
     }
     core.queue[pipe].pop_front();
     core.busy[pipe] = false;
@@ -157,7 +167,8 @@ class Simulation {
     if (crossed)
       for (Core* other : core.unit->cores)
         if (other != &core) progress(*other);
-    if (core.idle() && std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](Core* c) { return c->idle(); }))
+    if (core.idle() &&
+        std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](Core* c) { return c->idle(); }))
       begin_block(*core.unit);
   }
 
@@ -235,7 +246,8 @@ class Simulation {
   void enqueue(Core& core, int index) {
     const Instruction& instruction = kernel_.body[index];
     const auto flag = [&](const auto& i) {
-      return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents + (core.walk->value(i.event_) & (kEvents - 1)));
+      return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents +
+                              (core.walk->value(i.event_) & (kEvents - 1)));
     };
     const auto push = [&](int64_t pipe, Queued q) { core.queue[pipe].push_back(std::move(q)); };
     switch (instruction.opcode()) {
@@ -287,9 +299,11 @@ class Simulation {
   [[noreturn]] void throw_stuck(const Core& core) const {
     int where = -1;
     for (const auto& queue : core.queue)
-      if (!queue.empty() && (where < 0 || queue.front().instruction < where)) where = queue.front().instruction;
+      if (!queue.empty() && (where < 0 || queue.front().instruction < where))
+        where = queue.front().instruction;
     throw Error(Code::kFailedPrecondition,
-                concat(place(kernel_, std::max(where, 0)), "waits for a flag that nobody sets; expected a matching set. ",
+                concat(place(kernel_, std::max(where, 0)),
+                       "waits for a flag that nobody sets; expected a matching set. ",
                        "Check the kernel's synchronisation."));
   }
 
@@ -301,7 +315,8 @@ class Simulation {
     t.instructions = instructions_;
     for (const Core& core : cores_) {
       if (!core.had_work) continue;
-      const bool cube = core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
+      const bool cube =
+          core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
       double* busy = cube ? t.cube_busy : t.vector_busy;
       ++(cube ? t.cube_cores : t.vector_cores);
       for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p];
@@ -325,7 +340,8 @@ class Simulation {
 
 }  // namespace
 
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace, size_t limit) {
+KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
+                    size_t limit) {
   return Simulation(kernel, target, warm, trace, limit).run();
 }
 

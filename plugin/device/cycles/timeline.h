@@ -13,7 +13,7 @@ struct Interval {  // one instruction on one pipe
   int core;        // number of the AI core, or of the vector core for a vector kernel
   int unit;        // 0 cube (or the only) core, 1 and 2 the vector cores of a mixed kernel
   Pipe pipe;
-  int instruction;  // index in the kernel's body
+  int instruction;    // index in the kernel's body
   double start, end;  // cycles
 };
 
@@ -25,9 +25,10 @@ struct KernelTime {
   int64_t instructions = 0;
 };
 
-// Time of a launch, without dispatch. `warm`: L2 holds the arguments. Intervals are recorded if asked for, at most `limit`.
-// Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody sets.
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace = nullptr,
-                    size_t limit = 200000);
+// Time of a launch, without dispatch. `warm`: L2 holds the arguments. Intervals are recorded if asked for, at
+// most `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody
+// sets.
+KernelTime simulate(const Kernel& kernel, const Target& target, bool warm,
+                    std::vector<Interval>* trace = nullptr, size_t limit = 200000);
 
 }  // namespace ascend::cycles

@@ -7,8 +7,8 @@
 
 namespace ascend::cycles {
 
-// Which core of an AI core a walk is for. A vector or cube kernel has one kind only; in a mixed kernel what stands in
-// `subblocks` belongs to the two vector cores, the rest to the cube core.
+// Which core of an AI core a walk is for. A vector or cube kernel has one kind only; in a mixed kernel what
+// stands in `subblocks` belongs to the two vector cores, the rest to the cube core.
 enum class Role : uint8_t { kOnly, kCube, kVector0, kVector1 };
 
 // What all walks of a kernel share.
@@ -23,8 +23,9 @@ class Walk {
  public:
   Walk(const Shape& shape, int64_t block, Role role);
 
-  // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar instructions are
-  // carried out (values loaded from GM count as 0) and returned; other cores' instructions are skipped.
+  // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar
+  // instructions are carried out (values loaded from GM count as 0) and returned; other cores' instructions
+  // are skipped.
   int next();
   int64_t value(const Affine& a) const;
   const Kernel& kernel() const { return shape_.kernel; }
