@@ -25,6 +25,7 @@ KernelCode::KernelCode(const Kernel& kernel, const Target& target)
       blocks_ > 1 && !decoder.serial() && decoder.work() * static_cast<double>(blocks_) > kWorthSharing;
   if (decoder.work() * static_cast<double>(blocks_) > kWorthPacking)
     shared_arguments_ = decoder.shared_arguments();
+  in_place_arguments_ = decoder.in_place_arguments();
   const int64_t panel = decoder.cube().panel;
   for (int64_t i = 0; i < static_cast<int64_t>(kernel.tiles.size()); ++i) {
     const TileSpec& t = kernel.tiles[i];
@@ -48,20 +49,21 @@ void KernelCode::run_block(Core& core, int64_t number) const {
     core.operands[i] = operands_[i].operand;
     core.operands[i].data = core.memory[static_cast<int>(operands_[i].loc)] + operands_[i].offset;
   }
+  core.product.forget();  // of a block that failed
   run(body_, core);
 }
 
-// Packed windows stay right if the launch writes none of the arguments they come from, under whatever name.
-bool KernelCode::may_share(std::byte* const* arguments) const {
+// Whether the launch writes none of the arguments `reads`, under whatever name: then windows stay what they were.
+bool KernelCode::unwritten(const std::vector<int>& reads, std::byte* const* arguments) const {
   const auto end = [&](size_t i) {
     return arguments[i] + kernel_.arguments[i].size * dtype_bytes(kernel_.arguments[i].dtype);
   };
-  for (int read : shared_arguments_) {
+  for (int read : reads) {
     for (size_t i = 0; i < kernel_.arguments.size(); ++i) {
       if (kernel_.arguments[i].writes && arguments[i] < end(read) && arguments[read] < end(i)) return false;
     }
   }
-  return !shared_arguments_.empty();
+  return true;
 }
 
 void KernelCode::launch(std::byte* const* arguments) const {
@@ -71,11 +73,14 @@ void KernelCode::launch(std::byte* const* arguments) const {
       if (cache) cache->release();
     }
   };
-  const Lease lease{may_share(arguments) ? PackCache::acquire() : nullptr};
-  const auto block = [this, arguments, &lease](int64_t number) {
+  const bool share = !shared_arguments_.empty() && unwritten(shared_arguments_, arguments);
+  const Lease lease{share ? PackCache::acquire() : nullptr};
+  const bool in_place = unwritten(in_place_arguments_, arguments);
+  const auto block = [this, arguments, in_place, &lease](int64_t number) {
     Core& core = Core::of_this_thread();
     core.arguments = arguments;
     core.packed = lease.cache;
+    core.in_place = in_place;
     core.select_subblock(0);
     run_block(core, number);
   };

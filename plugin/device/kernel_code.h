@@ -14,13 +14,14 @@ class KernelCode {
 
  private:
   void run_block(Core& core, int64_t number) const;
-  bool may_share(std::byte* const* arguments) const;
+  bool unwritten(const std::vector<int>& reads, std::byte* const* arguments) const;
 
   const Kernel& kernel_;
   Block body_;
   int64_t blocks_;
   bool parallel_;
-  std::vector<int> shared_arguments_;  // whose packed windows blocks may share
+  std::vector<int> shared_arguments_;    // whose packed windows blocks may share
+  std::vector<int> in_place_arguments_;  // whose windows may be read in GM after they were loaded
   struct OperandHome {                 // where a left or right tile's slot is at the start of a block
     Loc loc;
     int64_t offset;

@@ -7,6 +7,7 @@ import pytest
 from executor import check, plugin, program_of, random_array, run_device
 
 from jax_ascend.compiler.ir.kernel import KernelBuilder
+from jax_ascend.compiler.ir.program import command
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Layout, Loc
 from jax_ascend.compiler.reference import run_program
@@ -87,6 +88,59 @@ def test_steps_of_k(variant, dtype):
     for m, k, n in ((30, 100, 40), (64, 128, 64)):
         kernel = matmul_kernel(dtype, DType.f32, m, k, n, bias=True, steps=2)
         check(kernel, arguments(kernel), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
+@pytest.mark.parametrize("k,step", [(128, 32), (100, 32), (160, 64)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_steps_of_k_in_a_loop(variant, dtype, k, step, backwards):
+    """Two parts of rows, for each the steps of k through L0 in this order or the other."""
+    acc, rows, n, steps = DType.f32 if dtype.is_float else DType.i32, (32, 20), 40, -(-k // step)
+    m = sum(rows)
+    b = KernelBuilder("steps", "aic", (1,))
+    x, y, out = b.argument(dtype, m * k), b.argument(dtype, k * n), b.argument(acc, m * n, True)
+    a1 = b.tile(Loc.mat, dtype, 64, steps * step, (m, k), Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, steps * step, 64, (k, n), Layout.zn, address=128 * 1024)
+    b.tload(a1, b.view(x, 0, (m, k), (k, 1)))
+    b.tload(b1, b.view(y, 0, (k, n), (n, 1)))
+    for part, count in enumerate(rows):
+        c0 = b.tile(Loc.acc, acc, 32, 64, (count, n), Layout.nz, address=0)
+        with b.loop(0, steps) as at:
+            place = (steps - 1 - at if backwards else at) * step
+            valid = b.scalar("smin", step, k - place)
+            a0 = b.tile(Loc.left, dtype, 32, step, (count, valid), Layout.nz, address=0)
+            b0 = b.tile(Loc.right, dtype, step, 64, (valid, n), Layout.zn, address=0)
+            b.textract(a0, a1, part * 32, place)
+            b.textract(b0, b1, place, 0)
+            b.tmatmul(c0, a0, b0, at)
+        b.tstore(b.view(out, part * 32 * n, (count, n), (n, 1)), c0)
+    check(b.kernel, arguments(b.kernel), 1e-5 if dtype.is_float else 0.0)
+
+
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+def test_l1_keeps_what_was_loaded(dtype):
+    """The launch writes over an operand, under another name, between its load and its second use."""
+    b = KernelBuilder("overwrite", "aic", (1,))
+    x, y = b.argument(dtype, 32 * 32), b.argument(dtype, 32 * 32)
+    same, out = b.argument(dtype, 32 * 32, True), b.argument(DType.f32, 32 * 32, True)
+    a1 = b.tile(Loc.mat, dtype, 32, 32, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, 32, 32, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 32, layout=Layout.nz, address=0)
+    b0 = b.tile(Loc.right, dtype, 32, 32, layout=Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    b.tload(a1, b.view(x, 0, (32, 32), (32, 1)))
+    b.tload(b1, b.view(y, 0, (32, 32), (32, 1)))
+    for result in (same, out):
+        b.textract(a0, a1, 0, 0)
+        b.textract(b0, b1, 0, 0)
+        b.tmatmul(c0, a0, b0)
+        b.tstore(b.view(result, 0, (32, 32), (32, 1)), c0)
+    program = program_of(b.kernel)
+    program.functions[0].commands = [command("launch", 0, [2, 1, 2, 3])]  # x is what `same` is
+    inputs = arguments(b.kernel)
+    want, got = run_program(program, [a.copy() for a in inputs]), run_device(program, inputs)
+    for w, g in zip(want, got, strict=True):
+        np.testing.assert_allclose(g.astype(np.float64), w.astype(np.float64), atol=2e-2)
 
 
 EXTREMES = {  # first row of the left operand, first column of the right one, bias of that column

@@ -12,6 +12,11 @@ class Action {
  public:
   virtual ~Action() = default;
   virtual void run(Core& core) const = 0;
+
+  // Whether products may wait while this runs (product.h): it neither reads sums nor writes operands.
+  virtual bool lets_products_wait() const { return false; }
+  // Makes a product wait for core.product.flush() from now on.
+  virtual void wait() {}
 };
 
 using ActionPtr = std::unique_ptr<Action>;

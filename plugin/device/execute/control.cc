@@ -1,15 +1,27 @@
 // Loops, conditions and the two vector cores; flags mean nothing to values, as blocks run in program order.
+#include <algorithm>
+
 #include "plugin/device/execute/decode.h"
 #include "plugin/device/execute/strip_run.h"
 
 namespace ascend {
 namespace {
 
+bool let_products_wait(const Block& body) {
+  return std::all_of(body.begin(), body.end(), [](const ActionPtr& a) { return a->lets_products_wait(); });
+}
+
 struct Loop final : Action {
   int64_t reg, step;
   Affine start, stop;
   Block body;
   const StripRun* strips = nullptr;  // the body, if it is nothing but a run that repeats
+  bool steps = false;                // of products alone, which wait until the loop ends
+  void take_steps() {
+    steps = let_products_wait(body);
+    for (const ActionPtr& action : body)
+      if (steps) action->wait();
+  }
   void run(Core& core) const override {
     const int64_t last = evaluate(stop, core);
     if (strips) return strips->repeat(core, {reg, evaluate(start, core), last, step});
@@ -18,6 +30,7 @@ struct Loop final : Action {
       ascend::run(body, core);
       if (__builtin_add_overflow(i, step, &i)) break;
     }
+    if (steps) core.product.flush();
   }
 };
 
@@ -26,6 +39,10 @@ struct When final : Action {
   Block body;
   void run(Core& core) const override {
     if (evaluate(value, core) > 0) ascend::run(body, core);
+  }
+  bool lets_products_wait() const override { return let_products_wait(body); }
+  void wait() override {
+    for (const ActionPtr& action : body) action->wait();
   }
 };
 
@@ -64,6 +81,7 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
     const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
     if (strips && strips->repeats(a->reg)) a->strips = strips;
   }
+  a->take_steps();
   return a;
 }
 

@@ -32,6 +32,7 @@ struct Matmul final : Action {
         right_slot(this->right, d.source()),
         accumulate(accumulate),
         site(d.site()),
+        panel(d.cube().panel),
         function(d.cube().matmul(this->left.dtype())) {
     m = d.valid_rows(this->left, dst.spec().rows);
     k = d.valid_columns(this->left, this->right.spec().rows);
@@ -54,8 +55,12 @@ struct Matmul final : Action {
   Affine accumulate;
   Extent m, k, n;
   Site site;
+  int64_t panel;
   MatmulFn function, tiles = nullptr;
-  bool has_bias = false;
+  bool has_bias = false, waits = false;
+
+  bool lets_products_wait() const override { return true; }
+  void wait() override { waits = true; }
 
   void run(Core& core) const override {
     const CubeOperand &l = left_slot(core), &r = right_slot(core);
@@ -72,7 +77,12 @@ struct Matmul final : Action {
     args.bias = has_bias ? bias.at(core) : nullptr;
     args.accumulate = evaluate(accumulate, core) > 0;
     args.scratch = core.scratch;
-    (tiles && all_normal(l, r, args) ? tiles : function)(args);
+    const MatmulFn f = tiles && all_normal(l, r, args) ? tiles : function;
+    if (waits) {
+      core.product.add(f, args, left.element_bytes(), panel);
+    } else {
+      f(args);
+    }
   }
 };
 

@@ -41,6 +41,9 @@ class Decoder {
   // Arguments whose packed windows blocks may share.
   const std::vector<int>& shared_arguments() const { return shared_arguments_; }
   void share_packed(int argument) { shared_arguments_.push_back(argument); }
+  // Arguments whose windows may be read where they are, after they were loaded.
+  const std::vector<int>& in_place_arguments() const { return in_place_arguments_; }
+  void read_in_place(int argument) { in_place_arguments_.push_back(argument); }
   void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
   void run_serially() { serial_ = true; }
   double enter_loop(double trips) {
@@ -59,7 +62,7 @@ class Decoder {
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;
   bool serial_ = false;
-  std::vector<int> shared_arguments_;
+  std::vector<int> shared_arguments_, in_place_arguments_;
 };
 
 ActionPtr decode(const isa::end&, Decoder&);

@@ -41,6 +41,11 @@ struct OperandLayout {
   int64_t group;   // rows of a panel that lie together
   int64_t stride;  // elements from panel to panel, or from row to row
 
+  OperandLayout with_stride(int64_t elements) const {
+    OperandLayout l = *this;
+    l.stride = elements;
+    return l;
+  }
   int64_t at(int64_t r, int64_t c) const {
     if (!panel) return r * stride + c;
     return c / panel * stride + (r / group * panel + c % panel) * group + r % group;

@@ -1,4 +1,5 @@
 // Between on-chip memories: L1 to L0A, L0B and BT; UB to UB.
+#include <algorithm>
 #include <cstring>
 
 #include "plugin/device/execute/left_right.h"
@@ -64,6 +65,15 @@ struct Extract final : Action {
   bool alias;
   CopyFn copy, pack;
 
+  bool lets_products_wait() const override {  // if it never copies
+    const auto multiple = [](const Affine& a, int64_t n) {
+      return a.constant % n == 0 && std::all_of(a.terms.begin(), a.terms.end(),
+                                                [&](const Term& t) { return t.coefficient % n == 0; });
+    };
+    return alias && from.panel == to.panel &&
+           (!from.panel || (multiple(row, from.group) && multiple(column, from.panel)));
+  }
+
   void run(Core& core) const override {
     const int64_t r = evaluate(row, core), c = evaluate(column, core), m = rows(core), n = columns(core);
     if (r < 0 || c < 0 || r > src.spec().rows - m || c > src.spec().columns - n) {
@@ -74,6 +84,7 @@ struct Extract final : Action {
     const CubeOperand& source = src_slot(core);
     const std::byte* data = source.data;
     std::byte* copied = dst.at(core);
+    const OperandLayout from = this->from.with_stride(source.stride);
     CubeOperand& operand = slot(core);
     operand = {copied, to.stride, dst.spec().rows, dst.spec().columns, source.least_exponent};
     if (from.panel == to.panel && from.begins_piece(r, c)) {
@@ -164,7 +175,7 @@ struct Img2col final : Action {
         if (image < images && y >= 0 && x >= 0 && y % input_h == 0 && x % input_w == 0 &&
             y / input_h < height && x / input_w < width && step_y < window[0]) {
           const int64_t row = (image * height + y / input_h) * width + x / input_w;
-          if (row < limit) element = from + (row * src.row_stride() + channel) * bytes;
+          if (row < limit) element = from + (row * source.stride + channel) * bytes;
         }
         put(gathered, r, c, run, element, bytes);
         c += run;

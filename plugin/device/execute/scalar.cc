@@ -10,6 +10,7 @@ namespace {
 // a and b of a scalar instruction, and what it computes of them.
 template <class Function>
 struct Scalar final : Action {
+  bool lets_products_wait() const override { return true; }
   int64_t reg;
   Affine a, b;
   Site site;

@@ -14,6 +14,7 @@ void pack(const CopyArgs& a) {
     for (int64_t r = 0; r < a.rows; ++r) {
       To* to = dst + r * kPanel;
       auto* from = src + r * a.src_row;
+      if (r + kRowsAhead < a.rows) prefetch<0>(from + kRowsAhead * a.src_row, a.columns * sizeof *from);
       for (int64_t p = 0; p < whole; ++p, to += a.dst_row, from += kPanel) convert_run<C>(to, from, kPanel);
       if (tail) {
         for (int64_t c = 0; c < kPanel; ++c) to[c] = c < tail ? C::one(from[c]) : To{};
@@ -75,6 +76,8 @@ void pack_pairs(const CopyArgs& a) {
   }
   for (int64_t r = 0; r < a.rows; r += kPair, dst += kPanel, src += kPair * a.src_row) {
     const uint16_t* second = r + 1 < a.rows ? src + a.src_row : nullptr;
+    for (int64_t ahead = kRowsAhead; ahead < kRowsAhead + kPair && r + ahead < a.rows; ++ahead)
+      prefetch<0>(src + ahead * a.src_row, a.columns * sizeof *src);
     for (int64_t n = 0; n < a.columns; n += kPanel)
       zip(dst + n / kPanel * stride, src + n, second ? second + n : nullptr, width(n));
   }
