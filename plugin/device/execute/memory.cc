@@ -109,8 +109,8 @@ void combine(VectorFn f, std::byte* dst, const std::byte* src, int64_t dst_strid
   f(args);
 }
 
-// From UB or L0C with an atomic update, or from L0C with a conversion: the tile passes through scratch
-// memory.
+// From UB or L0C with an atomic update, or from L0C with relu or a conversion: the tile passes through scratch
+// memory, except that the last of these writes to GM itself where rows are contiguous.
 struct StoreThroughScratch final : Action {
   StoreThroughScratch(const isa::tstore& i, Decoder& d)
       : tile(d.tile(i.src_)),
@@ -155,17 +155,23 @@ struct StoreThroughScratch final : Action {
     const std::byte* data = tile.at(core) + from * tile.row_stride() * tile.element_bytes();
     int64_t stride = tile.row_stride(), bytes = tile.element_bytes();
     std::byte* next = core.scratch;
-    const auto pass = [&](VectorFn f, int64_t result_bytes) {
+    const bool direct = !update && w.plain() && w.column_stride() == 1;
+    const auto pass = [&](VectorFn f, int64_t result_bytes, bool last) {
       VectorArgs args{};
       args.dst = next, args.src[0] = data;
       args.dst_stride = w.columns * result_bytes, args.src_stride[0] = stride * bytes;
       args.rows = to - from, args.columns = w.columns;
+      if (last && direct) {
+        args.dst = w.base + from * w.row_stride() * result_bytes;
+        args.dst_stride = w.row_stride() * result_bytes;
+      }
       f(args);
       data = next, stride = w.columns, bytes = result_bytes;
       next += (args.rows * args.dst_stride + 63) & -64;
     };
-    if (relu) pass(relu, bytes);
-    if (convert) pass(convert, view.element_bytes());
+    if (relu) pass(relu, bytes, !convert);
+    if (convert) pass(convert, view.element_bytes(), true);
+    if (direct) return;
     if (update) {
       copy_in(w, from, to, next, w.columns, bytes, copy);
       combine(update, next, data, w.columns * bytes, stride * bytes, to - from, w.columns);
