@@ -19,8 +19,8 @@ inline constexpr int64_t kCubeScale = 8;
 inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM
 inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
 
-// Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, still in GM, or (of L0) still where
-// the tile of L1 is.
+// Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, still in GM, or (of L0) still
+// where the tile of L1 is.
 struct CubeOperand {
   const std::byte* data;
   int64_t stride;          // elements from row to row, or from panel to panel
@@ -50,7 +50,7 @@ class Core {
   std::byte* strips;
   std::byte* const* arguments = nullptr;
   PackCache* packed = nullptr;  // if the launch has one
-  bool in_place = false;         // whether the launch keeps what it loads into L1 as it was
+  bool in_place = false;        // whether the launch keeps what it loads into L1 as it was
   PendingProduct product;
 
  private:

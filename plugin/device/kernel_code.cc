@@ -53,7 +53,8 @@ void KernelCode::run_block(Core& core, int64_t number) const {
   run(body_, core);
 }
 
-// Whether the launch writes none of the arguments `reads`, under whatever name: then windows stay what they were.
+// Whether the launch writes none of the arguments `reads`, under whatever name: then windows stay what they
+// were.
 bool KernelCode::unwritten(const std::vector<int>& reads, std::byte* const* arguments) const {
   const auto end = [&](size_t i) {
     return arguments[i] + kernel_.arguments[i].size * dtype_bytes(kernel_.arguments[i].dtype);

@@ -67,9 +67,9 @@ def lower_vector_region(region: Region, target: Target, two_stages: bool = True)
         (op,) = region.ops
         return [Rename(r, v) for r, v in zip(op.results, op.operands, strict=True) if r in region.outputs]
     if len(region.ops) == 1:
-        steps = _without_kernel(region, target)
-        if steps is not None:
-            return steps
+        without = _without_kernel(region, target)
+        if without is not None:
+            return without
     try:
         return _lower(region, target, two_stages)
     except (Conflict, NotVectorizable, DoesNotFit) as e:
