@@ -38,7 +38,7 @@ struct LoadToL1 final : Action {
     bytes_packed = host_tile_bytes(tile.spec(), d.cube().panel);
     const bool needs_bytes = is_alias(d.source());
     shared = loaded_again(d) && !needs_bytes;
-    in_place = tile.spec().layout == Layout::knz && view.dtype() == tile.dtype() && !least_exponent &&
+    in_place = tile.spec().layout == Layout::knz && view.dtype() == tile.dtype() &&
                !d.source().arguments[view.argument()].writes && !needs_bytes;
     if (in_place) d.read_in_place(view.argument());
   }
@@ -85,6 +85,8 @@ struct LoadToL1 final : Action {
     if (in_place && core.in_place && w.plain() && w.column_stride() == 1 && w.rows == size.rows &&
         w.columns == size.columns) {
       operand.data = w.base, operand.stride = w.row_stride();
+      const auto* data = reinterpret_cast<const uint16_t*>(w.base);
+      if (least_exponent) operand.least_exponent = least_exponent(data, w.rows, w.columns, w.row_stride());
       return;
     }
     operand.stride = to.stride;
