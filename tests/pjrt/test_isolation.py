@@ -4,12 +4,9 @@ What the extension module can call is read from its symbols and sources; that a 
 shown by running while Python stands still.
 """
 
-import os
 import pickle
 import re
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import jax
@@ -17,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.experimental import serialize_executable
+from test_processes import run
 
 from jax_ascend import _plugin
 
@@ -104,15 +102,6 @@ def work(n, x, count):
     return lax.fori_loop(0, n, body, (x, count))
 
 
-def run(program, **environment):
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("JAX")} | environment
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], env=variables, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
 def test_a_program_runs_while_python_stands_still():
     """One thread holds the GIL from before the program is launched until its result is in memory."""
     tests = str(Path(__file__).parent)
@@ -134,7 +123,7 @@ def test_a_program_runs_while_python_stands_still():
     while last.value != 5_000_000 + n and time.monotonic() < deadline:
         pass
     print(last.value, np.asarray(count))
-    """)
+    """).stdout
     assert out == "5001000 [5001000 5001000 5001000]\n"
 
 
@@ -160,6 +149,6 @@ def test_a_stored_program_needs_neither_the_compiler_nor_another_backend(tmp_pat
     print([name for name in sys.modules if name.startswith("jax_ascend.compiler")])
     """,
         JAX_PLATFORMS="ascend",
-    )
+    ).stdout
     want = float(np.asarray(compiled(*arguments)[0])[5, 7]).hex()
     assert out == f"[10 10 10] {want} ['ascend']\n[]\n"

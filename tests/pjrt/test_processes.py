@@ -16,9 +16,10 @@ print(np.asarray(jax.jit(lambda x: x + 1)(x)))
 
 
 def run(program, **environment):
+    """Run a program with the installed package: `-P` keeps the checkout, where no extension module is, out of its path."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("JAX")}
     done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", textwrap.dedent(program)],
+        [sys.executable, "-P", "-W", "default", "-c", textwrap.dedent(program)],
         env=variables | environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
