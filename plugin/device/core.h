@@ -19,13 +19,14 @@ inline constexpr int64_t kCubeScale = 8;
 inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM
 inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
 
-// Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, still in GM, or (of L0) still where
-// the tile of L1 is.
+// Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, still in GM, or (of L0) still
+// where the tile of L1 is.
 struct CubeOperand {
   const std::byte* data;
   int64_t stride;          // elements from row to row, or from panel to panel
   int64_t rows, columns;   // that may be read
   int least_exponent = 0;  // of bf16 (cube_kernels.h); 0, which is also that of a subnormal number: not known
+  bool normal = false;     // of sums: certainly without subnormal numbers, now and after they are added to
 };
 
 class PackCache;
@@ -44,13 +45,13 @@ class Core {
   }
 
   std::array<int64_t, 4096> registers;
-  std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A and L0B
+  std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
   std::byte* memory[7];
   std::byte* scratch;
   std::byte* strips;
   std::byte* const* arguments = nullptr;
   PackCache* packed = nullptr;  // if the launch has one
-  bool in_place = false;         // whether the launch keeps what it loads into L1 as it was
+  bool in_place = false;        // whether the launch keeps what it loads into L1 as it was
   PendingProduct product;
 
  private:

@@ -22,7 +22,7 @@ class KernelCode {
   bool parallel_;
   std::vector<int> shared_arguments_;    // whose packed windows blocks may share
   std::vector<int> in_place_arguments_;  // whose windows may be read in GM after they were loaded
-  struct OperandHome {                 // where a left or right tile's slot is at the start of a block
+  struct OperandHome {                   // where a left or right tile's slot is at the start of a block
     Loc loc;
     int64_t offset;
     CubeOperand operand;

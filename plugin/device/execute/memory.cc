@@ -109,8 +109,8 @@ void combine(VectorFn f, std::byte* dst, const std::byte* src, int64_t dst_strid
   f(args);
 }
 
-// From UB or L0C with an atomic update, or from L0C with relu or a conversion: the tile passes through scratch
-// memory, except that the last of these writes to GM itself where rows are contiguous.
+// From UB or L0C with an atomic update, or from L0C with relu or a conversion: the tile passes through
+// scratch memory, except that the last of these writes to GM itself where rows are contiguous.
 struct StoreThroughScratch final : Action {
   StoreThroughScratch(const isa::tstore& i, Decoder& d)
       : tile(d.tile(i.src_)),

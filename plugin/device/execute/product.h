@@ -1,8 +1,8 @@
 // Products along k that wait to be put together.
 //
 // Silicon takes a panel of k through L0 in steps. Where L0 is just a place in L1, the steps are neighbours in
-// memory, and one product over all of them reads and writes the accumulators once: with steps of 64, 0.95 of the
-// peak in f32 rather than 0.86, and twice the speed in tile registers.
+// memory, and one product over all of them reads and writes the accumulators once: with steps of 64, 0.95 of
+// the peak in f32 rather than 0.86, and twice the speed in tile registers.
 #pragma once
 #include "plugin/device/execute/cube_kernels.h"
 
