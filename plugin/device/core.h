@@ -26,6 +26,7 @@ struct CubeOperand {
   int64_t stride;          // elements from row to row, or from panel to panel
   int64_t rows, columns;   // that may be read
   int least_exponent = 0;  // of bf16 (cube_kernels.h); 0, which is also that of a subnormal number: not known
+  bool normal = false;     // of sums: certainly without subnormal numbers, now and after they are added to
 };
 
 class PackCache;
@@ -44,7 +45,7 @@ class Core {
   }
 
   std::array<int64_t, 4096> registers;
-  std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A and L0B
+  std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
   std::byte* memory[7];
   std::byte* scratch;
   std::byte* strips;

@@ -176,6 +176,26 @@ def test_extremes_of_bf16(variant, case, m, k, n):
     np.testing.assert_array_equal(got, want)
 
 
+def test_later_steps_keep_small_sums(variant):
+    """A sum below the normal numbers stays when products that need no care are added to its tile."""
+    b = KernelBuilder("small", "aic", (1,))
+    x, y, out = b.argument(DType.bf16, 2 * 1024), b.argument(DType.bf16, 1024), b.argument(DType.f32, 1024, True)
+    a0 = b.tile(Loc.left, DType.bf16, 32, 32, layout=Layout.nz, address=0)
+    b0 = b.tile(Loc.right, DType.bf16, 32, 32, layout=Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, DType.bf16, 32, 32, layout=Layout.zn, address=64 * 1024)
+    b.tload(b1, b.view(y, 0, (32, 32), (32, 1)))
+    b.textract(b0, b1, 0, 0)
+    for step in range(2):
+        a1 = b.tile(Loc.mat, DType.bf16, 32, 32, layout=Layout.nz, address=step * 4096)
+        b.tload(a1, b.view(x, 1024 * step, (32, 32), (32, 1)))
+        b.textract(a0, a1, 0, 0)
+        b.tmatmul(c0, a0, b0, step)
+    b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
+    left = np.stack([np.eye(32) * 2.0**-130, np.diag(np.arange(32.0))]).astype(DType.bf16.numpy)
+    check(b.kernel, [left.ravel(), np.eye(32).ravel().astype(DType.bf16.numpy), np.zeros(1024, np.float32)])
+
+
 @pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
 @pytest.mark.parametrize(
     "right", [((5, 6, 2, 9), (3, 20, 200, 1), 2), ((6, 5, 18), (150, 20, 1), 2), ((10, 3, 18), (3, 30, 50), 2)]

@@ -28,6 +28,7 @@ struct Matmul final : Action {
       : dst(d.tile(acc)),
         left(d.tile(left)),
         right(d.tile(right)),
+        sums_slot(dst, d.source()),
         left_slot(this->left, d.source()),
         right_slot(this->right, d.source()),
         accumulate(accumulate),
@@ -51,7 +52,7 @@ struct Matmul final : Action {
   }
 
   TileAccess dst, left, right, bias;
-  OperandSlot left_slot, right_slot;
+  OperandSlot sums_slot, left_slot, right_slot;
   Affine accumulate;
   Extent m, k, n;
   Site site;
@@ -77,7 +78,9 @@ struct Matmul final : Action {
     args.bias = has_bias ? bias.at(core) : nullptr;
     args.accumulate = evaluate(accumulate, core) > 0;
     args.scratch = core.scratch;
-    const MatmulFn f = tiles && all_normal(l, r, args) ? tiles : function;
+    CubeOperand& sums = sums_slot(core);
+    sums.normal = (sums.normal || !args.accumulate) && tiles && all_normal(l, r, args);
+    const MatmulFn f = sums.normal ? tiles : function;
     if (waits) {
       core.product.add(f, args, left.element_bytes(), panel);
     } else {

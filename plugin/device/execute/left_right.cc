@@ -45,7 +45,7 @@ SlotRelation relate(const Affine& a, const Affine& b, int64_t slots) {
 }  // namespace
 
 bool is_operand(const TileSpec& t) {
-  return t.loc == Loc::kmat || t.loc == Loc::kleft || t.loc == Loc::kright;
+  return t.loc == Loc::kmat || t.loc == Loc::kleft || t.loc == Loc::kright || t.loc == Loc::kacc;
 }
 
 bool may_alias(const Kernel& kernel, int64_t tile) {

@@ -1,5 +1,5 @@
-// Where the operands of the cube unit are: tload, textract and timg2col say where a tile is, their readers
-// look there.
+// What is known of the cube unit's tiles: tload, textract and timg2col say where an operand is, tmatmul what
+// its sums are like, and their readers look there.
 //
 // A tile in L0A or L0B is usually no copy but a place in L1: see may_alias.
 #pragma once
@@ -12,7 +12,7 @@ namespace ascend {
 // source's memory.
 bool may_alias(const Kernel& kernel, int64_t tile);
 
-// The entry of a tile's slot in core.operands; of a tile in L1, L0A or L0B.
+// The entry of a tile's slot in core.operands; of a tile in L1, L0A, L0B or L0C.
 class OperandSlot {
  public:
   OperandSlot() = default;

@@ -10,6 +10,9 @@ struct Lanes {
   typedef T loose __attribute__((vector_size(kRegisterBytes), aligned(sizeof(T)), may_alias));
 };
 
+template <class T>
+constexpr int kLanes = kRegisterBytes / static_cast<int>(sizeof(T));
+
 // What blocks ask the second-level cache for while they compute: the next rows of the left operand, and the
 // next panel, a part in each block. nullptr: nothing. Operands out of DRAM are multiplied 1.2 times as fast
 // with it.
@@ -19,12 +22,12 @@ struct Ahead {
   const T *left = nullptr, *right = nullptr;
 };
 
-// acc[0..R, 0..panel] (+)= left[0..R, 0..k] x panel[0..k]
-template <class T, int R>
+// acc[0..R, 0..C registers] (+)= left[0..R, 0..k] x panel[0..k]
+template <class T, int R, int C>
 void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* bias, Ahead<T>& ahead) {
   using V = typename Lanes<T>::type;
   using Loose = typename Lanes<T>::loose;
-  constexpr int N = kRegisterBytes / static_cast<int>(sizeof(T)), C = kPanel / N;
+  constexpr int N = kLanes<T>;
   constexpr int kLine = Ahead<T>::kLine;
   V sum[R][C];
 #pragma GCC unroll 16
@@ -77,34 +80,40 @@ void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* 
   }
 }
 
-template <class T, int R>
+template <class T, int R, int C>
 void rest(const MatmulArgs& a, int64_t rows, const T* left, const T* right, T* acc, const T* bias,
           Ahead<T>& ahead) {
   if constexpr (R > 0) {
-    if (rows == R) return block<T, R>(a, left, right, acc, bias, ahead);
-    rest<T, R - 1>(a, rows, left, right, acc, bias, ahead);
+    if (rows == R) return block<T, R, C>(a, left, right, acc, bias, ahead);
+    rest<T, R - 1, C>(a, rows, left, right, acc, bias, ahead);
   }
+}
+
+// All rows of the left operand by the first C registers of the panel at column n.
+template <class T, int C>
+void multiply_panel(const MatmulArgs& a, int64_t n) {
+  constexpr int R = kAccumulators * kLanes<T> / kPanel;
+  const T* left = static_cast<const T*>(a.left);
+  const T* right = static_cast<const T*>(a.right) + n / kPanel * a.panel_stride;
+  T* acc = static_cast<T*>(a.acc) + n;
+  const T* bias = a.bias ? static_cast<const T*>(a.bias) + n : nullptr;
+  Ahead<T> ahead;
+  if (n + kPanel < a.n) ahead.right = right + a.panel_stride;
+  int64_t m = 0;
+  for (; m + R <= a.m; m += R) {
+    const T* rows = left + m * a.left_stride;
+    ahead.left = n == 0 && m + R < a.m ? rows + R * a.left_stride : nullptr;
+    block<T, R, C>(a, rows, right, acc + m * a.acc_stride, bias, ahead);
+  }
+  ahead.left = nullptr;
+  rest<T, R - 1, C>(a, a.m - m, left + m * a.left_stride, right, acc + m * a.acc_stride, bias, ahead);
 }
 
 template <class T>
 void matmul(const MatmulArgs& a) {
-  constexpr int R = kAccumulators * kRegisterBytes / (kPanel * static_cast<int>(sizeof(T)));
-  const T* left = static_cast<const T*>(a.left);
-  T* acc = static_cast<T*>(a.acc);
-  for (int64_t n = 0, p = 0; n < a.n; n += kPanel, ++p) {
-    const T* right = static_cast<const T*>(a.right) + p * a.panel_stride;
-    const T* bias = a.bias ? static_cast<const T*>(a.bias) + n : nullptr;
-    Ahead<T> ahead;
-    if (n + kPanel < a.n) ahead.right = right + a.panel_stride;
-    int64_t m = 0;
-    for (; m + R <= a.m; m += R) {
-      const T* rows = left + m * a.left_stride;
-      ahead.left = n == 0 && m + R < a.m ? rows + R * a.left_stride : nullptr;
-      block<T, R>(a, rows, right, acc + m * a.acc_stride + n, bias, ahead);
-    }
-    ahead.left = nullptr;
-    rest<T, R - 1>(a, a.m - m, left + m * a.left_stride, right, acc + m * a.acc_stride + n, bias, ahead);
-  }
+  constexpr int C = kPanel / kLanes<T>;
+  for (int64_t n = 0; n < a.n; n += kPanel)
+    (a.n - n > kPanel / 2 ? &multiply_panel<T, C> : &multiply_panel<T, C / 2>)(a, n);
 }
 
 // The bf16 in the low half of x.
