@@ -46,7 +46,7 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
 
         program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
         if configuration.CHECK.get():
-            _check_hazards(program)
+            _check(program)
         return 0, program
     except AscendError as error:
         return status_of(error), str(error).encode()
@@ -57,10 +57,17 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         return code, text.encode()
 
 
-def _check_hazards(program: bytes) -> None:
+def _check(data: bytes) -> None:
+    """Verify the kernels by the declarations, as the plugin will when it loads them, and look for hazards."""
     from . import _plugin
+    from .compiler.ir.program import Program  # pyright: ignore
+    from .compiler.isa.verify_kernel import verify_kernel  # pyright: ignore
+    from .compiler.targets import target  # pyright: ignore
 
-    found = _plugin.find_hazards(program)
+    program = Program.decode(data)
+    for kernel in program.kernels:
+        verify_kernel(kernel, target(program.target))
+    found = _plugin.find_hazards(data)
     if found:
         raise HazardError(
             f"[hazard check] {len(found)} hazards; expected none in a compiled program, got\n" + "\n".join(found) + "\n"

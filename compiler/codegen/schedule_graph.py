@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from ..ir.graph import Graph, Op, Value
 from ..ir.ops import Case, Constant, While
 from ..ir.schedule import AicpuLaunch, Launch, Region, Rename, Step
-from ..isa.verify_kernel import verify_kernel
 from ..passes.fuse_regions import fuse_regions
 from ..targets import Target
 from .allocate_tiles import allocate_tiles
@@ -134,7 +133,6 @@ class Scheduler:
         if any(tile.address < 0 for tile in launch.kernel.tiles):
             allocate_tiles(launch.kernel, self.target)
         insert_synchronization(launch.kernel)
-        verify_kernel(launch.kernel, self.target)
 
     def lower(self, region: Region) -> list[Step]:
         """Return the launches of a region, lowered once for all equal ones, with temporaries of its own."""
