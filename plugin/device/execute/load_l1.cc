@@ -19,7 +19,7 @@ int64_t to_fractal(int64_t n, int64_t element_bytes, int64_t most) {
 
 // Packed by each of its readers a window stays in the second-level cache; packed once it comes from beyond.
 // With two readers the former is faster, by 4 % of a product of 256 x 1024 x 1024, with four they are equal.
-constexpr double kWorthSharing = 3.5;
+constexpr double kReadersWorthACache = 3.5;
 
 struct LoadToL1 final : Action {
   LoadToL1(const isa::tload& i, Decoder& d)
@@ -48,7 +48,7 @@ struct LoadToL1 final : Action {
     const ArgumentSpec& argument = d.source().arguments[view.argument()];
     const double loaded = static_cast<double>(tile.spec().rows * tile.spec().columns) * d.trips() *
                           static_cast<double>(d.source().blocks());
-    if (argument.writes || loaded < kWorthSharing * static_cast<double>(argument.size)) return false;
+    if (argument.writes || loaded < kReadersWorthACache * static_cast<double>(argument.size)) return false;
     d.share_packed(view.argument());
     return true;
   }
