@@ -21,6 +21,11 @@ def splat_element(x: Value) -> np.generic | None:
     return x.producer.splat if isinstance(x.producer, ops.Constant) else None
 
 
+def is_splat(x: Value) -> bool:
+    """Whether a value is a constant whose elements are all equal."""
+    return splat_element(x) is not None
+
+
 class Builder:
     """Appends to `ops`; every op gets the source line `loc`."""
 

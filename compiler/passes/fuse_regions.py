@@ -18,6 +18,7 @@ from math import prod
 from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
 from ..codegen.cube.read_region import carried_ops
 from ..codegen.indexing import AICPU_OPS, INDEXING_OPS
+from ..ir.builder import is_splat
 from ..ir.graph import Graph, Op, Value, captured
 from ..ir.ops import (
     ArgReduce,
@@ -167,7 +168,7 @@ class _Fusion:
         """Return what ops read and do not make, splat constants excluded."""
         made = {r for op in ops for r in op.results}
         read = dict.fromkeys(v for op in ops for v in (*op.operands, *captured(op)) if v not in made)
-        return [v for v in read if not _is_splat(v)]
+        return [v for v in read if not is_splat(v)]
 
     def _alone(self, kind: str, op: Op) -> Cluster:
         ops: list[Op] = []
@@ -227,7 +228,7 @@ class _Fusion:
     def _vector(self, op: Op) -> None:
         """Start a cluster with `op` and pull in what makes its operands."""
         c = None
-        constants = [v.producer for v in dict.fromkeys(op.operands) if v.producer is not None and _is_splat(v)]
+        constants = [v.producer for v in dict.fromkeys(op.operands) if v.producer is not None and is_splat(v)]
         for ops in ([*self._pulled(op.operands), op], [*constants, op]):
             dims = RegionDims(self.axes)
             mark = self.axes.mark()
@@ -380,7 +381,7 @@ class _Fusion:
             c.ops = dict.fromkeys(ops)
             made = {r for op in ops for r in op.results}
             read = dict.fromkeys(v for op in ops for v in (*op.operands, *captured(op)) if v not in made)
-            inputs[c] = [v for v in read if c.kind != "vector" or not _is_splat(v)]
+            inputs[c] = [v for v in read if c.kind != "vector" or not is_splat(v)]
             wanted.update(inputs[c])
         regions: dict[Cluster, Region] = {}
         for c in alive:
@@ -414,10 +415,6 @@ class _Fusion:
 def _loads_through(op: Op | None) -> bool:
     """Whether the loads of a contraction can follow a layout op: its rows stay as contiguous as they are."""
     return isinstance(op, (Transpose, Reshape, BroadcastInDim)) or (isinstance(op, Slice) and set(op.stride) == {1})
-
-
-def _is_splat(value: Value) -> bool:
-    return isinstance(value.producer, Constant) and value.producer.splat is not None
 
 
 def _is_empty(op: Op) -> bool:

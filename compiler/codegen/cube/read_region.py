@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...ir.builder import is_splat
 from ...ir.graph import Op, Value
 from ...ir.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
 from ...isa.dtypes import DType
@@ -123,7 +124,7 @@ def _broadcasts(op: Op, head: Value, anchor: int, position: Mapping[Op, int]) ->
             value = value.producer.operands[0]
         if value.producer is not None and position.get(value.producer, -1) > anchor:
             return None
-        if isinstance(value.producer, Constant) and value.producer.splat is not None:
+        if is_splat(value):
             return None
     return found[::-1]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
+from ...ir.builder import is_splat, splat_element
 from ...ir.graph import Value
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import Constant, DynamicUpdateSlice, While
@@ -26,7 +27,6 @@ from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
 from .lower_vector_region import make_problem, merge_accesses, reachable
 from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, row_major
-from .split_region import is_splat
 
 _MOST_OPS, _MOST_ARGUMENTS = 256, 48
 _SMALLEST_PART = 64  # a plan that does not fit UB is made smaller down to a part
@@ -108,8 +108,8 @@ class _LoopKernel:
         access = e.dense(result, e.space.of(result))
         node = e.node(argument)
         start: Value | int | float = operand
-        if isinstance(operand.producer, Constant) and operand.producer.splat is not None:
-            splat = operand.producer.splat
+        splat = splat_element(operand)
+        if splat is not None:
             start = float(splat) if operand.dtype.is_float else int(splat)
         final = Store(Access(op.results[i], dict(access.strides)), node)
         return Carried(node, start, Store(access, e.as_type(e.node(result), result.dtype)), final)
@@ -245,6 +245,3 @@ class _LoopKernel:
 
 def _present(access: Access) -> dict[int, int]:
     return {a: s for a, s in access.strides.items() if s}
-
-
-__all__ = ["lower_loop"]

@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from ...ir.builder import is_splat
 from ...ir.graph import Op, TensorType, Value
 from ...ir.identities import identity_element
 from ...ir.kernel import Kernel, KernelBuilder
@@ -40,7 +41,6 @@ from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
 from .split_region import (
     is_free,
-    is_splat,
     make_region,
     only,
     split_by_outputs,

@@ -9,6 +9,7 @@ A value that several parts need is computed by the first (`only` leaves it out o
 
 from __future__ import annotations
 
+from ...ir.builder import is_splat
 from ...ir.graph import Op, Value
 from ...ir.ops import Constant, Reduce
 from ...ir.schedule import Region
@@ -19,11 +20,6 @@ def make_region(ops: list[Op], outputs: list[Value]) -> Region:
     made = {r for op in ops for r in op.results}
     inputs = dict.fromkeys(v for op in ops for v in op.operands if v not in made and not is_splat(v))
     return Region("vector", ops, list(inputs), outputs)
-
-
-def is_splat(value: Value) -> bool:
-    """Whether a value is a constant whose elements are all equal."""
-    return isinstance(value.producer, Constant) and value.producer.splat is not None
 
 
 def only(region: Region, outputs: list[Value], made: set[Value]) -> Region:
