@@ -8,7 +8,9 @@ the slot. An ordering that follows from flags already there is not expressed aga
 
     tload(x[i]) ; tadd(y, x[i])    ->    wait V->MTE2 i%2 ; tload ; set MTE2->V i%2 ; wait MTE2->V i%2 ; tadd ; set V->MTE2 i%2
 
-Where the eight event ids of a pair of pipes do not suffice, the scalar unit drains the earlier pipe instead.
+Where the eight event ids of a pair of pipes do not suffice, the scalar unit drains the earlier pipe instead. In a mixed
+kernel each core type orders its own pipes: flags of the vector cores stand in `subblocks`, and what goes from one core type
+to the other is ordered by cross-core flags, which the code generator writes.
 """
 
 from __future__ import annotations
@@ -45,16 +47,18 @@ class _Touch:
         )
 
 
+_Queue = tuple[bool, Pipe]  # whether of the vector cores of a mixed kernel; which pipe
+
+
 @dataclass(eq=False)
 class _Node:
     """An instruction, or a block: its opener, children and closing `end`."""
 
     instruction: Instruction
-    pipe: Pipe
-    touches: list[tuple[Pipe, _Touch]]
+    touches: list[tuple[_Queue, _Touch]]
+    vector_core: bool  # stands in `subblocks`, or is one
     children: list[_Node] | None = None
     end: Instruction | None = None
-    vector_core: bool = False
     before: list[Instruction] = field(default_factory=list)
     after: list[Instruction] = field(default_factory=list)
 
@@ -62,25 +66,33 @@ class _Node:
     def is_loop(self) -> bool:
         return self.instruction.spec.name == "loop"
 
+    @property
+    def orders_itself(self) -> bool:
+        """Whether its flags also order one run of it and the next: a loop, or a block around nothing else."""
+        if self.is_loop or self.children is None:
+            return self.is_loop
+        touching = [child for child in self.children if child.touches]
+        return len(touching) == 1 and touching[0].orders_itself
 
-_Queue = tuple[bool, Pipe]  # which core type, which pipe
-_Effects = tuple[int, list[_Touch]]  # a node, and what it touches by one pipe
+
+_Effects = tuple[int, list[_Touch]]  # a node, and what it touches by one queue
 
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """Node b, on pipe q, waits for what node a did on pipe p `distance` iterations ago to the bytes of `touch`."""
+    """Node b, on pipe q of a core, waits for what node a did on pipe p `distance` iterations ago to `touch`'s bytes."""
 
     a: int
     b: int
+    core: bool
     p: Pipe
     q: Pipe
     distance: int
     touch: _Touch
 
-    def follows_from(self, other: _Carried, nodes: list[_Node]) -> bool:
+    def follows_from(self, other: _Carried) -> bool:
         """Whether `other`, which waits earlier in the body, orders at least as much."""
-        same = (self.p, self.q) == (other.p, other.q) and nodes[self.b].vector_core == nodes[other.b].vector_core
+        same = (self.core, self.p, self.q) == (other.core, other.p, other.q)
         return same and other.a >= self.a and other.distance <= self.distance
 
 
@@ -108,17 +120,18 @@ class _Synchronizer:
         nodes: list[_Node] = []
         for instruction in body:
             if instruction.spec.name == "end":
-                nodes.append(_Node(instruction, Pipe.S, []))
+                nodes.append(_Node(instruction, [], vector_core))
                 return nodes
             inner_core = vector_core or instruction.spec.name == "subblocks"
-            node = _Node(instruction, self.kernel.pipe(instruction), [], vector_core=inner_core)
+            node = _Node(instruction, [], inner_core)
             if instruction.spec.opens:
                 children = self._tree(body, inner_core)
                 node.end = children.pop().instruction
                 node.children = children
                 node.touches = list(dict.fromkeys(t for child in children for t in child.touches))
             else:
-                node.touches = [(node.pipe, t) for t in self._touches(instruction)]
+                queue = inner_core, self.kernel.pipe(instruction)
+                node.touches = [(queue, t) for t in self._touches(instruction)]
             nodes.append(node)
         return nodes
 
@@ -157,6 +170,10 @@ class _Synchronizer:
         for order in carried:
             self._emit_carried(nodes, order)
 
+    def _beside(self, node: _Node, core: bool, *flags: Instruction) -> list[Instruction]:
+        """Return flags of a core type for a place beside (or, of `subblocks`, in) a node."""
+        return self._on(core and not node.vector_core, list(flags))
+
     def _on(self, vector_cores: bool, flags: list[Instruction]) -> list[Instruction]:
         """Put flags into a `subblocks` of their own if they are for the vector cores of a mixed kernel."""
         if not vector_cores or not flags:
@@ -166,89 +183,89 @@ class _Synchronizer:
 
     def _forward(self, nodes: list[_Node]) -> None:
         """Order conflicting nodes of one block, earlier before later."""
-        # done[q][p]: the last node of pipe p that is known to be complete when pipe q goes on
+        # done[core, q][p]: the last node of pipe p that is known to be complete when pipe q of the core goes on
         done: dict[_Queue, dict[Pipe, int]] = {}
-        knew: list[dict[Pipe, dict[Pipe, int]]] = []  # per node and pipe: done of its pipe when it was issued
+        knew: list[dict[_Queue, dict[Pipe, int]]] = []  # per node and queue: done of the queue when it was issued
         seen: dict[_Queue, list[_Effects]] = {}
         for b, later in enumerate(nodes):
-            effects = _by_pipe(later)
-            for q, ys in effects.items():
-                known = done.setdefault((later.vector_core, q), {})
+            effects = _by_queue(later)
+            for (core, q), ys in effects.items():
+                known = done.setdefault((core, q), {})
                 for p in Pipe:
                     if p == q:
                         continue
-                    for a, xs in reversed(seen.get((later.vector_core, p), ())):
+                    for a, xs in reversed(seen.get((core, p), ())):
                         if a <= known.get(p, -1):
                             break
                         x = next((x for x in xs for y in ys if x.conflicts(y) and not _disjoint(x, y)), None)
                         if x is not None:
-                            self._emit_forward(nodes[a], later, p, q, x)
-                            for r, c in [(p, a), *knew[a][p].items()]:
+                            self._emit_forward(nodes[a], later, core, p, q, x)
+                            for r, c in [(p, a), *knew[a][core, p].items()]:
                                 if r != q:
                                     known[r] = max(known.get(r, -1), c)
                             break
-            knew.append({q: dict(done[later.vector_core, q]) for q in effects})
-            for q, ys in effects.items():
-                seen.setdefault((later.vector_core, q), []).append((b, ys))
+            knew.append({queue: dict(done[queue]) for queue in effects})
+            for queue, ys in effects.items():
+                seen.setdefault(queue, []).append((b, ys))
 
-    def _emit_forward(self, earlier: _Node, later: _Node, p: Pipe, q: Pipe, touch: _Touch) -> None:
+    def _emit_forward(self, earlier: _Node, later: _Node, core: bool, p: Pipe, q: Pipe, touch: _Touch) -> None:
         inner = _defined(earlier) | _defined(later)  # registers that mean nothing between the two
         slotted = touch.slots > 1 and not any(register in inner for register, _ in touch.slot.terms)
         count = touch.slots if slotted else 1
-        base = self._reserve(earlier.vector_core, p, q, count) if Pipe.S not in (p, q) else None
+        base = self._reserve(core, p, q, count) if Pipe.S not in (p, q) else None
         if base is None:
-            later.before += _drain(p)
+            later.before += self._beside(later, core, *_drain(p))
             return
         event: Affine = Affine(base)
         if slotted:
             event, compute = self._slot_event(base, touch)
             earlier.before = compute + earlier.before
-        earlier.after.append(_flag("set_flag", p, q, event))
-        later.before.append(_flag("wait_flag", p, q, event))
+        earlier.after += self._beside(earlier, core, _flag("set_flag", p, q, event))
+        later.before += self._beside(later, core, _flag("wait_flag", p, q, event))
 
     def _carried(self, nodes: list[_Node], loop: _Node) -> list[_Carried]:
         """Find what a node must wait for that earlier iterations of the loop did."""
         register = loop.instruction.operand("dst")
-        by_pipe: dict[_Queue, list[_Effects]] = {}
+        by_queue: dict[_Queue, list[_Effects]] = {}
         for a, node in enumerate(nodes):
-            for p, xs in _by_pipe(node).items():
-                by_pipe.setdefault((node.vector_core, p), []).append((a, xs))
+            for queue, xs in _by_queue(node).items():
+                by_queue.setdefault(queue, []).append((a, xs))
         found: list[_Carried] = []
         for b, later in enumerate(nodes):
-            for q, ys in _by_pipe(later).items():
+            for (core, q), ys in _by_queue(later).items():
                 for p in Pipe:
                     best: _Carried | None = None
-                    for a, xs in reversed(by_pipe.get((later.vector_core, p), ())):
+                    for a, xs in reversed(by_queue.get((core, p), ())):
                         if p == q or a < b:
                             break
-                        if a == b and nodes[a].is_loop:
-                            continue  # the inner loop's own flags live on from one run of it to the next
+                        if a == b and nodes[a].orders_itself:
+                            continue
                         for x in xs:
                             for y in ys:
                                 if x.conflicts(y):
                                     distance = _distance(x, y, register)
                                     if best is None or distance < best.distance:
-                                        best = _Carried(a, b, p, q, distance, x)
-                    if best is not None and not any(best.follows_from(other, nodes) for other in found):
+                                        best = _Carried(a, b, core, p, q, distance, x)
+                    if best is not None and not any(map(best.follows_from, found)):
                         found.append(best)
         return found
 
     def _emit_carried(self, nodes: list[_Node], order: _Carried) -> None:
         earlier, later = nodes[order.a], nodes[order.b]
-        p, q, distance = order.p, order.q, order.distance
-        base = self._reserve(earlier.vector_core, p, q, distance) if Pipe.S not in (p, q) else None
+        core, p, q, distance = order.core, order.p, order.q, order.distance
+        base = self._reserve(core, p, q, distance) if Pipe.S not in (p, q) else None
         if base is None:
-            later.before += _drain(p)
+            later.before += self._beside(later, core, *_drain(p))
             return
         event = Affine(base)
         if distance > 1:
             event, compute = self._slot_event(base, order.touch)
             later.before = compute + later.before
-        later.before.append(_flag("wait_flag", p, q, event))
-        earlier.after.append(_flag("set_flag", p, q, event))
+        later.before += self._beside(later, core, _flag("wait_flag", p, q, event))
+        earlier.after += self._beside(earlier, core, _flag("set_flag", p, q, event))
         for i in range(distance):
-            self.prologue[earlier.vector_core].append(_flag("set_flag", p, q, Affine(base + i)))
-            self.epilogue[earlier.vector_core].append(_flag("wait_flag", p, q, Affine(base + i)))
+            self.prologue[core].append(_flag("set_flag", p, q, Affine(base + i)))
+            self.epilogue[core].append(_flag("wait_flag", p, q, Affine(base + i)))
 
     def _reserve(self, vector_core: bool, p: Pipe, q: Pipe, count: int) -> int | None:
         base = self.events.get((vector_core, p, q), 0)
@@ -297,10 +314,10 @@ def _defined(node: _Node) -> set[int]:
     return own.union(inner, *map(_defined, node.children))
 
 
-def _by_pipe(node: _Node) -> dict[Pipe, list[_Touch]]:
-    result: dict[Pipe, list[_Touch]] = {}
-    for pipe, touch in node.touches:
-        result.setdefault(pipe, []).append(touch)
+def _by_queue(node: _Node) -> dict[_Queue, list[_Touch]]:
+    result: dict[_Queue, list[_Touch]] = {}
+    for queue, touch in node.touches:
+        result.setdefault(queue, []).append(touch)
     return result
 
 

@@ -1,6 +1,6 @@
 """Groups the ops of a graph into regions, each of which becomes one kernel (or a few), in an order that can run.
 
-    dot -> add bias -> gelu -> convert     ->   cube region {dot, add}, vector region {gelu, convert}
+    dot -> add bias -> gelu -> convert     ->   cube region
     max, sub, exp, sum, div                ->   vector region (softmax)
     mul, add, mul, sqrt, ... (Adam)        ->   vector region with three outputs
 
@@ -48,6 +48,7 @@ from ..ir.schedule import Region
 from ..targets import Target
 from ..tiling.vector_axes import Axes
 from ..tiling.vector_dims import ELEMENTWISE, RegionDims
+from .attach_epilogues import attach_epilogues
 from .cluster_graph import Cluster, ClusterGraph
 
 _VIEWS = (BroadcastInDim, Reshape, Transpose, Slice, Reverse, DynamicSlice)
@@ -98,6 +99,7 @@ class _Fusion:
                 self._alone("vector", op)
         for value in self.graph.results:
             self._need(value)
+        attach_epilogues(self.clusters, self.home, self.graph.results, self.position)
         return self._regions()
 
     # --- floating ops ---
@@ -388,8 +390,8 @@ class _Fusion:
             outputs = [
                 r for op in c.ops for r in op.results if r in wanted and r in self.home and self.home[r].root() is c
             ]
-            if c.kind != "vector":
-                outputs = [r for r in next(reversed(c.ops)).results if r in outputs or c.kind != "cube"]
+            if c.kind not in ("vector", "cube"):
+                outputs = list(next(reversed(c.ops)).results)
             regions[c] = Region(c.kind, list(c.ops), inputs[c], outputs)
         return [regions[c] for c in self._order(alive)]
 

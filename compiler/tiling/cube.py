@@ -20,6 +20,7 @@ _SHARED_WORK = 1 << 20  # multiply-accumulates beyond which a product is spread 
 _BLOCKS = 4
 _STEP = 64  # K of a tmatmul at least: its start-up and its passes over L0C are spread over these
 _EXTENTS = (16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256)
+_VECTOR_CYCLES, _VECTOR_LANES = 2, 128  # of an instruction on f32, and what both vector cores take at a time
 _PANEL = 256  # K of an L1 panel at most: long enough to amortise a move, short enough to overlap
 
 
@@ -53,7 +54,10 @@ def k_sizes(m: int, n: int, k: int, parts: int, element: int, l1_bytes: int, tar
 
 @dataclass(frozen=True)
 class Product:
-    """What is tiled: `batch` products of m x k by k x n; sizes of operand, accumulator and result elements in bytes."""
+    """What is tiled: `batch` products of m x k by k x n; sizes of operand, accumulator and result elements in bytes.
+
+    vector_work: instructions by which the vector cores finish each element.
+    """
 
     batch: int
     m: int
@@ -62,6 +66,7 @@ class Product:
     element: int
     accumulator: int
     result: int
+    vector_work: int = 0
 
     def tiles(self, m: int, n: int) -> int:
         """Return how many tiles of m x n cover the results."""
@@ -79,8 +84,9 @@ def tile_seconds(p: Product, m: int, n: int, parts: int, step: int, target: Targ
     load = (bytes_m + bytes_n) / target.l2_rate
     extract = bytes_m / target.l0a_rate + parts * bytes_n / target.l0b_rate
     drain = target.fixp_start + m * max(target.fixp_row, p.result * n / target.fixp_rate)
+    vector = p.vector_work * _VECTOR_CYCLES * m * n / _VECTOR_LANES
     first = load * min(1, _PANEL / p.k)
-    core = waves * max(cube, load, extract, drain) + first + drain
+    core = waves * max(cube, load, extract, drain, vector) + first + drain + vector
     shared = tiles * (bytes_m + bytes_n) * target.clock / target.l2_total
     unique = p.batch * ((p.m + p.n) * p.k * p.element + p.m * p.n * p.result)
     hbm = unique * target.clock / (target.hbm_bandwidth * target.hbm_mixed_efficiency)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ...ir.graph import Op, Value
 from ...ir.ops import BroadcastInDim, Dot, Reshape, Reverse, Slice, Transpose
 from ...isa.dtypes import DType
+from .epilogue import Epilogue
 from .gemm import Buffer, Gemm
 from .groups import Dim, collapse
 
@@ -102,12 +103,18 @@ ACCUMULATORS = {
 
 
 def dot_problem(
-    op: Dot, lhs: Strided, rhs: Strided, out: Strided, bias: Strided | None, relu: bool
+    op: Dot,
+    lhs: Strided,
+    rhs: Strided,
+    out: Strided,
+    bias: Strided | None,
+    relu: bool,
+    epilogue: Epilogue | None = None,
 ) -> tuple[Gemm, Value, Value]:
     """Express a Dot on strided operands, with its result (in the Dot's dimension order) strided in `out`.
 
     Returns the problem and what its left and right operands are. bias has one element per column of the result, in the
-    order of the free dimensions of rhs.
+    order of the free dimensions of rhs. An `epilogue` says into which axes the dimensions of the result split.
     """
     free_l, free_r = op.free()
     rank_b, rank_m = len(op.lhs_batch), len(free_l)
@@ -124,6 +131,14 @@ def dot_problem(
     pairs = zip(op.lhs_contracting, op.rhs_contracting, strict=True)
     k = [Dim(lhs.shape[l], (lhs.strides[l], rhs.strides[r])) for l, r in pairs]
     k.sort(key=lambda d: (-abs(d.strides[0]), -abs(d.strides[1])))
+    if epilogue:
+        batch, m, n = epilogue.split(batch, m, n)
+        problem = Gemm(
+            batch, m, n, collapse(k),
+            lhs.buffer, rhs.buffer, out.buffer, ACCUMULATORS[lhs.value.dtype],
+            bias.buffer if bias else None, relu,
+        )  # fmt: skip
+        return problem, lhs.value, rhs.value
     rows = collapse(m)
     along_rows = bool(rows) and rows[-1].strides[1] == 1 and all(d.size == 1 or d.strides[1] != 1 for d in n)
     if along_rows and not bias:

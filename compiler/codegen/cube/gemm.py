@@ -4,6 +4,7 @@ Blocks are persistent: block i computes tiles i, i + blocks, ... of the result, 
 overlap the end of the last one. L1, L0A and L0B are double buffered by slots. A result tile that fits half of L0C
 alternates between two buffers; a larger one is two parts along M, and every panel is multiplied into one part after the
 other, so that a part drains through FIXP while the cube unit works on the other one, or on the next tile's first part.
+The vector cores finish each part if there is an epilogue.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ...isa.model import Affine, Layout, Loc, TileRef
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
 from .bias import BiasRow
+from .emit_epilogue import EpilogueWriter
+from .epilogue import Epilogue
 from .groups import Group, Tiling, group_size, locate, tile_group, unravel
 from .panels import ZERO, Panels, counted, persistent, view_shape
 
@@ -73,11 +76,12 @@ class _Plan:
         return -(-self.m.tile // self.part)
 
 
-def plan_gemm(p: Gemm, target: Target) -> _Plan:
-    """Choose tile sizes and how they cover the dimensions of the problem."""
+def plan_gemm(p: Gemm, target: Target, vector_work: int = 0) -> _Plan:
+    """Choose tile sizes and how they cover the dimensions of the problem; `vector_work` instructions finish each tile."""
     batch, rows, columns, depth = (group_size(g) for g in (p.batch, p.m, p.n, p.k))
     spare, widest = (2 * target.bt_bytes, target.bt_bytes // 4) if p.bias else (0, 512)
-    product = Product(batch, rows, columns, depth, p.a.dtype.bytes, p.accumulator.bytes, p.c.dtype.bytes)
+    types = p.a.dtype.bytes, p.accumulator.bytes, p.c.dtype.bytes
+    product = Product(batch, rows, columns, depth, *types, vector_work)
     tiles = choose_tiles(product, target, spare, widest=widest)
     m = tile_group(p.m, tiles.m, 3)
     n = tile_group(p.n, tiles.n, min(3, 5 - m.rank))
@@ -97,25 +101,43 @@ def emit_gemm(problem: Gemm, target: Target) -> Kernel:
     return _Emitter(problem, plan_gemm(problem, target), target).run()
 
 
+def emit_gemm_with(epilogue: Epilogue, problem: Gemm, target: Target, limit: int) -> Kernel:
+    """Generate the kernel of a problem whose tiles the vector cores finish, `limit` elements at a time."""
+    return _Emitter(problem, plan_gemm(problem, target, epilogue.work), target, epilogue, limit).run()
+
+
 class _Emitter:
     """Writes the instructions of one kernel."""
 
-    def __init__(self, problem: Gemm, plan: _Plan, target: Target):
+    def __init__(
+        self, problem: Gemm, plan: _Plan, target: Target, epilogue: Epilogue | None = None, limit: int = 0
+    ):
         self.p, self.plan, self.target = problem, plan, target
         self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
         self.blocks = min(self.total, target.cube_cores)
-        self.kernel_builder = b = KernelBuilder(problem.name, "aic", (self.blocks,))
+        name = f"{problem.name}_{epilogue.name}" if epilogue else problem.name
+        self.kernel_builder = b = KernelBuilder(name, "mix" if epilogue else "aic", (self.blocks,))
         self.args = [
             b.argument(x.dtype, x.size) for x in (problem.a, problem.b, *([problem.bias] if problem.bias else []))
         ]
-        self.out = b.argument(problem.c.dtype, problem.c.size, writes=True)
+        self.writer: EpilogueWriter | None = None
+        if epilogue:
+            turns = self.total > self.blocks
+            self.writer = EpilogueWriter(b, epilogue, plan.m, plan.n, plan.part, plan.parts, turns, limit)
+            self.out = self.writer.declare_results(problem.c.dtype)
+        else:
+            self.out = b.argument(problem.c.dtype, problem.c.size, writes=True)
         unit = max(1, FRACTAL_BYTES // problem.a.dtype.bytes)
         self.panels = Panels(b, plan.k, round_up(plan.k.capacity, unit), plan.tiles.step)
 
     def run(self) -> Kernel:
         """Emit the loop over the block's tiles."""
+        if self.writer:
+            self.writer.open()
         with persistent(self.kernel_builder, self.total) as (tile, turn):
             self._tile(tile, turn)
+        if self.writer:
+            self.writer.close()
         return self.kernel_builder.kernel
 
     def _order(self, index: Affine) -> tuple[list[Affine], Affine, Affine]:
@@ -136,6 +158,7 @@ class _Emitter:
         """Emit one tile of the result."""
         b, p, plan = self.kernel_builder, self.p, self.plan
         batch, row, column = self._order(index)
+        self.batch = batch
         self.base = [Affine(x.offset) for x in (p.a, p.b, p.c)]
         for coordinate, dim in zip(batch, p.batch, strict=True):
             self.base = [o + coordinate * s for o, s in zip(self.base, dim.strides, strict=True)]
@@ -235,4 +258,15 @@ class _Emitter:
         strides = (*plan.m.strides(1), *plan.n.strides(1))
         offset = self.base[2] + m.offsets[1] + n.offsets[1] + row
         view = b.view(self.out, offset, shape, strides, plan.m.rank)
+        window = None
+        if self.writer:
+            window = self.writer.before_store(part, self.turn)
+            if window:
+                view = window.rows(b, 0, self.part_counts[part] * plan.m.inner_size, n.extent)
         b.tstore(view, TileRef(self.acc[part].tile, self._acc_slot), activation="relu" if self.p.relu else "none")
+        if self.writer:
+            first = {d.axis: at for d, at in zip(self.p.batch, self.batch, strict=True)}
+            for tiling, position in ((plan.m, m), (plan.n, n)):
+                dims = (*tiling.outer, tiling.split)
+                first |= {d.axis: at for d, at in zip(dims, position.coordinates, strict=True)}
+            self.writer.finish(window, first, part, self.part_counts[part], n, self.turn)

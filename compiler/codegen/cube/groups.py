@@ -18,10 +18,11 @@ from ...isa.model import Affine
 
 @dataclass(frozen=True)
 class Dim:
-    """One dimension: its size and its stride, in elements, in each operand of the group."""
+    """One dimension: its size, its stride, in elements, in each operand of the group, and the epilogue's axis if any."""
 
     size: int
     strides: tuple[int, ...]
+    axis: int = -1
 
 
 Group = tuple[Dim, ...]

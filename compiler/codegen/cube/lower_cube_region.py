@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...ir.graph import Value
+from ...ir.graph import TensorType, Value
 from ...ir.kernel import Kernel
 from ...ir.schedule import Launch, Region, Step
 from ...targets import Target
+from ..allocate_tiles import DoesNotFit, allocate_tiles
+from ..vector.lower_vector_region import lower_vector_region
+from ..vector.nodes import NotVectorizable
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
-from .gemm import Gemm, emit_gemm
+from .gemm import Gemm, emit_gemm, emit_gemm_with
 from .phases import split_phases
-from .read_region import read_region
+from .read_region import read_epilogue, read_region, split_at_head
+
+_CHUNK = 4096  # elements of a product's tile that the vector cores finish at a time: a move of this size has the full rate
+_LEAST_CHUNK = 256
 
 
 class CubeLoweringError(Exception):
@@ -20,17 +26,13 @@ class CubeLoweringError(Exception):
 
 
 def lower_cube_region(region: Region, target: Target) -> list[Step]:
-    """Return the launches that compute a region of kind "cube": one Dot or Convolution and what it carries."""
-    (result,) = region.outputs
-    if result.type.size == 0:
+    """Return the steps that compute a region of kind "cube": one Dot or Convolution, what it carries, its epilogue."""
+    if all(v.type.size == 0 for v in region.outputs):
         return []
-    read = read_region(region.ops, result)
+    read = read_region(region.ops, region.outputs[0]) if len(region.outputs) == 1 else None
     if read is None:
-        ops = ", ".join(f"{op.name} at {op.loc or 'unknown'}" for op in region.ops)
-        raise CubeLoweringError(
-            f"[cube region: {ops}] no cube kernel computes these together; expected one dot or convolution of "
-            f"{result.type}, layout ops before it, and what carried_ops allows after it."
-        )
+        return _with_epilogue(region, target)
+    (result,) = region.outputs
     if isinstance(read.problem, Gemm):
         kernels = [emit_gemm(read.problem, target)]
     else:
@@ -43,6 +45,38 @@ def lower_cube_region(region: Region, target: Target) -> list[Step]:
         steps.append(Launch(_copy(kernel), [*read.arguments[:-1], output], [output], starts_as=starts_as))
         before = output
     return steps
+
+
+def _with_epilogue(region: Region, target: Target) -> list[Step]:
+    """Return the launch of a product that the vector cores finish, or two where a tile of it does not fit them."""
+    limit = _CHUNK
+    while limit >= _LEAST_CHUNK:
+        read = read_epilogue(region)  # anew each time: emitting it names its axes after the problem's
+        if read is None:
+            break
+        cube, epilogue = read
+        try:
+            kernel = emit_gemm_with(epilogue, cube.problem, target, limit)
+            allocate_tiles(kernel, target)
+        except DoesNotFit:
+            limit //= 2
+            continue
+        except NotVectorizable:
+            break
+        *operands, head = cube.arguments
+        size = kernel.arguments[len(operands) + len(epilogue.inputs)].size
+        workspace = [] if epilogue.stores_head else [Value(TensorType((size,), head.dtype))]
+        outputs = [*workspace, *epilogue.outputs]
+        return [Launch(kernel, [*operands, *epilogue.inputs, *outputs], outputs)]
+    split = split_at_head(region)
+    if split is None or not split[1].ops:
+        ops = ", ".join(f"{op.name} at {op.loc or 'unknown'}" for op in region.ops)
+        raise CubeLoweringError(
+            f"[cube region: {ops}] no cube kernel computes these together; expected one dot or convolution, layout ops "
+            f"before it, what carried_ops allows after it, and what is elementwise over the result."
+        )
+    product, rest = split
+    return lower_cube_region(product, target) + lower_vector_region(rest, target)
 
 
 def _copy(kernel: Kernel) -> Kernel:

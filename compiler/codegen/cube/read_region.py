@@ -1,8 +1,9 @@
 """What a cube region computes, as one problem in strides: layout ops before a contraction, simple ops after it.
 
     transpose(x) ; dot ; add(bias row) ; max(0) ; convert ; transpose   ->   Gemm(strides, bias, relu)
+    dot ; add(bias row) ; gelu                                          ->   Gemm(strides, bias), Epilogue(gelu)
 
-`carried_ops` tells the fusion pass which ops after a contraction its kernel can take along.
+`carried_ops` tells the fusion pass which ops after a contraction its drain can take along.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from ...ir.builder import is_splat
 from ...ir.graph import Op, Value
 from ...ir.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
+from ...ir.schedule import Region
 from ...isa.dtypes import DType
+from ..vector.split_region import only
 from .convolution import convolution_problem
 from .correlation import Correlation
 from .dot import ACCUMULATORS, LAYOUT_OPS, Strided, apply_layout, dot_problem, reshape_strides, row_major, whole
+from .epilogue import Epilogue, make_epilogue
 from .gemm import Gemm
 
 _MOST_CARRIED = 8
@@ -30,8 +34,8 @@ class CubeRegion:
     arguments: tuple[Value, ...]
 
 
-def read_region(ops: Sequence[Op], result: Value) -> CubeRegion | None:
-    """Return what `ops` compute into `result`, or None if one cube kernel cannot."""
+def read_region(ops: Sequence[Op], result: Value, epilogue: Epilogue | None = None) -> CubeRegion | None:
+    """Return what `ops` compute into `result`, or None if one cube kernel cannot; `epilogue` is what follows `result`."""
     views: dict[Value, Strided] = {}
     anchor: Op | None = None
     head: Value | None = None  # what has been made of the contraction's result so far
@@ -73,8 +77,10 @@ def read_region(ops: Sequence[Op], result: Value) -> CubeRegion | None:
     out = _result_strides(layout, anchor, result)
     if out is None or lhs.value.dtype not in ACCUMULATORS:
         return None
+    if epilogue and (layout or not isinstance(anchor, Dot)):
+        return None
     if isinstance(anchor, Dot):
-        problem, left, right = dot_problem(anchor, lhs, rhs, out, bias, relu)
+        problem, left, right = dot_problem(anchor, lhs, rhs, out, bias, relu, epilogue)
     else:
         assert isinstance(anchor, Convolution), "an anchor is a Dot or a Convolution"
         problem = convolution_problem(anchor, lhs, rhs, out, bias, relu)
@@ -82,6 +88,51 @@ def read_region(ops: Sequence[Op], result: Value) -> CubeRegion | None:
     if problem is None:
         return None
     return CubeRegion(problem, (left, right, *([bias.value] if bias else []), result))
+
+
+def read_epilogue(region: Region) -> tuple[CubeRegion, Epilogue] | None:
+    """Return a cube region as a product with what its drain carries, and the epilogue that follows; None if it is not so."""
+    split = split_at_head(region)
+    if split is None:
+        return None
+    product, rest = split
+    (head,) = product.outputs
+    epilogue = make_epilogue(rest, head, head in region.outputs)
+    cube = read_region(product.ops, head, epilogue) if epilogue else None
+    return (cube, epilogue) if cube and epilogue else None
+
+
+def split_at_head(region: Region) -> tuple[Region, Region] | None:
+    """Return the product with what its drain carries, and the vector region of the other ops; None if they interleave."""
+    anchor = next(op for op in region.ops if isinstance(op, (Dot, Convolution)))
+    users: dict[Value, list[Op]] = {v: [anchor] for v in region.outputs}
+    for op in region.ops:
+        for v in op.operands:
+            users.setdefault(v, []).append(op)
+    head, carried = anchor.results[0], dict[Op, None]()
+    for op in carried_ops(anchor, users, {op: i for i, op in enumerate(region.ops)}):
+        if head in op.operands:
+            if isinstance(op, (Transpose, Reshape)):
+                break
+            head = op.results[0]
+        carried[op] = None
+    before: set[Op] = set()
+    stack = list(anchor.operands)
+    members = set(region.ops)
+    while stack:
+        op = stack.pop().producer
+        if op in members and isinstance(op, LAYOUT_OPS):
+            before.add(op)
+            stack += op.operands
+    ops = [op for op in region.ops if op is anchor or op in before or op in carried]
+    made = {r for op in region.ops for r in op.results}
+    own = {r for op in ops for r in op.results}
+    if any(v in made and v not in own and not is_splat(v) for op in ops for v in op.operands):
+        return None
+    rest = only(region, [v for v in region.outputs if v is not head], {head})
+    if any(isinstance(op, (Dot, Convolution)) for op in rest.ops):
+        return None
+    return Region("cube", ops, [], [head]), rest
 
 
 def carried_ops(anchor: Op, users: Mapping[Value, list[Op]], position: Mapping[Op, int]) -> list[Op]:

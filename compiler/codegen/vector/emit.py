@@ -221,6 +221,10 @@ class SectionEmitter:
 
     # --- tiles ---
 
+    def first(self, axis: int) -> Affine:
+        """Return the first index of the current tile along an axis."""
+        return self.index[axis] * self.plan.chunk.get(axis, 1)
+
     def kind(self, node: Node) -> Kind:
         """Return along which tile dimensions a node varies."""
         return self._kind_of(node.axes)
@@ -264,14 +268,6 @@ class SectionEmitter:
             found = self._expand(node, kind)
             self.scopes[-1].tiles[node, kind] = found
         return found
-
-    def rows_of(self, kind: Kind) -> int:
-        """Return the tile rows of a kind."""
-        return self.plan.tile(self.plan.rows) if kind[0] else 1
-
-    def columns_of(self, kind: Kind) -> int:
-        """Return the tile columns of a kind."""
-        return self.plan.tile(self.plan.columns) if kind[1] else 1
 
     def _expand(self, node: Node, kind: Kind) -> TileRef:
         dtype = node.dtype if node.dtype in CLASSES["all"] else DType.u8  # types no instruction computes in: their bits
@@ -336,7 +332,7 @@ class SectionEmitter:
     def _iota(self, dst: TileRef, node: Node) -> None:
         start, steps = Affine(), []
         for axis, c in node.coefficients.items():
-            start = start + self.index[axis] * (c * self.plan.chunk.get(axis, 1))
+            start = start + self.first(axis) * c
         for group in (self.plan.rows, self.plan.columns):
             steps.append(node.coefficients.get(group[-1], 0) if group else 0)
         self.b.tci(dst, start, *steps)
@@ -358,7 +354,7 @@ class SectionEmitter:
         """Return the window of an access that the current tile covers."""
         offset = Affine(access.offset)
         for axis, stride in access.strides.items():
-            offset = offset + self.index[axis] * (stride * self.plan.chunk.get(axis, 1))
+            offset = offset + self.first(axis) * stride
         for axis, step in access.by_block:
             offset = offset + self.coordinate[axis] * step
         for start in access.dynamic:

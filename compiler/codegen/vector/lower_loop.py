@@ -25,8 +25,8 @@ from ..allocate_tiles import DoesNotFit, allocate_tiles
 from ..trip_count import Progression, progressions, trip_count
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
-from .lower_vector_region import make_problem, merge_accesses, reachable
-from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, row_major
+from .lower_vector_region import make_problem, merge_accesses
+from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, reachable, row_major
 
 _MOST_OPS, _MOST_ARGUMENTS = 256, 48
 _SMALLEST_PART = 64  # a plan that does not fit UB is made smaller down to a part

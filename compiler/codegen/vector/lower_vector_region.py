@@ -8,7 +8,7 @@ ops that share no loop nest    ->  one launch per group of ops, values between t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -36,7 +36,7 @@ from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make
 from ..allocate_tiles import DoesNotFit, allocate_tiles
 from .emit import SectionEmitter
 from .expand_arg_reduce import expand_arg_reduce
-from .nodes import Access, Expressions, Node, NotVectorizable, Store
+from .nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
 from .split_region import (
@@ -185,22 +185,6 @@ def _emit_fitting(
 
 
 # --- planning ---
-
-
-def reachable(roots: Iterable[Node]) -> list[Node]:
-    """Return all nodes under the roots, operands first."""
-    order: dict[Node, None] = {}
-    stack = [(r, False) for r in reversed(list(roots))]
-    while stack:
-        node, ready = stack.pop()
-        if node in order:
-            continue
-        if ready:
-            order[node] = None
-        else:
-            stack.append((node, True))
-            stack.extend((o, False) for o in reversed(node.operands) if o not in order)
-    return list(order)
 
 
 def _connected(stores: list[Store]) -> list[list[Store]]:

@@ -91,6 +91,22 @@ class Store:
     node: Node
 
 
+def reachable(roots: Iterable[Node]) -> list[Node]:
+    """Return all nodes under the roots, operands first."""
+    order: dict[Node, None] = {}
+    stack = [(r, False) for r in reversed(list(roots))]
+    while stack:
+        node, ready = stack.pop()
+        if node in order:
+            continue
+        if ready:
+            order[node] = None
+        else:
+            stack.append((node, True))
+            stack.extend((o, False) for o in reversed(node.operands) if o not in order)
+    return list(order)
+
+
 def compute_type(dtype: DType) -> DType:
     """Return the type in which arithmetic on `dtype` is done."""
     return DType.f32 if dtype in _SMALL_FLOATS else dtype

@@ -1,0 +1,235 @@
+"""The vector cores' half of a product's kernel: each tile goes through L2 to both of them, and they finish it.
+
+    cube core                                    vector cores, each half of the rows
+      wait free ; tstore acc -> window[k % 2] ; set ready
+                                                   wait ready ; loop { tload window ; ... ; tstore } ; set free
+
+A 910B has no path from L0C to UB. The window is a workspace of two tiles per block, or the head's own place in memory
+if the head is wanted as a result. Flags between the pipes of a core are added later, as everywhere; those between the
+two core types are written here.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from ...ir.graph import Value
+from ...ir.kernel import KernelBuilder
+from ...isa.dtypes import DType
+from ...isa.model import Affine, TileRef, View
+from ...tiling.cube import FRACTAL, round_up
+from ...tiling.vector_plan import Plan
+from ..vector.emit import Kind, Scope, SectionEmitter, Task
+from ..vector.nodes import Access, Store
+from .epilogue import Epilogue
+from .groups import Dim, Group, Position, Tiling, unravel
+from .panels import ZERO
+
+_READY, _FREE = 0, 1  # cross-core flags
+_VECTOR_CORES = 2  # of an AI core
+
+
+class Window:
+    """Where the cube core leaves a part of a tile for the vector cores: a view in GM, dense by rows."""
+
+    def __init__(self, argument: int, base: Affine, pitch: int):
+        self.argument, self.base, self.pitch = argument, base, pitch
+
+    def rows(self, b: KernelBuilder, first: int | Affine, rows: int | Affine, columns: int | Affine) -> View:
+        """Return `rows` rows of the window from row `first`."""
+        return b.view(self.argument, self.base + Affine.of(first) * self.pitch, (rows, columns), (self.pitch, 1), 1)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How a vector core walks its rows: `size` at a time along dimension `level`; inner ones whole, outer ones singly."""
+
+    dims: Group  # the first is the core's share of the split dimension
+    level: int
+    size: int
+
+    @property
+    def chunk(self) -> Group:
+        """The dimensions of a chunk."""
+        d = self.dims[self.level]
+        return (Dim(self.size, d.strides, d.axis), *self.dims[self.level + 1 :])
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """Steps along each dimension up to `level`."""
+        return (*(d.size for d in self.dims[: self.level]), -(-self.dims[self.level].size // self.size))
+
+    @property
+    def most_trips(self) -> int:
+        """Chunks of a whole share."""
+        return prod(self.steps)
+
+    def trips(self, b: KernelBuilder, count: Affine) -> Affine:
+        """Emit the number of chunks if the first dimension has only `count` indices."""
+        if self.level:
+            return count * prod(self.steps[1:])
+        if count.is_constant:
+            return Affine(-(-count.const // self.size))
+        return b.scalar("sdiv", count + (self.size - 1), self.size)
+
+    def locate(self, b: KernelBuilder, step: Affine) -> list[Affine]:
+        """Emit the first index of chunk `step` along each dimension up to `level`."""
+        *outer, last = unravel(b, step, self.steps)
+        return [*outer, last * self.size]
+
+    def valid(self, b: KernelBuilder, count: Affine, at: list[Affine]) -> dict[int, int | Affine]:
+        """Emit the extents of a chunk, by axis."""
+        d = self.dims[self.level]
+        total = Affine(d.size) if self.level else count
+        whole = total.is_constant and total.const % self.size == 0
+        extent = self.size if whole else b.minimum(self.size, total - at[-1])
+        return {d.axis: extent, **{d.axis: d.size for d in self.dims[self.level + 1 :]}}
+
+    def row(self, at: list[Affine]) -> Affine:
+        """Return the first row of a chunk among the share's."""
+        inner = [prod(d.size for d in self.dims[i + 1 :]) for i in range(len(at))]
+        return sum((index * rows for index, rows in zip(at, inner)), ZERO)
+
+
+def choose_rows(dims: Group, limit: int) -> Rows:
+    """Return chunks of at most `limit` rows, or of one, even in size, with as many inner dimensions whole as fit."""
+    level = len(dims) - 1
+    while level > 0 and prod(d.size for d in dims[level:]) <= limit:
+        level -= 1
+    most = max(1, limit // prod(d.size for d in dims[level + 1 :]))
+    steps = -(-dims[level].size // most)
+    return Rows(dims, level, -(-dims[level].size // steps))
+
+
+def plain(value: Affine) -> int | Affine:
+    """Return a constant as an integer."""
+    return value.const if value.is_constant else value
+
+
+class EpilogueWriter:
+    """Writes the epilogue of one kernel. `parts` and `rows` are of a tile of the product, `turns` says if there are more.
+
+    The caller stores a part of a tile between `before_store` and `finish`.
+    """
+
+    def __init__(
+        self, b: KernelBuilder, epilogue: Epilogue, m: Tiling, n: Tiling, part: int, parts: int, turns: bool, limit: int
+    ):
+        self.b, self.epilogue, self.m, self.n = b, epilogue, m, n
+        self.part, self.parts, self.turns, self.limit = part, parts, turns, limit
+        self.arguments = {v: b.argument(v.dtype, v.type.size) for v in epilogue.inputs}
+        self.slots = 1 if parts == 1 and not turns else 2
+        self.rows = part * m.inner_size
+        self.pitch = round_up(n.capacity, FRACTAL)
+        self.workspace = -1
+        self.shares = turns and not epilogue.stores_head  # tiles use the window one after the other
+
+    def declare_results(self, dtype: DType) -> int:
+        """Declare what is written; returns the argument that the product's drain writes to."""
+        b, e = self.b, self.epilogue
+        if not e.stores_head:
+            blocks = b.kernel.grid[0]
+            self.workspace = b.argument(dtype, blocks * self.slots * self.rows * self.pitch, writes=True)
+        self.arguments |= {v: b.argument(v.dtype, v.type.size, writes=True) for v in e.outputs}
+        return self.arguments[e.head] if e.stores_head else self.workspace
+
+    def open(self) -> None:
+        """Begin the kernel: both slots of the window are free."""
+        if self.shares:
+            with self.b.subblocks():
+                for _ in range(self.slots):
+                    self.b.set_cross_flag("MTE2", _FREE)
+
+    def close(self) -> None:
+        """End the kernel: as many waits as there were sets."""
+        if self.shares:
+            for _ in range(self.slots):
+                self.b.wait_cross_flag("FIXP", _FREE)
+
+    def before_store(self, part: int, turn: Affine) -> Window | None:
+        """Return the window for a part of the tile of a turn, once it is free; None if that is the head's own place."""
+        if self.workspace < 0:
+            return None
+        slot = Affine(part) if self.parts > 1 or turn.is_constant else self.b.scalar("smod", turn, self.slots)
+        if self.shares:
+            self.b.wait_cross_flag("FIXP", _FREE)
+        return Window(self.workspace, (self.b.blocks[0] * self.slots + slot) * self.rows * self.pitch, self.pitch)
+
+    def finish(
+        self, window: Window | None, first: dict[int, Affine], part: int, count: Affine, n: Position, turn: Affine
+    ) -> None:
+        """Write the vector cores' work on a part of a tile: `count` indices of m's split dimension.
+
+        first: the first index of the tile along every axis of which it takes a piece.
+        """
+        b, m = self.b, self.m
+        b.set_cross_flag("FIXP", _READY)
+        half = -(-self.part // _VECTOR_CORES)
+        rows = choose_rows((Dim(half, (), m.split.axis), *m.inner), self.limit // self.n.capacity)
+        with b.subblocks() as core:
+            b.wait_cross_flag("MTE2", _READY)
+            skipped = core * half
+            own = Affine(half) if count == Affine(2 * half) else b.minimum(half, count - skipped)
+            trips = rows.trips(b, own)
+            once = trips == Affine(1) and not self.turns
+            with nullcontext(ZERO) if once else b.loop(0, trips) as step:
+                at = rows.locate(b, step)
+                valid = rows.valid(b, own, at) | {self.n.split.axis: plain(n.count)}
+                valid |= {d.axis: d.size for d in self.n.inner}
+                here = dict(first)
+                here[m.split.axis] = here.get(m.split.axis, ZERO) + part * self.part + skipped
+                for dim, index in zip(rows.dims, at):
+                    here[dim.axis] = here.get(dim.axis, ZERO) + index
+                emitter = _TileEmitter(b, self._plan(rows), self.arguments, here, valid)
+                if window:
+                    emitter.head, emitter.window = self.epilogue.head, window
+                    emitter.row = skipped * m.inner_size + rows.row(at)
+                emitter.run_tile(self.epilogue.stores, None if once else turn * rows.most_trips + step)
+            if self.shares:
+                b.set_cross_flag("MTE2", _FREE)
+
+    def _plan(self, rows: Rows) -> Plan:
+        columns = (Dim(self.n.tile, (), self.n.split.axis), *self.n.inner)
+        sides = [[d for d in side if d.axis >= 0] for side in (rows.chunk, columns)]
+        sizes = {d.axis: d.size for side in sides for d in side}
+        return Plan(sizes, *([d.axis for d in side] for side in sides), sizes)
+
+
+class _TileEmitter(SectionEmitter):
+    """Emits the expressions of an epilogue for one chunk of a tile."""
+
+    def __init__(
+        self,
+        builder: KernelBuilder,
+        plan: Plan,
+        arguments: dict[Value, int],
+        first: dict[int, Affine],
+        valid: dict[int, int | Affine],
+    ):
+        super().__init__(builder, plan, arguments, ZERO)
+        self.firsts, self.valid = first, valid
+        self.head: Value | None = None  # if it is read from a window
+        self.window: Window | None = None
+        self.row: Affine = ZERO
+
+    def run_tile(self, stores: list[Store], slot: Affine | None) -> None:
+        """Emit the stores; tiles that pipes pass to each other alternate with `slot`, if there is more than one chunk."""
+        self._sort([s.node for s in stores])
+        self.stored = {s.node for s in stores}
+        self.scopes = [Scope(slot=slot or ZERO, in_loop=slot is not None)]
+        self._level(0, [Task(s.node, 0, s.access) for s in stores])
+
+    def first(self, axis: int) -> Affine:
+        """Return the first index of the chunk along an axis."""
+        return self.firsts.get(axis, ZERO)
+
+    def _load(self, access: Access, kind: Kind) -> TileRef:
+        if self.window is None or access.value is not self.head:
+            return super()._load(access, kind)
+        dst = self.new_tile(access.value.dtype, kind, 2)
+        tile = self.b.kernel.tiles[dst.tile]
+        self.b.tload(dst, self.window.rows(self.b, self.row, tile.valid_rows, tile.valid_columns))
+        return dst
