@@ -66,13 +66,12 @@ class _Node:
     def is_loop(self) -> bool:
         return self.instruction.spec.name == "loop"
 
-    @property
-    def orders_itself(self) -> bool:
-        """Whether its flags also order one run of it and the next: a loop, or a block around nothing else."""
+    def orders_itself(self, core: bool) -> bool:
+        """Whether its flags also order one run of it and the next on a core: a loop, or a block around nothing else."""
         if self.is_loop or self.children is None:
             return self.is_loop
-        touching = [child for child in self.children if child.touches]
-        return len(touching) == 1 and touching[0].orders_itself
+        touching = [child for child in self.children if any(queue[0] == core for queue, _ in child.touches)]
+        return len(touching) == 1 and touching[0].orders_itself(core)
 
 
 _Effects = tuple[int, list[_Touch]]  # a node, and what it touches by one queue
@@ -238,7 +237,7 @@ class _Synchronizer:
                     for a, xs in reversed(by_queue.get((core, p), ())):
                         if p == q or a < b:
                             break
-                        if a == b and nodes[a].orders_itself:
+                        if a == b and nodes[a].orders_itself(core):
                             continue
                         for x in xs:
                             for y in ys:

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kQueueDepth = 32;  // instructions a pipe holds before the scalar unit has to wait
 constexpr int kEvents = 8, kCrossFlags = 16;
+constexpr double kNever = std::numeric_limits<double>::infinity();
 
 enum class Act : uint8_t { kWork, kSet, kWait, kCrossSet, kCrossWait };
 
@@ -45,6 +46,7 @@ struct Core {
   bool walked = true;
   double scalar_clock = 0, scalar_busy = 0;
   int scalar_wait = -1;  // flag the scalar unit waits for
+  double look = kNever;  // when an event looks at what is issued but not due yet
   std::deque<Queued> queue[kPipes];
   bool busy[kPipes] = {};
   double started[kPipes] = {}, worked[kPipes] = {};
@@ -108,7 +110,6 @@ class Simulation {
   }
 
  private:
-  static constexpr double kNever = std::numeric_limits<double>::infinity();
   struct Event {
     double time;
     int core, pipe;  // pipe -1: look again
@@ -129,6 +130,8 @@ class Simulation {
   void happen(const Event& e) {
     Core& core = cores_[e.core];
     if (e.pipe < 0) {
+      if (e.time != core.look) return;  // an earlier look has been asked for since
+      core.look = kNever;
       progress(core);
       return;
     }
@@ -175,7 +178,7 @@ class Simulation {
   bool start(Core& core, int p, bool& crossed) {
     Queued& q = core.queue[p].front();
     if (q.issued > now_) {
-      events_.push({q.issued, core.index, -1});
+      if (q.issued < core.look) events_.push({core.look = q.issued, core.index, -1});
       return false;
     }
     const int lane = core.role == Role::kVector1;
