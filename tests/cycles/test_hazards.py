@@ -33,16 +33,18 @@ def adam(p, m, v, g):
 PROGRAMS = {
     "matmul": (jnp.dot, (512, 384), (384, 768)),
     "matmul bf16 odd": (lambda a, b: jnp.dot(a.astype("bfloat16"), b.astype("bfloat16")), (130, 70), (70, 50)),
+    "matmul with gelu": (lambda x, w: jax.nn.gelu(x @ w), (300, 200), (200, 1500)),  # a window shared by two tiles a block
+    "matmul with tanh, product kept": (lambda x, w: (x @ w, jnp.tanh(x @ w)), (512, 64), (64, 128)),
     "softmax": (softmax, (1024, 1000)),
     "adam": (adam, *[(1000, 300)] * 4),
 }
 
 
 def without_each_flag(kernel: Kernel) -> Iterator[str]:
-    """Remove one set_flag or wait_flag at a time, yield its text, put it back."""
+    """Remove one instruction that sets a flag or waits for one at a time, yield its text, put it back."""
     body = kernel.body
     for i, instruction in enumerate(body):
-        if instruction.spec.name in ("set_flag", "wait_flag"):
+        if instruction.spec.name in ("set_flag", "wait_flag", "set_cross_flag", "wait_cross_flag"):
             kernel.body = body[:i] + body[i + 1 :]
             yield f"instruction {i}: {instruction.spec.name} {[str(v) for v in instruction.values]}"
     kernel.body = body
@@ -58,6 +60,16 @@ def test_every_flag_is_needed_and_enough(name):
             flags += 1
             assert _plugin.find_hazards(program.encode()), f"{kernel.name}: nothing reported without {dropped}"
     assert flags > 0
+
+
+def test_a_window_between_cores_is_watched():
+    """Flags between core types pair up, and yet the vector cores read what the cube core has not stored."""
+    program = compile_function(*PROGRAMS["matmul with tanh, product kept"])
+    (kernel,) = (k for k in program.kernels if k.core == "mix")
+    at = next(i for i, x in enumerate(kernel.body) if x.spec.name == "set_cross_flag")
+    store = next(i for i, x in enumerate(kernel.body) if x.spec.name == "tstore")
+    kernel.body.insert(store, kernel.body.pop(at))
+    assert any("before the write" in report for report in _plugin.find_hazards(program.encode()))
 
 
 def test_the_report_names_both_instructions():

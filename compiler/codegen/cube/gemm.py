@@ -109,9 +109,7 @@ def emit_gemm_with(epilogue: Epilogue, problem: Gemm, target: Target, limit: int
 class _Emitter:
     """Writes the instructions of one kernel."""
 
-    def __init__(
-        self, problem: Gemm, plan: _Plan, target: Target, epilogue: Epilogue | None = None, limit: int = 0
-    ):
+    def __init__(self, problem: Gemm, plan: _Plan, target: Target, epilogue: Epilogue | None = None, limit: int = 0):
         self.p, self.plan, self.target = problem, plan, target
         self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
         self.blocks = min(self.total, target.cube_cores)

@@ -8,8 +8,9 @@ from ...ir.graph import TensorType, Value
 from ...ir.kernel import Kernel
 from ...ir.schedule import Launch, Region, Step
 from ...targets import Target
+from ...tiling.vector_plan import Plan
 from ..allocate_tiles import DoesNotFit, allocate_tiles
-from ..vector.lower_vector_region import lower_vector_region
+from ..vector.lower_vector_region import lower_vector_region, may_take_over
 from ..vector.nodes import NotVectorizable
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
@@ -17,7 +18,9 @@ from .gemm import Gemm, emit_gemm, emit_gemm_with
 from .phases import split_phases
 from .read_region import read_epilogue, read_region, split_at_head
 
-_CHUNK = 4096  # elements of a product's tile that the vector cores finish at a time: a move of this size has the full rate
+_CHUNK = (
+    4096  # elements of a product's tile that the vector cores finish at a time: a move of this size has the full rate
+)
 _LEAST_CHUNK = 256
 
 
@@ -67,7 +70,10 @@ def _with_epilogue(region: Region, target: Target) -> list[Step]:
         size = kernel.arguments[len(operands) + len(epilogue.inputs)].size
         workspace = [] if epilogue.stores_head else [Value(TensorType((size,), head.dtype))]
         outputs = [*workspace, *epilogue.outputs]
-        return [Launch(kernel, [*operands, *epilogue.inputs, *outputs], outputs)]
+        arguments = [*operands, *epilogue.inputs, *outputs]
+        own = {v: i for i, v in enumerate(arguments) if v not in (*operands, epilogue.head)}
+        aliases = may_take_over([(epilogue.stores, Plan({}))], kernel, own)
+        return [Launch(kernel, arguments, outputs, aliases)]
     split = split_at_head(region)
     if split is None or not split[1].ops:
         ops = ", ".join(f"{op.name} at {op.loc or 'unknown'}" for op in region.ops)

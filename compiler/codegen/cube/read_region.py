@@ -141,7 +141,7 @@ def carried_ops(anchor: Op, users: Mapping[Value, list[Op]], position: Mapping[O
     Args:
         anchor: the Dot or Convolution.
         users: who uses each value, the graph's return included: what is carried must not be wanted on the way.
-        position: the index of each op in the graph.
+        position: the index of each op in the graph, or of those that may be taken.
     """
     taken: list[Op] = []
     best: list[Op] = []
@@ -167,10 +167,10 @@ def _broadcasts(op: Op, head: Value, anchor: int, position: Mapping[Op, int]) ->
     for value in op.operands:
         if value is head:
             continue
-        if _is_zero(value) and value.producer is not None:
+        if _is_zero(value) and value.producer in position:
             found.append(value.producer)
             continue
-        while isinstance(value.producer, LAYOUT_OPS):
+        while isinstance(value.producer, LAYOUT_OPS) and value.producer in position:
             found.append(value.producer)
             value = value.producer.operands[0]
         if value.producer is not None and position.get(value.producer, -1) > anchor:

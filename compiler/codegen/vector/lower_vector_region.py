@@ -371,10 +371,10 @@ def _emit(
         else:
             emitter.run(stores)
     allocate_tiles(builder.kernel, target)
-    return Launch(builder.kernel, list(arguments), written, _aliases(sections, builder.kernel, arguments))
+    return Launch(builder.kernel, list(arguments), written, may_take_over(sections, builder.kernel, arguments))
 
 
-def _aliases(
+def may_take_over(
     sections: list[tuple[list[Store], Plan]], kernel: Kernel, arguments: dict[Value, int]
 ) -> tuple[tuple[Value, Value], ...]:
     """Return the outputs that may take over an input: a block reads what it writes, and only before it writes it."""
@@ -399,6 +399,7 @@ def _aliases(
             for value, accesses in reads.items():
                 if (
                     value in taken
+                    or value not in arguments
                     or value.type.size != out.value.type.size
                     or value.dtype.bytes != out.value.dtype.bytes
                 ):

@@ -32,13 +32,31 @@ struct Access {  // the last one of a queue to some bytes
 struct Granule {
   int writer = -1;  // queue
   Access write;
-  std::array<Access, kPipes> read;  // by pipe of the core that owns the memory
+  std::array<Access, kPipes> read;  // by pipe of the core that owns the memory; of GM, by core and unit
 };
+
+// Of GM only arguments that the kernel both writes and reads can be raced for: windows from one core to another.
+std::vector<bool> shared_arguments(const Kernel& kernel) {
+  std::vector<bool> read(kernel.arguments.size()), shared(kernel.arguments.size());
+  for (const Instruction& instruction : kernel.body)
+    visit(instruction, [&](const auto& i) {
+      i.visit([&](const auto&... operands) {
+        size_t n = 0;
+        [[maybe_unused]] const auto look = [&](const auto& operand, const OperandInfo& info) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(operand)>, ViewOperand>)
+            if (info.access != 2) read[operand.argument] = true;
+        };
+        (look(operands, instruction.info().operands[n++]), ...);
+      });
+    });
+  for (size_t a = 0; a < read.size(); ++a) shared[a] = read[a] && kernel.arguments[a].writes;
+  return shared;
+}
 
 class Checker {
  public:
   Checker(const Kernel& kernel, const Target& target, const Shape& shape, std::vector<std::string>& found)
-      : kernel_(kernel), target_(target), shape_(shape), found_(found) {}
+      : kernel_(kernel), target_(target), shape_(shape), found_(found), shared_(shared_arguments(kernel)) {}
 
   void check(int64_t block, int64_t limit) {
     const int cores = kernel_.core == CoreKind::kMix ? kCores : 1;
@@ -221,43 +239,70 @@ class Checker {
       report(index, index,
              concat("touches elements ", low, " to ", high, " of argument ", v.argument, ", which has ",
                     argument.size));
-    (void)c, (void)pipe, (void)info, (void)write;
+    const Opcode opcode = kernel_.body[index].opcode();
+    if (!shared_[v.argument] || opcode == Opcode::kmgather || opcode == Opcode::kmscatter) return;
+    if ((info.access == 1) == write) return;
+    const int64_t size = dtype_bytes(argument.dtype);
+    const bool rows = !v.shape.empty() && v.strides.back() == 1;  // contiguous along the last dimension
+    const int64_t run = rows ? walk.value(v.shape.back()) : 1;
+    std::vector<int64_t> at(v.shape.size() - rows, 0);
+    for (;;) {
+      int64_t first = walk.value(v.offset);
+      for (size_t d = 0; d < at.size(); ++d) first += at[d] * v.strides[d];
+      for (int64_t g = first * size / kGranule; g <= ((first + run) * size - 1) / kGranule; ++g) {
+        // A core reads GM by MTE2 and by its scalar unit.
+        const auto queue_of = [&](int reader) {
+          return queue(reader / 2, static_cast<int>(reader % 2 ? Pipe::kS : Pipe::kMTE2));
+        };
+        const int reader = 2 * c + (pipe == static_cast<int>(Pipe::kS));
+        touch(gm_[{v.argument, g}], queue(c, pipe), index, write, reader, 2 * kCores, queue_of);
+      }
+      size_t d = at.size();
+      while (d > 0 && ++at[d - 1] == walk.value(v.shape[d - 1])) at[--d] = 0;
+      if (d == 0) break;
+    }
   }
 
   void bytes_at(int c, int pipe, int index, Loc loc, int64_t address, int64_t bytes, bool write) {
     auto& memory = memory_[c][static_cast<int>(loc)];
-    const int q = queue(c, pipe);
-    const Clock& now = clocks_[q];
     const int64_t last = std::min<int64_t>((address + bytes - 1) / kGranule, memory.size() - 1);
     for (int64_t g = address / kGranule; g <= last; ++g) {
       Granule& granule = memory[g];
       if (!write && granule.writer < 0) {
         report(index, index,
                concat("reads bytes of ", kLocNames[static_cast<int>(loc)], " that nobody has written"));
-        granule.writer = q;
-        granule.write = {now[q], index};
+        granule.writer = queue(c, pipe);
+        granule.write = {clocks_[granule.writer][granule.writer], index};
       }
-      if (granule.writer >= 0 && granule.writer != q && granule.write.time > now[granule.writer])
-        report(granule.write.instruction, index,
-               write ? "may overwrite a tile before the write" : "may read a tile before the write");
-      if (write) {
-        for (int p = 0; p < kPipes; ++p) {
-          const Access& read = granule.read[p];
-          if (p != pipe && read.instruction >= 0 && read.time > now[queue(c, p)])
-            report(read.instruction, index, "may overwrite a tile before the read");
-        }
-        granule.writer = q;
-        granule.write = {now[q], index};
-      } else {
-        granule.read[pipe] = {now[q], index};
-      }
+      touch(granule, queue(c, pipe), index, write, pipe, kPipes, [&](int p) { return queue(c, p); });
     }
+  }
+
+  // Reports what the access races with, and remembers it; readers are numbered, each with its queue.
+  template <class QueueOf>
+  void touch(Granule& granule, int q, int index, bool write, int reader, int readers, QueueOf queue_of) {
+    const Clock& now = clocks_[q];
+    if (granule.writer >= 0 && granule.writer != q && granule.write.time > now[granule.writer])
+      report(granule.write.instruction, index,
+             write ? "may overwrite a tile before the write" : "may read a tile before the write");
+    if (!write) {
+      granule.read[reader] = {now[q], index};
+      return;
+    }
+    for (int r = 0; r < readers; ++r) {
+      const Access& read = granule.read[r];
+      if (queue_of(r) != q && read.instruction >= 0 && read.time > now[queue_of(r)])
+        report(read.instruction, index, "may overwrite a tile before the read");
+    }
+    granule.writer = q;
+    granule.write = {now[q], index};
   }
 
   const Kernel& kernel_;
   const Target& target_;
   const Shape& shape_;
   std::vector<std::string>& found_;
+  const std::vector<bool> shared_;
   std::optional<Walk> walks_[kCores];
   int64_t left_[kCores] = {};
   int held_[kCores] = {-1, -1, -1};
@@ -265,6 +310,7 @@ class Checker {
   std::map<std::array<int64_t, 3>, std::deque<Set>> flags_[kCores];
   std::deque<Set> cross_[kCores][kCores][kCrossFlags];
   std::vector<Granule> memory_[kCores][7];
+  std::map<std::pair<int64_t, int64_t>, Granule> gm_;  // by argument and granule, of shared arguments
   std::set<std::pair<int, int>> seen_;
 };
 
