@@ -193,9 +193,8 @@ class EpilogueWriter:
 
     def _plan(self, rows: Rows) -> Plan:
         columns = (Dim(self.n.tile, (), self.n.split.axis), *self.n.inner)
-        sides = [[d for d in side if d.axis >= 0] for side in (rows.chunk, columns)]
-        sizes = {d.axis: d.size for side in sides for d in side}
-        return Plan(sizes, *([d.axis for d in side] for side in sides), sizes)
+        sizes = {d.axis: d.size for d in (*rows.chunk, *columns) if d.axis >= 0}
+        return Plan(sizes, *[[d.axis for d in side if d.axis >= 0] for side in (rows.chunk, columns)], chunk=sizes)
 
 
 class _TileEmitter(SectionEmitter):

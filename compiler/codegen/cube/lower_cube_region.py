@@ -58,6 +58,7 @@ def _with_epilogue(region: Region, target: Target) -> list[Step]:
         if read is None:
             break
         cube, epilogue = read
+        assert isinstance(cube.problem, Gemm), "a Dot is read as a Gemm"
         try:
             kernel = emit_gemm_with(epilogue, cube.problem, target, limit)
             allocate_tiles(kernel, target)

@@ -167,7 +167,7 @@ def _broadcasts(op: Op, head: Value, anchor: int, position: Mapping[Op, int]) ->
     for value in op.operands:
         if value is head:
             continue
-        if _is_zero(value) and value.producer in position:
+        if _is_zero(value) and value.producer is not None and value.producer in position:
             found.append(value.producer)
             continue
         while isinstance(value.producer, LAYOUT_OPS) and value.producer in position:

@@ -12,6 +12,7 @@ MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, bool warm)
   for (const ArgumentSpec& a : kernel.arguments) {
     const int64_t lines = a.size * dtype_bytes(a.dtype) / target.l2_line + 1;
     lines_.emplace_back(lines, 0);
+    dirty_.emplace_back(a.writes ? lines : 0, 0);
     if (!warm) continue;
     for (uint32_t& line : lines_.back()) line = ++fills_;
   }
@@ -19,34 +20,42 @@ MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, bool warm)
 
 int64_t MemoryModel::touch(const Traffic& t) {
   auto& lines = lines_[t.argument];
-  int64_t missed = 0;
+  int64_t moved = 0;
   for (int64_t r = 0; r < t.rows; ++r) {
     const int64_t first = t.first + r * t.row_step;
     const int64_t from = std::max<int64_t>(first / target_.l2_line, 0);
     const int64_t to = std::min<int64_t>((first + t.row_bytes - 1) / target_.l2_line, lines.size() - 1);
     for (int64_t line = from; line <= to; ++line) {
       uint32_t& stamp = lines[line];
-      if (stamp == 0 || fills_ - stamp >= capacity_) {
-        ++fills_;
-        missed += std::min(t.row_bytes, target_.l2_line);
-      }
+      const bool absent = stamp == 0 || fills_ - stamp >= capacity_;
+      if (absent) ++fills_;
       stamp = fills_;
+      if (t.write) {
+        const int64_t begin = std::max(first, line * target_.l2_line);
+        const int64_t end = std::min(first + t.row_bytes, (line + 1) * target_.l2_line);
+        uint16_t& dirty = dirty_[t.argument][line];
+        if (absent) dirty = 0;
+        const int64_t added = std::clamp<int64_t>(end - begin, 0, target_.l2_line - dirty);
+        dirty += static_cast<uint16_t>(added);
+        moved += added;
+      } else if (absent) {
+        moved += std::min(t.row_bytes, target_.l2_line);
+      }
     }
   }
-  return std::min(missed, t.bytes());
+  return std::min(moved, t.bytes());
 }
 
 void MemoryModel::start(const Traffic& t, int owner, double now) {
   advance(now);
   const double bytes = static_cast<double>(t.bytes());
-  const double missed = static_cast<double>(touch(t));
+  const double moved = static_cast<double>(touch(t));
   // A segment that does not fill its lines wastes part of the port; nothing is moved in less than 32 bytes.
   const double lines = (t.row_bytes + target_.l2_line - 1) / target_.l2_line * target_.l2_line;
   const double aligned = std::clamp(t.row_bytes / lines, target_.misaligned_efficiency, 1.0);
   const double port_bytes = t.rows * std::max<double>(t.row_bytes, 32) / aligned;
-  // Reads pay HBM for what misses; writes go through.
-  const double hbm = t.write ? bytes / target_.hbm_write_efficiency : missed / target_.hbm_read_efficiency;
-  hbm_bytes_ += t.write ? bytes : missed;
+  const double hbm = moved / (t.write ? target_.hbm_write_efficiency : target_.hbm_read_efficiency);
+  hbm_bytes_ += moved;
   gm_bytes_ += bytes;
   active_.push_back({owner, port_bytes, t.rate, hbm / port_bytes, 0});
   share();

@@ -32,7 +32,9 @@ class MemoryModel {
     double hbm;   // HBM time per byte of `left`, in bytes of nominal bandwidth
     double rate;
   };
-  int64_t touch(const Traffic& traffic);  // returns how many bytes miss
+  // Returns how many bytes HBM has to move: those of absent lines for a read; for a write, which the L2 keeps
+  // until it gives the line up, those that have not been written yet while the line was there.
+  int64_t touch(const Traffic& traffic);
   void advance(double now);
   void share();
 
@@ -40,6 +42,7 @@ class MemoryModel {
   double l2_rate_, hbm_rate_;  // bytes per cycle, all cores
   std::vector<std::vector<uint32_t>>
       lines_;  // per argument and line: value of fills_ when last touched, 0 if never
+  std::vector<std::vector<uint16_t>> dirty_;  // per written argument and line: bytes to be written back
   uint32_t fills_ = 0, capacity_;
   std::vector<Transfer> active_;
   std::vector<int> finished_;
