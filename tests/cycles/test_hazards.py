@@ -33,7 +33,11 @@ def adam(p, m, v, g):
 PROGRAMS = {
     "matmul": (jnp.dot, (512, 384), (384, 768)),
     "matmul bf16 odd": (lambda a, b: jnp.dot(a.astype("bfloat16"), b.astype("bfloat16")), (130, 70), (70, 50)),
-    "matmul with gelu": (lambda x, w: jax.nn.gelu(x @ w), (300, 200), (200, 1500)),  # a window shared by two tiles a block
+    "matmul with gelu": (
+        lambda x, w: jax.nn.gelu(x @ w),
+        (300, 200),
+        (200, 1500),
+    ),  # a window shared by two tiles a block
     "matmul with tanh, product kept": (lambda x, w: (x @ w, jnp.tanh(x @ w)), (512, 64), (64, 128)),
     "softmax": (softmax, (1024, 1000)),
     "adam": (adam, *[(1000, 300)] * 4),
@@ -70,6 +74,14 @@ def test_a_window_between_cores_is_watched():
     store = next(i for i, x in enumerate(kernel.body) if x.spec.name == "tstore")
     kernel.body.insert(store, kernel.body.pop(at))
     assert any("before the write" in report for report in _plugin.find_hazards(program.encode()))
+
+
+def test_a_flag_between_cores_counts_to_fifteen():
+    program = compile_function(lambda x, w: (x @ w, jnp.tanh(x @ w)), (4096, 32), (32, 4096))
+    (kernel,) = (k for k in program.kernels if k.core == "mix")
+    assert _plugin.find_hazards(program.encode()) == []
+    kernel.body = [x for x in kernel.body if "cross_flag" not in x.spec.name or str(x.operand("flag")) != "1"]
+    assert any("further than it counts" in report for report in _plugin.find_hazards(program.encode()))
 
 
 def test_the_report_names_both_instructions():

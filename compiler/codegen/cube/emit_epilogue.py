@@ -5,7 +5,7 @@
                                                    wait ready ; loop { tload window ; ... ; tstore } ; set free
 
 A 910B has no path from L0C to UB. The window is a workspace of two tiles per block, or the head's own place in memory
-if the head is wanted as a result. Flags between the pipes of a core are added later, as everywhere; those between the
+if the head is wanted as a result; then "free" only keeps the cube core from running further ahead than a flag counts. Flags between the pipes of a core are added later, as everywhere; those between the
 two core types are written here.
 """
 
@@ -30,6 +30,7 @@ from .panels import ZERO
 
 _READY, _FREE = 0, 1  # cross-core flags
 _VECTOR_CORES = 2  # of an AI core
+_MOST_AHEAD = 8  # tiles that the cube core may be ahead where each has its own place; a cross-core flag counts to 15
 
 
 class Window:
@@ -125,7 +126,7 @@ class EpilogueWriter:
         self.rows = part * m.inner_size
         self.pitch = round_up(n.capacity, FRACTAL)
         self.workspace = -1
-        self.shares = turns and not epilogue.stores_head  # tiles use the window one after the other
+        self.ahead = (_MOST_AHEAD if epilogue.stores_head else self.slots) if turns else 0
 
     def declare_results(self, dtype: DType) -> int:
         """Declare what is written; returns the argument that the product's drain writes to."""
@@ -137,25 +138,25 @@ class EpilogueWriter:
         return self.arguments[e.head] if e.stores_head else self.workspace
 
     def open(self) -> None:
-        """Begin the kernel: both slots of the window are free."""
-        if self.shares:
+        """Begin the kernel: all slots of the window are free."""
+        if self.ahead:
             with self.b.subblocks():
-                for _ in range(self.slots):
+                for _ in range(self.ahead):
                     self.b.set_cross_flag("MTE2", _FREE)
 
     def close(self) -> None:
         """End the kernel: as many waits as there were sets."""
-        if self.shares:
-            for _ in range(self.slots):
+        if self.ahead:
+            for _ in range(self.ahead):
                 self.b.wait_cross_flag("FIXP", _FREE)
 
     def before_store(self, part: int, turn: Affine) -> Window | None:
         """Return the window for a part of the tile of a turn, once it is free; None if that is the head's own place."""
+        if self.ahead:
+            self.b.wait_cross_flag("FIXP", _FREE)
         if self.workspace < 0:
             return None
         slot = Affine(part) if self.parts > 1 or turn.is_constant else self.b.scalar("smod", turn, self.slots)
-        if self.shares:
-            self.b.wait_cross_flag("FIXP", _FREE)
         return Window(self.workspace, (self.b.blocks[0] * self.slots + slot) * self.rows * self.pitch, self.pitch)
 
     def finish(
@@ -188,7 +189,7 @@ class EpilogueWriter:
                     emitter.head, emitter.window = self.epilogue.head, window
                     emitter.row = skipped * m.inner_size + rows.row(at)
                 emitter.run_tile(self.epilogue.stores, None if once else turn * rows.most_trips + step)
-            if self.shares:
+            if self.ahead:
                 b.set_cross_flag("MTE2", _FREE)
 
     def _plan(self, rows: Rows) -> Plan:

@@ -16,6 +16,7 @@ namespace ascend::cycles {
 namespace {
 
 constexpr int kPipes = 7, kCores = 3, kQueues = kPipes * kCores, kCrossFlags = 16;
+constexpr size_t kMostCounted = 15;  // a cross-core flag has four bits
 constexpr int64_t kGranule = 32;
 
 using Clock = std::array<int32_t, kQueues>;
@@ -152,7 +153,12 @@ class Checker {
         const auto& i = instruction.as<isa::set_cross_flag>();
         const Set set{clocks_[queue(c, i.pipe_)], index};
         for (int to = 0; to < kCores; ++to)
-          if ((c == 0) != (to == 0)) cross_[c][to][walk.value(i.flag_) & (kCrossFlags - 1)].push_back(set);
+          if ((c == 0) != (to == 0)) {
+            auto& sets = cross_[c][to][walk.value(i.flag_) & (kCrossFlags - 1)];
+            sets.push_back(set);
+            if (sets.size() > kMostCounted)
+              report(sets.front().instruction, index, "may raise a cross-core flag further than it counts");
+          }
         return true;
       }
       case Opcode::kwait_cross_flag: {
