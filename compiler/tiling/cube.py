@@ -20,7 +20,7 @@ _SHARED_WORK = 1 << 20  # multiply-accumulates beyond which a product is spread 
 _BLOCKS = 4
 _STEP = 64  # K of a tmatmul at least: its start-up and its passes over L0C are spread over these
 _EXTENTS = (16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256)
-_VECTOR_CYCLES, _VECTOR_LANES = 2, 128  # of an instruction on f32, and what both vector cores take at a time
+_VECTOR_LANES = 128  # of f32, that both vector cores take in a cycle at best
 _PANEL = 256  # K of an L1 panel at most: long enough to amortise a move, short enough to overlap
 
 
@@ -84,7 +84,7 @@ def tile_seconds(p: Product, m: int, n: int, parts: int, step: int, target: Targ
     load = (bytes_m + bytes_n) / target.l2_rate
     extract = bytes_m / target.l0a_rate + parts * bytes_n / target.l0b_rate
     drain = target.fixp_start + m * max(target.fixp_row, p.result * n / target.fixp_rate)
-    vector = p.vector_work * _VECTOR_CYCLES * m * n / _VECTOR_LANES
+    vector = p.vector_work * m * n / _VECTOR_LANES
     first = load * min(1, _PANEL / p.k)
     core = waves * max(cube, load, extract, drain, vector) + first + drain + vector
     shared = tiles * (bytes_m + bytes_n) * target.clock / target.l2_total

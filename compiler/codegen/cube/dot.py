@@ -133,22 +133,21 @@ def dot_problem(
     k.sort(key=lambda d: (-abs(d.strides[0]), -abs(d.strides[1])))
     if epilogue:
         batch, m, n = epilogue.split(batch, m, n)
-        problem = Gemm(
-            batch, m, n, collapse(k),
-            lhs.buffer, rhs.buffer, out.buffer, ACCUMULATORS[lhs.value.dtype],
-            bias.buffer if bias else None, relu,
-        )  # fmt: skip
-        return problem, lhs.value, rhs.value
-    rows = collapse(m)
-    along_rows = bool(rows) and rows[-1].strides[1] == 1 and all(d.size == 1 or d.strides[1] != 1 for d in n)
+        along_rows = epilogue.runs_along(m, n)
+    else:
+        batch, m, n = collapse(batch), collapse(m), collapse(n)
+        along_rows = bool(m) and m[-1].strides[1] == 1 and all(d.strides[1] != 1 for d in n)
     if along_rows and not bias:
         # A transposed result: exchange the sides, so that rows of the tile are contiguous where they are stored.
         lhs, rhs = rhs, lhs
-        batch = [Dim(d.size, (d.strides[1], d.strides[0], d.strides[2])) for d in batch]
-        m, n = [Dim(d.size, d.strides[:2]) for d in n], [Dim(d.size, (*d.strides, 0)) for d in m]
+        batch = tuple(Dim(d.size, (d.strides[1], d.strides[0], d.strides[2]), d.axis) for d in batch)
+        m, n = (
+            tuple(Dim(d.size, d.strides[:2], d.axis) for d in n),
+            tuple(Dim(d.size, (*d.strides, 0), d.axis) for d in m),
+        )
         k = [Dim(d.size, d.strides[::-1]) for d in k]
     problem = Gemm(
-        collapse(batch), collapse(m), collapse(n), collapse(k),
+        batch, m, n, collapse(k),
         lhs.buffer, rhs.buffer, out.buffer, ACCUMULATORS[lhs.value.dtype],
         bias.buffer if bias else None, relu,
     )  # fmt: skip

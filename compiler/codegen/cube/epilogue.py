@@ -19,7 +19,9 @@ from ..vector.lower_vector_region import kernel_name
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .groups import Dim, Group
 
-_MOST_ARGUMENTS = 32  # of the epilogue; a kernel of more is split
+_MOST_MOVES = (
+    4  # tiles moved for one of the product's; with more of them its own is a small part, and long rows count more
+)
 
 
 @dataclass(eq=False)
@@ -45,15 +47,24 @@ class Epilogue:
 
     @property
     def work(self) -> int:
-        """Vector instructions per tile, roughly."""
-        return sum(n.kind != "const" for n in self.nodes) + len(self.stores)
+        """Vector instructions per tile."""
+        return sum(n.kind not in ("const", "load") for n in self.nodes)
+
+    def runs_along(self, m: Group, n: Group) -> bool:
+        """Whether more elements are contiguous along the rows of the product than along its columns, as all lie in memory."""
+        others = [a for a in _loads(self.nodes) if a.value is not self.head]
+        accesses = [*(s.access for s in self.stores), *others]
+        if self.stores_head or not m or not n:
+            return False
+        along_m, along_n = (sum(a.strides.get(g[-1].axis, 0) == 1 for a in accesses) for g in (m, n))
+        return along_m > along_n
 
     def split(self, *groups: Sequence[Dim]) -> list[Group]:
         """Split groups of the result's dimensions, batch, rows and columns, into axes; those all cross as one are merged.
 
         The axes of the epilogue's nodes and accesses are those of the returned dimensions afterwards.
         """
-        accesses = [s.access for s in self.stores] + [n.access for n in self.nodes if n.access]
+        accesses = [s.access for s in self.stores] + _loads(self.nodes)
         iotas = [n for n in self.nodes if n.kind == "iota"]
         walks = [a.strides for a in accesses] + [n.coefficients for n in iotas]
         into: dict[int, int] = {}
@@ -96,18 +107,19 @@ def make_epilogue(region: Region, head: Value, stores_head: bool) -> Epilogue | 
     dims = tuple(map(expressions.axes.atoms, expressions.space.of(head)))
     known = {a for dim in dims for a in dim}
     whole = {a: s for a, s in expressions.dense(head, dims).strides.items() if s}
-    heads = [n.access for n in nodes if n.access and n.access.value is head]
+    loads = _loads(nodes)
+    heads = [a for a in loads if a.value is head]
     if not heads or any(a.strides != whole or a.offset or a.dynamic for a in heads):
         return None
     if any(n.reduced or not n.axes <= known for n in nodes) or any(not set(s.access.strides) <= known for s in stores):
         return None
-    inputs = [v for v in dict.fromkeys(_read(nodes)) if v is not head]
-    if len(inputs) + len(outputs) > _MOST_ARGUMENTS:
+    if len(stores) + sum(len(a.strides) == len(known) for a in loads) > _MOST_MOVES:
         return None
+    read = dict.fromkeys(v for a in loads for v in (a.value, *(d.value for d in a.dynamic)))
+    inputs = [v for v in read if v is not head]
     extent = {a: expressions.axes.extent[a] for a in known}
     return Epilogue(head, stores, nodes, dims, extent, inputs, outputs, kernel_name(region.ops))
 
 
-def _read(nodes: list[Node]) -> list[Value]:
-    accesses: list[Access] = [n.access for n in nodes if n.access]
-    return [v for a in accesses for v in (a.value, *(d.value for d in a.dynamic))]
+def _loads(nodes: list[Node]) -> list[Access]:
+    return [n.access for n in nodes if n.access is not None]
