@@ -1,6 +1,7 @@
 """The hazard check: clean as compiled, and every flag matters: dropping any one of them is reported."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -107,3 +108,29 @@ def test_checking_refuses_a_program_that_lost_a_flag(monkeypatch, device):
     monkeypatch.setenv("JAX_ASCEND_CHECK", "1")
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)INTERNAL: \[hazard check\] .*instruction 2"):
         jax.jit(lambda x: x + 2)(x)
+
+
+def kernels_of(program: Program, name: str) -> Iterator[Kernel]:
+    return (k for k in program.kernels if name in k.name)
+
+
+def test_blocks_that_meet_are_reported():
+    program = compile_function(lambda x: x + 1, (1 << 16,))
+    (kernel,) = kernels_of(program, "add")
+    assert kernel.blocks > 1 and _plugin.find_hazards(program.encode()) == []
+    for i, instruction in enumerate(kernel.body):
+        if instruction.spec.name == "tstore":
+            view = instruction.values[0]
+            kernel.body[i] = replace(
+                instruction, values=(replace(view, offset=view.offset * 0), *instruction.values[1:])
+            )
+    assert any("another block writes" in report for report in _plugin.find_hazards(program.encode()))
+
+
+def test_an_input_overwritten_too_early_is_reported():
+    """The reverse of a vector may not take its place: blocks at one end write what blocks at the other still read."""
+    program = compile_function(lambda x: x[::-1] * 2, (1 << 16,))
+    assert _plugin.find_hazards(program.encode()) == []
+    program.result_alias = [0]
+    reports = _plugin.find_hazards(program.encode())
+    assert any("another block" in report for report in reports)

@@ -36,7 +36,8 @@ struct Granule {
   std::array<Access, kPipes> read;  // by pipe of the core that owns the memory; of GM, by core and unit
 };
 
-// Of GM only arguments that the kernel both writes and reads can be raced for: windows from one core to another.
+// Of GM only arguments that the kernel both writes and reads can be raced for: windows from one core to
+// another.
 std::vector<bool> shared_arguments(const Kernel& kernel) {
   std::vector<bool> read(kernel.arguments.size()), shared(kernel.arguments.size());
   for (const Instruction& instruction : kernel.body)

@@ -5,6 +5,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "plugin/device/cycles/block_races.h"
 #include "plugin/device/cycles/hazards.h"
 #include "plugin/device/cycles/timeline.h"
 #include "plugin/isa/module.h"
@@ -76,6 +77,7 @@ void bind_cycles(nb::module_& m) {
         std::vector<std::string> all;
         for (const Kernel& k : module.kernels)
           for (std::string& text : cycles::find_hazards(k, *module.target)) all.push_back(std::move(text));
+        for (std::string& text : cycles::find_block_races(module)) all.push_back(std::move(text));
         return all;
       },
       nb::arg("program"),
