@@ -39,7 +39,7 @@ struct StripChain {
 
 class StripRun final : public Action {
  public:
-  static constexpr int kMostParts = 48, kMostTiles = 48;
+  static constexpr int kMostParts = 96, kMostTiles = 96;
 
   StripRun(Block actions, const Kernel& kernel);
   void run(Core& core) const override;

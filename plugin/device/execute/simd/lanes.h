@@ -161,6 +161,21 @@ ASCEND_INLINE Vec<C> widen(VecN<T, kLanes<C>> x) {
   return __builtin_convertvector(x, Vec<C>);
 }
 
+// Integers to bytes, modulo 256. What GCC does with single elements it does better in two steps.
+template <class C, class V>
+ASCEND_INLINE auto low_bytes(V x) {
+  using Bytes = VecN<int8_t, kLanes<C>>;
+#if defined(__AVX512F__) && ASCEND_HAS_BUILTIN(__builtin_ia32_pmovdb512_mask)
+  if constexpr (sizeof(C) == 4)
+    return bits_as<Bytes>(__builtin_ia32_pmovdb512_mask(bits_as<I>(x), VecN<char, 16>{}, 0xffff));
+  else
+#endif
+      if constexpr (sizeof(C) == 4)
+    return __builtin_convertvector(__builtin_convertvector(x, VecN<int16_t, kLanes<C>>), Bytes);
+  else
+    return __builtin_convertvector(x, Bytes);
+}
+
 // ---- f16 and bf16 to and from f32, to nearest, ties to even
 // ----------------------------------------------------
 
@@ -258,7 +273,7 @@ ASCEND_INLINE void store(T* p, V x) {
   } else if constexpr (kSame<C, T> || kSame<T, i1>) {
     __builtin_memcpy(p, &x, sizeof x);
   } else if constexpr (kSame<T, mask>) {
-    auto y = -__builtin_convertvector(x, VecN<int8_t, kLanes<C>>);
+    auto y = -low_bytes<C>(x);
     __builtin_memcpy(p, &y, sizeof y);
   } else {
     auto y = __builtin_convertvector(x, VecN<T, kLanes<C>>);
