@@ -351,6 +351,31 @@ ASCEND_INLINE F fused(F a, F b, F c) {
       __builtin_convertvector(a, W) * __builtin_convertvector(b, W) + __builtin_convertvector(c, W), F);
 }
 
+// x, or the bound that it exceeds; a NaN stays. One instruction of its own, which GCC does not make of a
+// choice.
+ASCEND_INLINE F at_most(F x, float bound) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_minps512_mask(f(bound), x, F{}, 0xffff, 4);
+#elif defined(__AVX2__)
+  return __builtin_ia32_minps256(f(bound), x);
+#elif defined(__SSE2__)
+  return __builtin_ia32_minps(f(bound), x);
+#else
+  return x > bound ? f(bound) : x;
+#endif
+}
+ASCEND_INLINE F at_least(F x, float bound) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_maxps512_mask(f(bound), x, F{}, 0xffff, 4);
+#elif defined(__AVX2__)
+  return __builtin_ia32_maxps256(f(bound), x);
+#elif defined(__SSE2__)
+  return __builtin_ia32_maxps(f(bound), x);
+#else
+  return x < bound ? f(bound) : x;
+#endif
+}
+
 // Whether a comparison holds in any lane.
 ASCEND_INLINE bool any(I x) {
 #if defined(__AVX512F__)
