@@ -304,8 +304,10 @@ void StripRun::repeat(Core& core, Values v) const {
   const bool prepared = prepare(core, state), moves = this->moves(v.reg);
   if (prepared && !moves && in_place(state)) {
     const int64_t more = (v.stop - 1 - v.start) / v.step;
+    const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
     for (int64_t i = 0; i <= more; ++i) {
-      for (size_t p = 0; p < parts_.size(); ++p) parts_[p].vector->function(state.args[p]);
+      if (chained) run_strip(state, 0, state.total());
+      for (size_t p = 0; !chained && p < parts_.size(); ++p) parts_[p].vector->function(state.args[p]);
     }
     core.registers[v.reg] += more * v.step;
     return;
@@ -507,24 +509,34 @@ void StripRun::set_count(State& s, size_t p, int64_t count) const {
   args.columns = spare ? std::max(columns, kCacheLine / s.element_bytes) : columns;
 }
 
+VectorArgs StripRun::operands(const VectorAction& v, const StripPart& part, const State& s) const {
+  VectorArgs args = v.constants;
+  args.dst = s.places[part.dst].base;
+  args.dst_stride = s.places[part.dst].stride;
+  for (int i = 0; i < v.count; ++i) {
+    args.src[i] = s.places[part.src[i]].base;
+    args.src_stride[i] = s.places[part.src[i]].stride;
+  }
+  return args;
+}
+
 void StripRun::place_operands(Core& core, State& s) const {
   for (size_t p = 0; p < parts_.size(); ++p) {
-    const StripPart& part = parts_[p];
-    if (!part.vector) continue;
-    const VectorAction& v = *part.vector;
-    VectorArgs& args = s.args[p];
-    args = v.constants;
-    s.dense[p] = s.flat || is_dense(p, s);
-    set_count(s, p, std::min(s.total(), s.at_once()));
-    args.dst = s.places[part.dst].base;
-    args.dst_stride = s.places[part.dst].stride;
-    for (int i = 0; i < v.count; ++i) {
-      args.src[i] = s.places[part.src[i]].base;
-      args.src_stride[i] = s.places[part.src[i]].stride;
-    }
-    for (int i = 0; v.has_params && i < 3; ++i) args.param[i] = evaluate(v.params[i], core);
+    if (parts_[p].vector) s.dense[p] = s.flat || is_dense(p, s);
   }
   place_stages(s);
+  size_t chain = 0;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    if (chain < chains_.size() && static_cast<int>(p) == chains_[chain].first) {
+      if (s.chained[chain]) p = chains_[chain].last;
+      if (s.chained[chain++]) continue;
+    }
+    if (!parts_[p].vector) continue;
+    const VectorAction& v = *parts_[p].vector;
+    s.args[p] = operands(v, parts_[p], s);
+    set_count(s, p, std::min(s.total(), s.at_once()));
+    for (int i = 0; v.has_params && i < 3; ++i) s.args[p].param[i] = evaluate(v.params[i], core);
+  }
 }
 
 // Whether a load or store moves nothing since its tile stays in GM.
@@ -534,10 +546,10 @@ bool StripRun::moves_nothing(size_t p, const State& s) const {
 }
 
 bool StripRun::can_chain(const StripChain& chain, const State& s) const {
+  const int64_t columns = s.columns[chain.first];
+  if (std::min(s.total(), s.at_once()) * (s.flat ? 1 : columns) < kMostBlock) return false;
   for (int p = chain.first; p <= chain.last; ++p) {
-    const bool fits =
-        parts_[p].vector ? s.dense[p] && s.columns[p] == s.columns[chain.first] : moves_nothing(p, s);
-    if (!fits) return false;
+    if (!(parts_[p].vector ? s.dense[p] && s.columns[p] == columns : moves_nothing(p, s))) return false;
   }
   return true;
 }
@@ -548,9 +560,10 @@ void StripRun::place_stages(State& s) const {
   for (size_t c = 0; c < chains_.size(); ++c, ++stage, ++advance) {
     s.chained[c] = can_chain(chains_[c], s);
     for (const StripChain::Step& step : chains_[c].steps) {
-      auto* scalar = reinterpret_cast<std::byte*>(&s.args[step.part].scalar);
+      // Nobody writes a scalar.
+      auto* scalar = const_cast<int64_t*>(&parts_[step.part].vector->constants.scalar);
       stage->function = step.function;
-      stage->operand = step.tile < 0 ? scalar : s.places[step.tile].base;
+      stage->operand = step.tile < 0 ? reinterpret_cast<std::byte*>(scalar) : s.places[step.tile].base;
       stage->mask = step.mask < 0 ? nullptr : s.places[step.mask].base;
       (*advance)[0] = step.tile < 0 ? 0 : s.at_once() * s.places[step.tile].step;
       (*advance)[1] = step.mask < 0 ? 0 : s.at_once() * s.places[step.mask].step;
@@ -568,15 +581,15 @@ void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64
   // Less than a block is left to the instructions one by one.
   for (int p = chain.first; done < n && p <= chain.last; ++p) {
     if (!parts_[p].vector) continue;
-    set_count(s, p, count);
-    VectorArgs args = s.args[p];
-    const auto at = [&](int t) {
-      return s.places[t].base + from * s.places[t].step + done * tiles_[t].tile.element_bytes();
+    const StripPart& part = parts_[p];
+    VectorArgs args = operands(*part.vector, part, s);
+    const auto offset = [&](int t) {
+      return from * s.places[t].step + done * tiles_[t].tile.element_bytes();
     };
-    args.columns -= done;
-    args.dst = at(parts_[p].dst);
-    for (int i = 0; i < parts_[p].vector->count; ++i) args.src[i] = at(parts_[p].src[i]);
-    parts_[p].vector->function(args);
+    args.rows = 1, args.columns = n - done;
+    args.dst += offset(part.dst);
+    for (int i = 0; i < part.vector->count; ++i) args.src[i] += offset(part.src[i]);
+    part.vector->function(args);
   }
   if (from + count == s.total()) return;
   const int64_t (*advance)[2] = s.advance + (stages - s.stages);

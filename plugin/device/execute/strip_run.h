@@ -75,6 +75,7 @@ class StripRun final : public Action {
   bool is_dense(size_t part, const State& state) const;
   bool in_place(const State& state) const;
   void place_tiles(Core& core, State& state) const;
+  VectorArgs operands(const VectorAction& v, const StripPart& part, const State& state) const;
   void place_operands(Core& core, State& state) const;
   void set_count(State& state, size_t part, int64_t count) const;
   void run_strips(State& state) const;

@@ -64,6 +64,8 @@ struct VectorKey {
 // What computes this instruction on this CPU, or nullptr if the combination does not exist (a load error).
 VectorBody find_vector(const VectorKey& key);
 
+// Elements of a block, at most.
+inline constexpr int64_t kMostBlock = 128;
 // Runs a chain of `count` stages, followed by room for one more, over as many of n elements as make whole
 // blocks; returns how many.
 using ChainFn = int64_t (*)(Stage* stages, int64_t count, int64_t n);

@@ -3,7 +3,7 @@
 namespace ascend::SIMD_VARIANT {
 namespace {
 
-void end(const Stage*, int64_t, F, F, F, F) {}
+void end(const Stage*, int64_t, F, F, F, F, F, F, F, F) {}
 
 }  // namespace
 
@@ -14,7 +14,7 @@ int64_t run_chain(Stage* stages, int64_t count, int64_t n) {
   for (; i + kBlock <= n; i += kBlock) {
     const int64_t rest = n - i - kBlock;
     if (rest > 0 && rest < kLanes<float>) break;  // what is left should be a vector at least
-    first(stages, i, F{}, F{}, F{}, F{});
+    first(stages, i, F{}, F{}, F{}, F{}, F{}, F{}, F{}, F{});
   }
   return i;
 }

@@ -43,9 +43,9 @@ inline constexpr Sizes kSelectSizes{sizeof(C), {1, sizeof(C), sizeof(C)}, kLanes
 
 StageFns select_stages() {
   using C = uint32_t;
-  return make_stages<C, C, C>(&operate<Select, C, InMask<uint8_t>, InRegister, InMemory<C>>,
-                              &operate<Select, C, InMask<uint8_t>, InMemory<C>, InRegister>,
-                              &operate<Select, C, InMask<uint8_t>, InRegister, InRegister>);
+  return make_stages<C, C, C>(operate<Select, C, InMask<uint8_t>, InRegister, InMemory<C>>,
+                              operate<Select, C, InMask<uint8_t>, InMemory<C>, InRegister>,
+                              operate<Select, C, InMask<uint8_t>, InRegister, InRegister>);
 }
 
 template <CmpMode kMode>

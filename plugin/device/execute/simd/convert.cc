@@ -251,7 +251,7 @@ template <class S, class R, RoundMode kMode>
 VectorBody conversion() {
   if constexpr ((kHalf<S> && kSame<R, float>) || (kSame<S, float> && kHalf<R>))
     return {&instruction<row_unary<Stored, S, R>, kSizes1<S, R>>,
-            make_stages<S, float, R>(&operate<Stored, float, InRegister>, nullptr, nullptr)};
+            make_stages<S, float, R>(operate<Stored, float, InRegister>, nullptr, nullptr)};
   constexpr Steps s = steps<S, R, kMode>();
   constexpr Sizes sizes{sizeof(R), {sizeof(S), 0, 0}, kLanes<float>};
   if constexpr (s.count == 1)

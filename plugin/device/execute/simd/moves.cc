@@ -171,7 +171,7 @@ VectorBody find_move(const VectorKey& key) {
     case ktexpands:
       return by_size(key.dst, []<class T>() -> VectorBody {
         if constexpr (sizeof(T) == 4)
-          return {&expand_scalar<T>, make_stages<T, T, T>(&operate<Copy, T, InScalar<T>>, nullptr, nullptr)};
+          return {&expand_scalar<T>, make_stages<T, T, T>(operate<Copy, T, InScalar<T>>, nullptr, nullptr)};
         return &expand_scalar<T>;
       });
     case ktrowexpand:
