@@ -13,11 +13,6 @@ constexpr int64_t kFlatStrip = 1024, kRowsStrip = 2048;
 
 constexpr int64_t kCacheLine = 64;
 
-// The first lines of a strip in GM are asked for one strip before: the hardware stops at the end of a page,
-// and meets a new one with every strip of f32. Measured on 4 M elements with two threads: 8 lines take 15 %
-// off a tanh and 5 % off a gelu, 4 half of that, 32 cost more than they gain.
-constexpr int kLinesAhead = 8;
-
 // Of a part at most a load, an operation and a store, and the end of its chain.
 constexpr int kMostStages = 4 * StripRun::kMostParts;
 
@@ -607,20 +602,9 @@ void StripRun::run_strips(State& s) const {
   for (int64_t from = 0; from < total; from += at_once) run_strip(s, from, std::min(at_once, total - from));
 }
 
-// Element `from` of a flat run is wanted soon, in each tile that is in GM. It may be beyond the run: then the
-// next one, of a loop, is likely to start there.
-void StripRun::ask_ahead(const State& s, int64_t from) const {
-  for (size_t t = 0; t < tiles_.size(); ++t) {
-    if (!s.in_gm[t]) continue;
-    const std::byte* const next = s.places[t].base + from * s.places[t].step;
-    for (int i = 0; i < kLinesAhead; ++i) __builtin_prefetch(next + i * kCacheLine);
-  }
-}
-
 // Rows (flat: elements) [from, from + count) of the whole run; called for one strip after the other.
 void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
   const bool last = from + count == s.total();
-  if (s.flat && count == kFlatStrip) ask_ahead(s, from + count);
   Stage* stages = s.stages;
   size_t chain = 0;
   for (size_t p = 0; p < parts_.size(); ++p) {

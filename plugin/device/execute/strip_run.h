@@ -80,7 +80,6 @@ class StripRun final : public Action {
   void set_count(State& state, size_t part, int64_t count) const;
   void run_strips(State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
-  void ask_ahead(const State& state, int64_t from) const;
   bool moves_nothing(size_t part, const State& state) const;
   bool can_chain(const StripChain& chain, const State& state) const;
   void place_stages(State& state) const;
