@@ -24,7 +24,10 @@ Opcode opcode_of(const std::string& name) {
 
 VectorFn find_in(const std::string& variant, const VectorKey& key) {
   for (const VectorVariant& v : vector_variants())
-    if (v.name == variant) return v.find(key) != nullptr ? v.find(key) : find_small_conversion(key);
+    if (v.name == variant) {
+      if (const VectorFn f = v.find(key)) return f;
+      return find_small_conversion(key);
+    }
   throw Error(Code::kInvalidArgument, "[run_vector] this CPU has no SIMD variant " + variant);
 }
 

@@ -13,6 +13,9 @@ constexpr int64_t kFlatStrip = 1024, kRowsStrip = 2048;
 
 constexpr int64_t kCacheLine = 64;
 
+// Of a part at most a load, an operation and a store, and the end of its chain.
+constexpr int kMostStages = 4 * StripRun::kMostParts;
+
 using Shape = VectorAction::Shape;
 
 bool same_slot(const TileAccess& a, const TileAccess& b) {
@@ -73,6 +76,7 @@ StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(act
   find_tiles(kernel);
   find_conflict();
   find_padding(kernel);
+  find_chains();
   assign_scratch();
 }
 
@@ -172,16 +176,75 @@ bool StripRun::moves(int64_t reg) const {
                      [=](const StripTile& t) { return depends(t.tile.slot(), reg); });
 }
 
-// Strips of scratch memory are given out again once their tile has been used for the last time.
+// Whether anybody but part `except` reads what part `part` leaves in a tile.
+bool StripRun::read_later(int tile, int part, int except) const {
+  if (!tiles_[tile].local) return true;
+  for (int p = part + 1; p < static_cast<int>(parts_.size()); ++p) {
+    const StripPart& reader = parts_[p];
+    if (p != except && (reader.src[0] == tile || reader.src[1] == tile || reader.src[2] == tile)) return true;
+    if (reader.dst == tile) return false;
+  }
+  return false;
+}
+
+// A chain goes on as long as instructions have stages; what one of them computes the next takes from
+// registers if it is an operand.
+void StripRun::find_chains() {
+  const int count = static_cast<int>(parts_.size());
+  const auto chained = [&](int p) {
+    return parts_[p].elementwise && parts_[p].vector->stages.operate[0] != nullptr;
+  };
+  for (int first = 0; first < count; ++first) {
+    if (!parts_[first].vector || !chained(first)) continue;
+    StripChain chain{first, first, {}};
+    int vectors = 0, held = -1;  // the tile whose value registers hold
+    for (int p = first; p < count && (!parts_[p].vector || chained(p)); ++p) {
+      if (!parts_[p].vector) {
+        if (parts_[p].dst == held) held = -1;
+        continue;
+      }
+      const StripPart& part = parts_[p];
+      const VectorAction& v = *part.vector;
+      const StageFns& stages = v.stages;
+      const bool masked = v.opcode == Opcode::ktsel;
+      const int mask = masked ? part.src[0] : -1, operands = v.count - masked;
+      const int a = part.src[masked], b = operands > 1 ? part.src[masked + 1] : -1;
+      Held form = Held::kFirst;
+      if (operands > 1 && held >= 0 && b == held) form = a == held ? Held::kBoth : Held::kSecond;
+      if (operands > 0 && form == Held::kFirst && a != held) {
+        chain.steps.push_back({stages.load, a, -1, p});
+        if (a == b) form = Held::kBoth;
+      }
+      const int other = form == Held::kSecond ? a : form == Held::kBoth ? -1 : b;
+      chain.steps.push_back({stages.operate[static_cast<int>(form)], other, mask, p});
+      held = stages.kept ? part.dst : -1;
+      int next = p + 1;
+      while (next < count && !parts_[next].vector && parts_[next].dst != held) ++next;
+      const bool goes_on = held >= 0 && next < count && parts_[next].vector && chained(next);
+      if (read_later(part.dst, p, goes_on ? next : -1))
+        chain.steps.push_back({stages.store, part.dst, -1, p});
+      chain.last = p;
+      ++vectors;
+    }
+    first = chain.last;
+    if (vectors > 1) chains_.push_back(std::move(chain));
+  }
+}
+
+// Strips of scratch memory are given out again once their tile has been used for the last time, to elements
+// of the same size: a chain has written later elements of the one before earlier ones of the other are read.
 void StripRun::assign_scratch() {
   std::vector<int> free_after;  // per strip the last part that needs it
+  std::vector<int64_t> element_bytes;
   for (size_t p = 0; p < parts_.size(); ++p) {
     for (size_t i = 0; i < tiles_.size(); ++i) {
       StripTile& t = tiles_[i];
       if (!t.local || t.first_write != static_cast<int>(p)) continue;
       size_t s = 0;
-      while (s < free_after.size() && free_after[s] >= static_cast<int>(p)) ++s;
-      if (s == free_after.size()) free_after.push_back(0);
+      const int64_t bytes = t.tile.element_bytes();
+      while (s < free_after.size() && (free_after[s] >= static_cast<int>(p) || element_bytes[s] != bytes))
+        ++s;
+      if (s == free_after.size()) free_after.push_back(0), element_bytes.push_back(bytes);
       free_after[s] = std::max(t.last_read, t.last_write);
       t.scratch = static_cast<int>(s);
     }
@@ -211,6 +274,9 @@ struct StripRun::State {
   Place places[kMostTiles];
   VectorArgs args[kMostParts];  // of the next strip
   bool dense[kMostParts];       // the rows of a strip are one after the other in all operands
+  Stage stages[kMostStages];    // of the chains one after the other, each with room for its end
+  int64_t advance[kMostStages][2];
+  bool chained[kMostParts];  // of each chain, whether it runs as one
 
   // Rows (flat: elements), and how many of them a strip has.
   int64_t total() const { return flat ? rows * most_columns : rows; }
@@ -233,8 +299,13 @@ void StripRun::repeat(Core& core, Values v) const {
   const bool prepared = prepare(core, state), moves = this->moves(v.reg);
   if (prepared && !moves && in_place(state)) {
     const int64_t more = (v.stop - 1 - v.start) / v.step;
-    for (int64_t i = 0; i <= more; ++i) {
-      for (size_t p = 0; p < parts_.size(); ++p) parts_[p].vector->function(state.args[p]);
+    const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
+    for (int64_t i = 0; chained && i <= more; ++i) run_strip(state, 0, state.total());
+    const size_t count = chained ? 0 : parts_.size();
+    VectorFn functions[kMostParts];
+    for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
+    for (int64_t i = 0; !chained && i <= more; ++i) {
+      for (size_t p = 0; p < count; ++p) functions[p](state.args[p]);
     }
     core.registers[v.reg] += more * v.step;
     return;
@@ -436,22 +507,93 @@ void StripRun::set_count(State& s, size_t p, int64_t count) const {
   args.columns = spare ? std::max(columns, kCacheLine / s.element_bytes) : columns;
 }
 
+VectorArgs StripRun::operands(const VectorAction& v, const StripPart& part, const State& s) const {
+  VectorArgs args = v.constants;
+  args.dst = s.places[part.dst].base;
+  args.dst_stride = s.places[part.dst].stride;
+  for (int i = 0; i < v.count; ++i) {
+    args.src[i] = s.places[part.src[i]].base;
+    args.src_stride[i] = s.places[part.src[i]].stride;
+  }
+  return args;
+}
+
 void StripRun::place_operands(Core& core, State& s) const {
   for (size_t p = 0; p < parts_.size(); ++p) {
-    const StripPart& part = parts_[p];
-    if (!part.vector) continue;
-    const VectorAction& v = *part.vector;
-    VectorArgs& args = s.args[p];
-    args = v.constants;
-    s.dense[p] = s.flat || is_dense(p, s);
-    set_count(s, p, std::min(s.total(), s.at_once()));
-    args.dst = s.places[part.dst].base;
-    args.dst_stride = s.places[part.dst].stride;
-    for (int i = 0; i < v.count; ++i) {
-      args.src[i] = s.places[part.src[i]].base;
-      args.src_stride[i] = s.places[part.src[i]].stride;
+    if (parts_[p].vector) s.dense[p] = s.flat || is_dense(p, s);
+  }
+  place_stages(s);
+  size_t chain = 0;
+  for (size_t p = 0; p < parts_.size(); ++p) {
+    if (chain < chains_.size() && static_cast<int>(p) == chains_[chain].first) {
+      if (s.chained[chain]) p = chains_[chain].last;
+      if (s.chained[chain++]) continue;
     }
-    for (int i = 0; v.has_params && i < 3; ++i) args.param[i] = evaluate(v.params[i], core);
+    if (!parts_[p].vector) continue;
+    const VectorAction& v = *parts_[p].vector;
+    s.args[p] = operands(v, parts_[p], s);
+    set_count(s, p, std::min(s.total(), s.at_once()));
+    for (int i = 0; v.has_params && i < 3; ++i) s.args[p].param[i] = evaluate(v.params[i], core);
+  }
+}
+
+// Whether a load or store moves nothing since its tile stays in GM.
+bool StripRun::moves_nothing(size_t p, const State& s) const {
+  const int t = parts_[p].load ? parts_[p].dst : parts_[p].src[0];
+  return s.in_gm[t] && (tiles_[t].load >= 0 ? tiles_[t].load : tiles_[t].store) == static_cast<int>(p);
+}
+
+bool StripRun::can_chain(const StripChain& chain, const State& s) const {
+  const int64_t columns = s.columns[chain.first];
+  if (std::min(s.total(), s.at_once()) * (s.flat ? 1 : columns) < kMostBlock) return false;
+  for (int p = chain.first; p <= chain.last; ++p) {
+    if (!(parts_[p].vector ? s.dense[p] && s.columns[p] == columns : moves_nothing(p, s))) return false;
+  }
+  return true;
+}
+
+void StripRun::place_stages(State& s) const {
+  Stage* stage = s.stages;
+  int64_t (*advance)[2] = s.advance;
+  for (size_t c = 0; c < chains_.size(); ++c, ++stage, ++advance) {
+    s.chained[c] = can_chain(chains_[c], s);
+    for (const StripChain::Step& step : chains_[c].steps) {
+      // Nobody writes a scalar.
+      auto* scalar = const_cast<int64_t*>(&parts_[step.part].vector->constants.scalar);
+      stage->function = step.function;
+      stage->operand = step.tile < 0 ? reinterpret_cast<std::byte*>(scalar) : s.places[step.tile].base;
+      stage->mask = step.mask < 0 ? nullptr : s.places[step.mask].base;
+      (*advance)[0] = step.tile < 0 ? 0 : s.at_once() * s.places[step.tile].step;
+      (*advance)[1] = step.mask < 0 ? 0 : s.at_once() * s.places[step.mask].step;
+      ++stage, ++advance;
+    }
+  }
+}
+
+// A chain on rows (flat: elements) [from, from + count) of the run.
+void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64_t from,
+                         int64_t count) const {
+  const int64_t n = s.flat ? count : count * s.columns[chain.first];
+  const int64_t steps = static_cast<int64_t>(chain.steps.size());
+  const int64_t done = chain_function_(stages, steps, n);
+  // Less than a block is left to the instructions one by one.
+  for (int p = chain.first; done < n && p <= chain.last; ++p) {
+    if (!parts_[p].vector) continue;
+    const StripPart& part = parts_[p];
+    VectorArgs args = operands(*part.vector, part, s);
+    const auto offset = [&](int t) {
+      return from * s.places[t].step + done * tiles_[t].tile.element_bytes();
+    };
+    args.rows = 1, args.columns = n - done;
+    args.dst += offset(part.dst);
+    for (int i = 0; i < part.vector->count; ++i) args.src[i] += offset(part.src[i]);
+    part.vector->function(args);
+  }
+  if (from + count == s.total()) return;
+  const int64_t (*advance)[2] = s.advance + (stages - s.stages);
+  for (int64_t i = 0; i < steps; ++i) {
+    stages[i].operand += advance[i][0];
+    stages[i].mask += advance[i][1];
   }
 }
 
@@ -463,7 +605,19 @@ void StripRun::run_strips(State& s) const {
 // Rows (flat: elements) [from, from + count) of the whole run; called for one strip after the other.
 void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
   const bool last = from + count == s.total();
+  Stage* stages = s.stages;
+  size_t chain = 0;
   for (size_t p = 0; p < parts_.size(); ++p) {
+    if (chain < chains_.size() && static_cast<int>(p) == chains_[chain].first) {
+      const StripChain& c = chains_[chain];
+      const bool chained = s.chained[chain++];
+      if (chained) {
+        run_chain(s, c, stages, from, count);
+        p = c.last;
+      }
+      stages += c.steps.size() + 1;
+      if (chained) continue;
+    }
     const StripPart& part = parts_[p];
     if (part.vector) {
       const VectorAction& v = *part.vector;
@@ -478,11 +632,10 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
       if (v.has_params) args.param[0] += count * args.param[1];
       continue;
     }
+    if (moves_nothing(p, s)) continue;
     const int t = part.load ? part.dst : part.src[0];
-    const StripTile& tile = tiles_[t];
-    if (s.in_gm[t] && (tile.load >= 0 ? tile.load : tile.store) == static_cast<int>(p)) continue;
     const Window& w = s.windows[p];
-    const int64_t bytes = tile.tile.element_bytes();
+    const int64_t bytes = tiles_[t].tile.element_bytes();
     std::byte* const at = s.places[t].base + from * s.places[t].step;
     if (s.flat) {
       std::byte* gm = w.base + from * bytes;

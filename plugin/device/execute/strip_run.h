@@ -24,9 +24,22 @@ struct StripPart {
   int src[3] = {-1, -1, -1};
 };
 
+// Vector parts that are executed as one chain, loads and stores between them being none where tiles stay in
+// GM.
+struct StripChain {
+  struct Step {
+    StageFn function;
+    int tile;       // of the operand; -1: the scalar of the part
+    int mask = -1;  // tile
+    int part;
+  };
+  int first, last;  // parts
+  std::vector<Step> steps;
+};
+
 class StripRun final : public Action {
  public:
-  static constexpr int kMostParts = 48, kMostTiles = 48;
+  static constexpr int kMostParts = 96, kMostTiles = 96;
 
   StripRun(Block actions, const Kernel& kernel);
   void run(Core& core) const override;
@@ -50,6 +63,8 @@ class StripRun final : public Action {
   void assign_scratch();
   void find_conflict();
   void find_padding(const Kernel& kernel);
+  void find_chains();
+  bool read_later(int tile, int part, int except) const;
   bool moves(int64_t reg) const;
   int tile_index(const TileAccess& tile);
 
@@ -60,15 +75,22 @@ class StripRun final : public Action {
   bool is_dense(size_t part, const State& state) const;
   bool in_place(const State& state) const;
   void place_tiles(Core& core, State& state) const;
+  VectorArgs operands(const VectorAction& v, const StripPart& part, const State& state) const;
   void place_operands(Core& core, State& state) const;
   void set_count(State& state, size_t part, int64_t count) const;
   void run_strips(State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
+  bool moves_nothing(size_t part, const State& state) const;
+  bool can_chain(const StripChain& chain, const State& state) const;
+  void place_stages(State& state) const;
+  void run_chain(State& state, const StripChain& chain, Stage* stages, int64_t from, int64_t count) const;
   bool move(Core& core, State& state) const;
 
   Block actions_;
   std::vector<StripPart> parts_;
   std::vector<StripTile> tiles_;
+  std::vector<StripChain> chains_;
+  ChainFn chain_function_ = find_chain();
   int scratch_strips_ = 0;
   bool may_be_flat_ = true;
   bool may_be_padded_ = false;  // up to a cache line of each tile is its own

@@ -8,15 +8,18 @@
 namespace ascend {
 
 namespace portable {
-VectorFn find_vector(const VectorKey& key);
-}
+VectorBody find_vector(const VectorKey& key);
+int64_t run_chain(Stage* stages, int64_t count, int64_t n);
+}  // namespace portable
 #if defined(__x86_64__)
 namespace avx2 {
-VectorFn find_vector(const VectorKey& key);
-}
+VectorBody find_vector(const VectorKey& key);
+int64_t run_chain(Stage* stages, int64_t count, int64_t n);
+}  // namespace avx2
 namespace avx512 {
-VectorFn find_vector(const VectorKey& key);
-}
+VectorBody find_vector(const VectorKey& key);
+int64_t run_chain(Stage* stages, int64_t count, int64_t n);
+}  // namespace avx512
 #endif
 
 const std::vector<VectorVariant>& vector_variants() {
@@ -24,21 +27,27 @@ const std::vector<VectorVariant>& vector_variants() {
     std::vector<VectorVariant> found;
     for (std::string_view name : simd_variants()) {
 #if defined(__x86_64__)
-      if (name == "avx512") found.push_back({name, &avx512::find_vector});
-      if (name == "avx2") found.push_back({name, &avx2::find_vector});
+      if (name == "avx512") found.push_back({name, &avx512::find_vector, &avx512::run_chain});
+      if (name == "avx2") found.push_back({name, &avx2::find_vector, &avx2::run_chain});
 #endif
-      if (name == "portable") found.push_back({name, &portable::find_vector});
+      if (name == "portable") found.push_back({name, &portable::find_vector, &portable::run_chain});
     }
     return found;
   }();
   return variants;
 }
 
-VectorFn find_vector(const VectorKey& key) {
+VectorBody find_vector(const VectorKey& key) {
   for (const VectorVariant& v : vector_variants())
     if (v.name == simd_variant_name())
-      if (VectorFn f = v.find(key)) return f;
+      if (const VectorBody body = v.find(key)) return body;
   return find_small_conversion(key);
+}
+
+ChainFn find_chain() {
+  for (const VectorVariant& v : vector_variants())
+    if (v.name == simd_variant_name()) return v.run_chain;
+  return nullptr;
 }
 
 bool is_elementwise(Opcode opcode) {

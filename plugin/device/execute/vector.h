@@ -26,14 +26,50 @@ struct VectorArgs {
 
 using VectorFn = void (*)(const VectorArgs&);
 
+// One stage of a chain. A chain is a sequence of elementwise instructions that takes a block of elements
+// (some vectors) through all of them before the next block: what an instruction computes stays in registers
+// for the next, and is written only if somebody else reads it.
+struct Stage {
+  void (*function)();  // of a type that only the SIMD variant knows
+  std::byte* operand;  // element 0 of what it reads or writes in memory, or the scalar
+  std::byte* mask;     // tsel
+};
+using StageFn = void (*)();
+// The stages of an instruction; nullptr where there is none.
+struct StageFns {
+  StageFn operate[3] = {};  // by what is in registers: see Held
+  StageFn load = nullptr;   // an operand into registers
+  StageFn store = nullptr;  // the result
+  bool kept = true;         // registers hold the result as it is stored
+};
+// Which operands (the mask of tsel aside) of an operation registers hold; the other is in memory.
+enum class Held { kFirst, kSecond, kBoth };
+
+// What computes an instruction.
+struct VectorBody {
+  VectorFn function = nullptr;
+  StageFns stages{};
+
+  constexpr VectorBody(VectorFn f) : function(f) {}
+  constexpr VectorBody(VectorFn f, const StageFns& s) : function(f), stages(s) {}
+  constexpr operator VectorFn() const { return function; }
+};
+
 struct VectorKey {
   Opcode opcode;
   DType dst, src;  // src: element type of the first non-mask source; dst for instructions without one
   int mode = 0;    // index of the enum operand (tcmp mode, tcvt mode), else 0
 };
 
-// The function for this instruction on this CPU, or nullptr if the combination does not exist (a load error).
-VectorFn find_vector(const VectorKey& key);
+// What computes this instruction on this CPU, or nullptr if the combination does not exist (a load error).
+VectorBody find_vector(const VectorKey& key);
+
+// Elements of a block, at most.
+inline constexpr int64_t kMostBlock = 128;
+// Runs a chain of `count` stages, followed by room for one more, over as many of n elements as make whole
+// blocks; returns how many.
+using ChainFn = int64_t (*)(Stage* stages, int64_t count, int64_t n);
+ChainFn find_chain();
 
 // Whether rows are independent and so are columns: such an instruction may run on any sub-rectangle of its
 // tile (elementwise ones, with row- and column-broadcast operands advanced by the caller).

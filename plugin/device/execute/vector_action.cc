@@ -100,7 +100,8 @@ VectorAction::VectorAction(const Instruction& instruction, Decoder& decoder) : o
 
   const int first = opcode == Opcode::ktsel ? 1 : 0;  // after the mask
   const DType src = count > first ? sources[first].tile.dtype() : dst.dtype();
-  function = find_vector({opcode, dst.dtype(), src, static_cast<int>(operands.mode)});
+  const VectorBody body = find_vector({opcode, dst.dtype(), src, static_cast<int>(operands.mode)});
+  function = body.function, stages = body.stages;
   if (!function) {
     decoder.site().fail(concat("element types; the instruction does not compute ", dtype_name(dst.dtype()),
                                " from ", dtype_name(src), "."));

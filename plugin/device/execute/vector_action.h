@@ -20,6 +20,7 @@ class VectorAction final : public Action {
 
   Opcode opcode;
   VectorFn function;
+  StageFns stages;
   TileAccess dst;
   Shape dst_shape;
   Source sources[3];

@@ -9,7 +9,8 @@ namespace ascend {
 
 struct VectorVariant {
   std::string_view name;
-  VectorFn (*find)(const VectorKey& key);
+  VectorBody (*find)(const VectorKey& key);
+  ChainFn run_chain;
 };
 
 // Best first; find_vector takes the first, tests run them all.

@@ -52,6 +52,15 @@ void row_quotient(const Row& r) {
                               Same<float, T>(f(1 / y)));
 }
 
+struct DivByScalar : Light {
+  template <class>
+  static ASCEND_INLINE F apply(F x, F y) {
+    const float magnitude = __builtin_fabsf(y[0]);
+    if (!kFused || !(magnitude >= 0x1p-24f && magnitude <= 0x1p24f)) return x / y;
+    return DivByOne::apply<float>(x, y, f(1 / y[0]));
+  }
+};
+
 // x / 0 is all ones; the least number / -1 wraps to itself.
 struct DivInt : Heavy {
   template <class C>
@@ -104,27 +113,28 @@ constexpr Forms kMin{ktmin, ktmins, kend, ktrowexpandmin, ktcolexpandmin};
 
 // Integers that wrap have no sign.
 template <class Op>
-VectorFn wrapping(Form form, DType t) {
+VectorBody wrapping(Form form, DType t) {
   return pick(signless(t), [=]<class T>()
                 requires(!kIsBool<T> && (kFloat<Compute<T>> || !kSigned<Compute<T>>))
               { return in_form<Op, T, T, kSame<Op, Sub>>(form); });
 }
 template <class Op>
-VectorFn ordered(Form form, DType t) {
+VectorBody ordered(Form form, DType t) {
   return pick(t, [=]<class T>()
                 requires(!kIsBool<T>)
               { return in_form<Op, T>(form); });
 }
-VectorFn quotient(Form form, DType t) {
+VectorBody quotient(Form form, DType t) {
   return pick(t, [=]<class T>()
                 requires(!kIsBool<T>)
               {
                 if constexpr (kInt<T>) return in_form<DivInt, T, T, true>(form);
                 if constexpr (kSame<Compute<T>, float>) {
                   if (form == Form::kScalar)
-                    return VectorFn(&instruction_scalar<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>);
+                    return VectorBody(&instruction_scalar<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>,
+                                      stages_of_scalar<DivByScalar, T>());
                   if (form == Form::kColumn)
-                    return VectorFn(&instruction_row<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>);
+                    return VectorBody(&instruction_row<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>);
                 }
                 return in_form<Div, T, T, true>(form);
               });
@@ -132,7 +142,7 @@ VectorFn quotient(Form form, DType t) {
 
 }  // namespace
 
-VectorFn find_arithmetic(const VectorKey& key) {
+VectorBody find_arithmetic(const VectorKey& key) {
   Form form;
   if ((form = kAdd.of(key.opcode)) != Form::kNone) return wrapping<Add>(form, key.dst);
   if ((form = kSub.of(key.opcode)) != Form::kNone) return wrapping<Sub>(form, key.dst);

@@ -134,29 +134,29 @@ constexpr Forms kAnd{ktand, ktands}, kOr{ktor, ktors}, kXor{ktxor, ktxors};
 constexpr Forms kShl{ktshl, ktshls}, kShr{ktshr, ktshrs}, kShrl{ktshrl, ktshrls};
 
 template <template <int> class Op, class T>
-VectorFn shift(Form form) {
+VectorBody shift(Form form) {
   constexpr Sizes sizes{sizeof(T), {sizeof(T), sizeof(T), 0}, kLanes<typename Wide<T>::C>};
   using O = Op<8 * sizeof(T)>;
-  if (form == Form::kTiles) return &instruction<shift_binary<O, T>, sizes>;
-  return &instruction_scalar<shift_splat<O, T>, shift_binary<O, T>, sizes>;
+  if (form == Form::kTiles) return {&instruction<shift_binary<O, T>, sizes>, stages_of_two<O, T>()};
+  return {&instruction_scalar<shift_splat<O, T>, shift_binary<O, T>, sizes>, stages_of_scalar<O, T>()};
 }
 
 template <class Op>
-VectorFn logic(Form form, DType t) {
+VectorBody logic(Form form, DType t) {
   return pick(t == DType::ki1 ? DType::ku8 : signless(t), [=]<class T>()
                 requires(kInt<T> && !kSigned<T>)
               { return in_form<Op, T>(form); });
 }
 template <class Op>
-VectorFn unary(DType t) {
+VectorBody unary(DType t) {
   return pick(t, []<class T>()
                 requires(kInt<T> && !kSigned<T>)
-              { return VectorFn(&instruction<row_unary<Op, T>, kSizes1<T>>); });
+              { return VectorBody(&instruction<row_unary<Op, T>, kSizes1<T>>, stages_of_one<Op, T>()); });
 }
 
 }  // namespace
 
-VectorFn find_bits(const VectorKey& key) {
+VectorBody find_bits(const VectorKey& key) {
   DType t = key.dst;
   Form form;
   if ((form = kAnd.of(key.opcode)) != Form::kNone) return logic<And>(form, t);

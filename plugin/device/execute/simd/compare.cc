@@ -41,14 +41,21 @@ void row_select(const Row& r) {
 template <class C>
 inline constexpr Sizes kSelectSizes{sizeof(C), {1, sizeof(C), sizeof(C)}, kLanes<C>};
 
+StageFns select_stages() {
+  using C = uint32_t;
+  return make_stages<C, C, C>(operate<Select, C, InMask<uint8_t>, InRegister, InMemory<C>>,
+                              operate<Select, C, InMask<uint8_t>, InMemory<C>, InRegister>,
+                              operate<Select, C, InMask<uint8_t>, InRegister, InRegister>);
+}
+
 template <CmpMode kMode>
-VectorFn compare(Form form, DType t) {
+VectorBody compare(Form form, DType t) {
   constexpr bool equality = kMode == CmpMode::keq || kMode == CmpMode::kne;
   return pick(equality ? signless(t) : t, [=]<class T>()
                 requires(!equality || !kInt<T> || !kSigned<T>)
               { return in_form<Compare<kMode>, T, mask>(form); });
 }
-VectorFn compare(Form form, DType t, int mode) {
+VectorBody compare(Form form, DType t, int mode) {
   switch (static_cast<CmpMode>(mode)) {
     case CmpMode::keq:
       return compare<CmpMode::keq>(form, t);
@@ -69,7 +76,7 @@ VectorFn compare(Form form, DType t, int mode) {
 
 }  // namespace
 
-VectorFn find_compare(const VectorKey& key) {
+VectorBody find_compare(const VectorKey& key) {
   using enum Opcode;
   switch (key.opcode) {
     case ktcmp:
@@ -80,7 +87,10 @@ VectorFn find_compare(const VectorKey& key) {
       if (key.dst != DType::ki1) return nullptr;
       return pick(signless(key.src), []<class T>()
                     requires(!kInt<T> || !kSigned<T>)
-                  { return VectorFn(&instruction<row_unary<IsFinite, T, mask>, kSizes1<T, mask>>); });
+                  {
+                    return VectorBody(&instruction<row_unary<IsFinite, T, mask>, kSizes1<T, mask>>,
+                                      stages_of_one<IsFinite, T, Compute<T>, mask>());
+                  });
     case ktsel:
       switch (dtype_bytes(key.dst)) {
         case 1:
@@ -88,7 +98,7 @@ VectorFn find_compare(const VectorKey& key) {
         case 2:
           return &instruction<row_select<uint16_t>, kSelectSizes<uint16_t>>;
         case 4:
-          return &instruction<row_select<uint32_t>, kSelectSizes<uint32_t>>;
+          return {&instruction<row_select<uint32_t>, kSelectSizes<uint32_t>>, select_stages()};
         case 8:
           return &instruction<row_select<uint64_t>, kSelectSizes<uint64_t>>;
         default:

@@ -248,9 +248,10 @@ void stepped(const Row& r) {
   run_steps(r, s);
 }
 template <class S, class R, RoundMode kMode>
-VectorFn conversion() {
+VectorBody conversion() {
   if constexpr ((kHalf<S> && kSame<R, float>) || (kSame<S, float> && kHalf<R>))
-    return &instruction<row_unary<Stored, S, R>, kSizes1<S, R>>;
+    return {&instruction<row_unary<Stored, S, R>, kSizes1<S, R>>,
+            make_stages<S, float, R>(operate<Stored, float, InRegister>, nullptr, nullptr)};
   constexpr Steps s = steps<S, R, kMode>();
   constexpr Sizes sizes{sizeof(R), {sizeof(S), 0, 0}, kLanes<float>};
   if constexpr (s.count == 1)
@@ -261,7 +262,7 @@ VectorFn conversion() {
 
 }  // namespace
 
-VectorFn find_convert(const VectorKey& key) {
+VectorBody find_convert(const VectorKey& key) {
   if (key.opcode != Opcode::ktcvt) return nullptr;
   auto mode = static_cast<RoundMode>(key.mode);
   return pick(key.src, [&]<class S>() {

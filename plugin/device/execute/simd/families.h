@@ -5,16 +5,16 @@
 
 namespace ascend::SIMD_VARIANT {
 
-VectorFn find_arithmetic(const VectorKey& key);
-VectorFn find_bits(const VectorKey& key);
-VectorFn find_unary(const VectorKey& key);
-VectorFn find_function(const VectorKey& key);
-VectorFn find_compare(const VectorKey& key);
-VectorFn find_convert(const VectorKey& key);
-VectorFn find_row_reduction(const VectorKey& key);
-VectorFn find_column_reduction(const VectorKey& key);
-VectorFn find_running(const VectorKey& key);
-VectorFn find_move(const VectorKey& key);
-VectorFn find_precision(const VectorKey& key);
+VectorBody find_arithmetic(const VectorKey& key);
+VectorBody find_bits(const VectorKey& key);
+VectorBody find_unary(const VectorKey& key);
+VectorBody find_function(const VectorKey& key);
+VectorBody find_compare(const VectorKey& key);
+VectorBody find_convert(const VectorKey& key);
+VectorBody find_row_reduction(const VectorKey& key);
+VectorBody find_column_reduction(const VectorKey& key);
+VectorBody find_running(const VectorKey& key);
+VectorBody find_move(const VectorKey& key);
+VectorBody find_precision(const VectorKey& key);
 
 }  // namespace ascend::SIMD_VARIANT

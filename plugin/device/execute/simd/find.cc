@@ -2,14 +2,14 @@
 
 namespace ascend::SIMD_VARIANT {
 
-VectorFn find_vector(const VectorKey& key) {
-  static constexpr VectorFn (*kFamilies[])(const VectorKey&) = {
+VectorBody find_vector(const VectorKey& key) {
+  static constexpr VectorBody (*kFamilies[])(const VectorKey&) = {
       &find_arithmetic, &find_bits,    &find_unary,         &find_function,
       &find_compare,    &find_convert, &find_row_reduction, &find_column_reduction,
       &find_running,    &find_move,    &find_precision,
   };
   for (auto* find : kFamilies)
-    if (VectorFn f = find(key)) return f;
+    if (VectorBody f = find(key)) return f;
   return nullptr;
 }
 

@@ -71,6 +71,9 @@ FITS: dict[str, Callable] = {
     "tan: (tan r - r) / r^3, |r| <= pi/4": lambda: fit(
         _odd_tail(np.tan, lambda t: 1 / 3 + 2 * t / 15 + 17 * t * t / 315),
         lambda r: r**3 / np.tan(r), 1e-9, 0.7860, 6, square),
+    "tanh: (tanh r - r) / r^3, |r| <= ln2 / 4": lambda: fit(
+        _odd_tail(np.tanh, lambda t: -1 / 3 + 2 * t / 15 - 17 * t * t / 315 + 62 * t**3 / 2835),
+        lambda r: r**3 / np.tanh(r), 1e-9, 0.1740, 3, square),
     "atan: (atan t - t) / t^3, |t| <= tan(pi/8)": lambda: fit(
         _odd_tail(np.arctan, lambda t: -1 / 3 + t / 5 - t * t / 7),
         lambda t: t**3 / np.arctan(t), 1e-9, 0.4145, 4, square),

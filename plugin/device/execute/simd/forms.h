@@ -1,6 +1,7 @@
 // The forms a binary operation comes in: two tiles, a tile and a scalar, a tile and a column, a tile and a
 // row.
 #pragma once
+#include "plugin/device/execute/simd/chain.h"
 #include "plugin/device/execute/simd/rows.h"
 
 namespace ascend::SIMD_VARIANT {
@@ -24,20 +25,22 @@ struct Forms {
 
 // kWithReversed: whether scalar op tile exists and differs from tile op scalar.
 template <class Op, class T, class R = T, bool kWithReversed = false>
-VectorFn in_form(Form form) {
+VectorBody in_form(Form form) {
   constexpr Sizes sizes = kSizes2<T, R>;
   switch (form) {
     case Form::kTiles:
-      return &instruction<row_binary<Op, T, R>, sizes>;
+      return {&instruction<row_binary<Op, T, R>, sizes>, stages_of_two<Op, T, Compute<T>, R>()};
     case Form::kScalar:
-      return &instruction_scalar<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>;
+      return {&instruction_scalar<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>,
+              stages_of_scalar<Op, T, Compute<T>, R>()};
     case Form::kColumn:
       return &instruction_row<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>;
     case Form::kRow:
       return &instruction_column<row_binary<Op, T, R>, sizes>;
     case Form::kReversedScalar:
       if constexpr (kWithReversed)
-        return &instruction_scalar<row_splat<Reversed<Op>, T, R>, row_binary<Reversed<Op>, T, R>, sizes>;
+        return {&instruction_scalar<row_splat<Reversed<Op>, T, R>, row_binary<Reversed<Op>, T, R>, sizes>,
+                stages_of_scalar<Reversed<Op>, T, Compute<T>, R>()};
       return nullptr;
     case Form::kNone:
       return nullptr;

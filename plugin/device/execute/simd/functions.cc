@@ -117,10 +117,10 @@ void each_binary(const Row& r) {
 }
 
 template <F (*kF32)(F), double (*kF64)(double)>
-VectorFn unary(DType t) {
+VectorBody unary(DType t) {
   switch (t) {
     case DType::kf32:
-      return &instruction<row_f32<kF32>, kSizes1<float>>;
+      return {&instruction<row_f32<kF32>, kSizes1<float>>, stages_of_one<Vector1<kF32>, float>()};
     case DType::kf64:
       return &instruction<each_unary<double, kF64>, kSizes1<double>>;
     case DType::kf16:
@@ -132,7 +132,7 @@ VectorFn unary(DType t) {
   }
 }
 template <RowFn kF32, double (*kF64)(double, double)>
-VectorFn binary(DType t) {
+VectorBody binary(DType t) {
   switch (t) {
     case DType::kf32:
       return &instruction<kF32, kSizes2<float>>;
@@ -166,13 +166,13 @@ T power_of(T x, T y) {
   return static_cast<T>(result);
 }
 template <class T, T (*kFunction)(T, T)>
-VectorFn integers() {
+VectorBody integers() {
   return &instruction<each_binary<T, kFunction>, kSizes2<T>>;
 }
 
 }  // namespace
 
-VectorFn find_function(const VectorKey& key) {
+VectorBody find_function(const VectorKey& key) {
   using enum Opcode;
   DType t = key.dst;
   switch (key.opcode) {
@@ -201,12 +201,12 @@ VectorFn find_function(const VectorKey& key) {
     case ktatan2:
       return binary<row_binary<Atan2, float>, atan2>(t);
     case ktpow:
-      if (VectorFn f = binary<row_pow, pow>(t)) return f;
+      if (VectorBody f = binary<row_pow, pow>(t)) return f;
       return pick(t, []<class T>()
                     requires kInt<T>
                   { return integers<T, power_of<T>>(); });
     case ktrem:
-      if (VectorFn f = binary<row_binary<Rem, float>, fmod>(t)) return f;
+      if (VectorBody f = binary<row_binary<Rem, float>, fmod>(t)) return f;
       return pick(t, []<class T>()
                     requires kInt<T>
                   { return integers<T, remainder_of<T>>(); });

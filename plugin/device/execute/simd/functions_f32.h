@@ -19,15 +19,19 @@ ASCEND_INLINE V polynomial(V x, auto... c) {
   return y;
 }
 
-// x rounded to an integer, for |x| < 2^22, as float and as int: the low bits of x + 1.5 * 2^23.
+// An integer n as float and as int.
 struct Rounded {
   F value;
-  I integer;
+  I biased;  // n + 127 in the low bits
+
+  ASCEND_INLINE I integer() const { return biased - 0x4b40007f; }
+  ASCEND_INLINE F power() const { return bits_as<F>(biased << 23); }  // 2^n for -126 <= n <= 127
 };
-ASCEND_INLINE Rounded rounded(F x) {
-  F shifted = x + 0x1.8p23f;
-  return {shifted - 0x1.8p23f, bits_as<I>(shifted) - 0x4b400000};
-}
+// x rounded to an integer, for |x| < 2^21: the low bits of x + 1.5 * 2^23.
+inline constexpr float kShift = 0x1.8p23f + 127;
+ASCEND_INLINE Rounded rounded_from(F shifted) { return {shifted - kShift, bits_as<I>(shifted)}; }
+ASCEND_INLINE Rounded rounded(F x) { return rounded_from(x + kShift); }
+ASCEND_INLINE Rounded rounded_product(F x, float y) { return rounded_from(madd(x, f(y), f(kShift))); }
 // 2^n for -126 <= n <= 127.
 ASCEND_INLINE F power_of_two(I n) { return bits_as<F>((n + 127) << 23); }
 
@@ -36,8 +40,8 @@ ASCEND_INLINE F scaled(F x, Rounded n) {
 #if defined(__AVX512F__)
   return __builtin_ia32_scalefps512_mask(x, n.value, F{}, 0xffff, 4);
 #else
-  I half = n.integer >> 1;
-  return x * power_of_two(half) * power_of_two(n.integer - half);
+  I half = n.integer() >> 1;
+  return x * power_of_two(half) * power_of_two(n.integer() - half);
 #endif
 }
 
@@ -50,26 +54,17 @@ ASCEND_INLINE F expm1_core(F r) {
 ASCEND_INLINE F minus_ln2(F x, F n) { return madd(n, f(-0x1.7f7d1cp-20f), madd(n, f(-0x1.62e4p-1f), x)); }
 
 ASCEND_INLINE F exp_of(F x) {
-  x = x < -104.0f ? f(-104.0f) : x;  // gives 0
-  x = x > 89.0f ? f(89.0f) : x;      // gives infinity
-  Rounded n = rounded(x * 0x1.715476p+0f);
+  x = at_most(at_least(x, -104.0f), 89.0f);  // which give 0 and infinity
+  Rounded n = rounded_product(x, 0x1.715476p+0f);
   return scaled(expm1_core(minus_ln2(x, n.value)) + 1, n);
 }
-// e^-a for 0 <= a, where results below 2^-126 may be 0.
-ASCEND_INLINE F exp_minus(F a) {
-  F x = a > 87.0f ? f(-87.0f) : -a;
-  Rounded n = rounded(x * 0x1.715476p+0f);
-  return madd(expm1_core(minus_ln2(x, n.value)), power_of_two(n.integer), power_of_two(n.integer));
-}
-
 ASCEND_INLINE F expm1_of(F x) {
-  F y = x < -18.0f ? f(-18.0f) : x;  // gives -1
-  y = y > 89.0f ? f(89.0f) : y;      // gives infinity
-  Rounded n = rounded(y * 0x1.715476p+0f);
+  F y = at_most(at_least(x, -18.0f), 89.0f);  // which give -1 and infinity
+  Rounded n = rounded_product(y, 0x1.715476p+0f);
   F p = expm1_core(minus_ln2(y, n.value));
-  F half = power_of_two(n.integer - 1);  // 2^n itself may be 2^128
+  F half = power_of_two(n.integer() - 1);  // 2^n itself may be 2^128
   F z = 2 * madd(p, half, half - 0.5f);
-  return with_sign<float>(n.integer == 0 ? p : z, x);
+  return with_sign<float>(n.integer() == 0 ? p : z, x);
 }
 
 // log(1 + f) given 1 + f in [sqrt(1/2), sqrt(2)), plus n ln2.
@@ -110,33 +105,33 @@ ASCEND_INLINE F log1p_of(F x) {
   return absolute<float>(x) < 0x1p-25f ? x : r;
 }
 
+// With |x| = n ln2 / 2 + r and t = tanh r, e^2|x| is 2^n (1 + t) / (1 - t).
 ASCEND_INLINE F tanh_of(F x) {
-  F a = absolute<float>(x);
-  a = a > 9.5f ? f(9.5f) : a;
-  F y = a + a;
-  Rounded n = rounded(y * 0x1.715476p+0f);
-  F p = expm1_core(minus_ln2(y, n.value)), scale = power_of_two(n.integer);
-  F e = madd(p, scale, scale - 1);  // e^2a - 1
-  return with_sign<float>(e / (e + 2), x);
+  F a = at_most(absolute<float>(x), 9.5f);
+  Rounded n = rounded_product(a, 0x1.715476p+1f);
+  F r = madd(n.value, f(-0x1.62e43p-2f), a), s = r * r;
+  F t = madd(s * r, polynomial(s, -0x1.55554ep-2f, 0x1.11059ep-3f, -0x1.afdbfep-5f), r);
+  F power = n.power(), less = power - 1, more = power + 1;
+  return with_sign<float>(madd(t, more, less) / madd(t, less, more), x);
 }
 
 ASCEND_INLINE F logistic_of(F x) {
   F a = absolute<float>(x);
-  F y = a > 104.0f ? f(-104.0f) : -a;
-  Rounded n = rounded(y * 0x1.715476p+0f);
+  F y = at_least(-a, -104.0f);
+  Rounded n = rounded_product(y, 0x1.715476p+0f);
   F e = scaled(expm1_core(minus_ln2(y, n.value)) + 1, n);
   F r = (x < 0 ? e : f(1)) / (1 + e);
   return x == x ? r : x;
 }
 
 ASCEND_INLINE F erf_of(F x) {
-  F a = absolute<float>(x), t = a > 4.0f ? f(4.0f) : a;
+  F a = absolute<float>(x), t = at_most(a, 4.0f);
   F near = polynomial(t * t, 0x1.06eba8p-3f, -0x1.812742p-2f, 0x1.ce2e0ap-4f, -0x1.b80e92p-6f, 0x1.54c7f8p-8f,
                       -0x1.aa3f4ap-11f, 0x1.5cd500p-14f);
   F z = polynomial(t, 0x1.ea9a48p-13f, -0x1.a12424p+0f, -0x1.d3eb70p-1f, -0x1.3f8582p-3f, 0x1.27d098p-5f,
                    -0x1.872032p-8f, 0x1.433df6p-11f, -0x1.efa3aep-16f);  // log2 erfc
   Rounded n = rounded(z);
-  F p = expm1_core((z - n.value) * 0x1.62e430p-1f), scale = power_of_two(n.integer);
+  F p = expm1_core((z - n.value) * 0x1.62e430p-1f), scale = n.power();
   F far = (1 - scale) - p * scale;
   F r = t < 0.9f ? madd(t, near, t) : far;
   return with_sign<float>(x == x ? r : x, x);
@@ -174,7 +169,7 @@ ASCEND_INLINE Quadrant quadrant(F x) {
   F r = fused(n.value, f(-0x1.921fb6p+0f), x);
   r = fused(n.value, f(0x1.777a5cp-25f), r);
   r = fused(n.value, f(0x1.ee59dap-50f), r);
-  Quadrant q{r, n.integer};
+  Quadrant q{r, n.integer()};
   auto large = !(absolute<float>(x) <= 1e5f);
   if (reduce_lanes<int32_t>(large, [](int32_t a, int32_t b) { return a | b; }) != 0) [[unlikely]] {
     float in[kLanes<float>], rest[kLanes<float>];

@@ -161,6 +161,21 @@ ASCEND_INLINE Vec<C> widen(VecN<T, kLanes<C>> x) {
   return __builtin_convertvector(x, Vec<C>);
 }
 
+// Integers to bytes, modulo 256. What GCC does with single elements it does better in two steps.
+template <class C, class V>
+ASCEND_INLINE auto low_bytes(V x) {
+  using Bytes = VecN<int8_t, kLanes<C>>;
+#if defined(__AVX512F__) && ASCEND_HAS_BUILTIN(__builtin_ia32_pmovdb512_mask)
+  if constexpr (sizeof(C) == 4)
+    return bits_as<Bytes>(__builtin_ia32_pmovdb512_mask(bits_as<I>(x), VecN<char, 16>{}, 0xffff));
+  else
+#endif
+      if constexpr (sizeof(C) == 4)
+    return __builtin_convertvector(__builtin_convertvector(x, VecN<int16_t, kLanes<C>>), Bytes);
+  else
+    return __builtin_convertvector(x, Bytes);
+}
+
 // ---- f16 and bf16 to and from f32, to nearest, ties to even
 // ----------------------------------------------------
 
@@ -258,7 +273,7 @@ ASCEND_INLINE void store(T* p, V x) {
   } else if constexpr (kSame<C, T> || kSame<T, i1>) {
     __builtin_memcpy(p, &x, sizeof x);
   } else if constexpr (kSame<T, mask>) {
-    auto y = -__builtin_convertvector(x, VecN<int8_t, kLanes<C>>);
+    auto y = -low_bytes<C>(x);
     __builtin_memcpy(p, &y, sizeof y);
   } else {
     auto y = __builtin_convertvector(x, VecN<T, kLanes<C>>);
@@ -334,6 +349,31 @@ ASCEND_INLINE F fused(F a, F b, F c) {
   using W = VecN<double, kLanes<float>>;
   return __builtin_convertvector(
       __builtin_convertvector(a, W) * __builtin_convertvector(b, W) + __builtin_convertvector(c, W), F);
+}
+
+// x, or the bound that it exceeds; a NaN stays. One instruction of its own, which GCC does not make of a
+// choice.
+ASCEND_INLINE F at_most(F x, float bound) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_minps512_mask(f(bound), x, F{}, 0xffff, 4);
+#elif defined(__AVX2__)
+  return __builtin_ia32_minps256(f(bound), x);
+#elif defined(__SSE2__)
+  return __builtin_ia32_minps(f(bound), x);
+#else
+  return x > bound ? f(bound) : x;
+#endif
+}
+ASCEND_INLINE F at_least(F x, float bound) {
+#if defined(__AVX512F__)
+  return __builtin_ia32_maxps512_mask(f(bound), x, F{}, 0xffff, 4);
+#elif defined(__AVX2__)
+  return __builtin_ia32_maxps256(f(bound), x);
+#elif defined(__SSE2__)
+  return __builtin_ia32_maxps(f(bound), x);
+#else
+  return x < bound ? f(bound) : x;
+#endif
 }
 
 // Whether a comparison holds in any lane.

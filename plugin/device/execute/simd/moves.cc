@@ -20,6 +20,13 @@ void fill(std::byte* bytes, const std::byte* value, int64_t n) {
     for (; i < n; ++i) dst[i] = x;
 }
 
+struct Copy {
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> x) {
+    return x;
+  }
+};
+
 template <class T>
 void expand_scalar(const VectorArgs& a) {
   for (int64_t r = 0; r < a.rows; ++r)
@@ -141,7 +148,7 @@ void iota(const VectorArgs& a) {
 void nothing(const VectorArgs&) {}
 
 template <class F>
-VectorFn by_size(DType t, F f) {
+VectorBody by_size(DType t, F f) {
   switch (dtype_bytes(t)) {
     case 1:
       return f.template operator()<uint8_t>();
@@ -158,29 +165,33 @@ VectorFn by_size(DType t, F f) {
 
 }  // namespace
 
-VectorFn find_move(const VectorKey& key) {
+VectorBody find_move(const VectorKey& key) {
   using enum Opcode;
   switch (key.opcode) {
     case ktexpands:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &expand_scalar<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody {
+        if constexpr (sizeof(T) == 4)
+          return {&expand_scalar<T>, make_stages<T, T, T>(operate<Copy, T, InScalar<T>>, nullptr, nullptr)};
+        return &expand_scalar<T>;
+      });
     case ktrowexpand:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &expand_column<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &expand_column<T>; });
     case ktcolexpand:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &expand_row<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &expand_row<T>; });
     case ktmov:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &copy<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &copy<T>; });
     case ktfillpad:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &fill_pad<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &fill_pad<T>; });
     case kttrans:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &transpose<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &transpose<T>; });
     case ktgather:
-      return by_size(key.dst, []<class T>() -> VectorFn { return &gather<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody { return &gather<T>; });
     case ktreshape:
       return &nothing;
     case ktci:
       return pick(key.dst, []<class T>()
                     requires(!kIsBool<T>)
-                  { return VectorFn(&iota<T>); });
+                  { return VectorBody(&iota<T>); });
     default:
       return nullptr;
   }

@@ -32,11 +32,11 @@ void reduce_precision(const Row& r) {
 }
 
 template <class T, class U, int kExponent, int kMantissa>
-constexpr VectorFn precision = &instruction<reduce_precision<U, kExponent, kMantissa>, kSizes1<T>>;
+constexpr VectorBody precision = &instruction<reduce_precision<U, kExponent, kMantissa>, kSizes1<T>>;
 
 }  // namespace
 
-VectorFn find_precision(const VectorKey& key) {
+VectorBody find_precision(const VectorKey& key) {
   if (key.opcode != Opcode::ktreduceprecision) return nullptr;
   switch (key.dst) {
     case DType::kf16:

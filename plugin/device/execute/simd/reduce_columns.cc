@@ -45,15 +45,15 @@ void reduce_columns(const VectorArgs& a) {
 }
 
 template <template <class> class S>
-VectorFn columns(DType t) {
+VectorBody columns(DType t) {
   return pick(reduced_as<S>(t), []<class T>()
                 requires kReduces<S, T>
-              { return VectorFn(&reduce_columns<S<Compute<T>>, T>); });
+              { return VectorBody(&reduce_columns<S<Compute<T>>, T>); });
 }
 
 }  // namespace
 
-VectorFn find_column_reduction(const VectorKey& key) {
+VectorBody find_column_reduction(const VectorKey& key) {
   using enum Opcode;
   bool is_bool = key.src == DType::ki1;
   switch (key.opcode) {

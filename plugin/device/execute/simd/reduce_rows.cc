@@ -34,14 +34,14 @@ void reduce_rows(const VectorArgs& a) {
 }
 
 template <template <class> class S>
-VectorFn rows(DType t) {
+VectorBody rows(DType t) {
   return pick(reduced_as<S>(t), []<class T>()
                 requires kReduces<S, T>
-              { return VectorFn(&reduce_rows<S<Compute<T>>, T>); });
+              { return VectorBody(&reduce_rows<S<Compute<T>>, T>); });
 }
 }  // namespace
 
-VectorFn find_row_reduction(const VectorKey& key) {
+VectorBody find_row_reduction(const VectorKey& key) {
   using enum Opcode;
   bool is_bool = key.src == DType::ki1;
   switch (key.opcode) {

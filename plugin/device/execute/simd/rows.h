@@ -160,14 +160,14 @@ inline constexpr Sizes kSizes2{sizeof(R), {sizeof(T), sizeof(T), 0}, kLanes<Comp
 // pick(t, f) is f.operator()<T>() for the element type T of t, which f may restrict with `requires`; nullptr
 // if it does.
 template <class T, class Make>
-VectorFn make(Make f) {
+VectorBody make(Make f) {
   if constexpr (requires { f.template operator()<T>(); })
     return f.template operator()<T>();
   else
     return nullptr;
 }
 template <class Make>
-VectorFn pick(DType t, Make f) {
+VectorBody pick(DType t, Make f) {
   switch (t) {
     case DType::ki1:
       return make<i1>(f);

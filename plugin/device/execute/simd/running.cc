@@ -116,22 +116,22 @@ void running(const VectorArgs& a) {
 }
 
 template <Opcode kOpcode>
-VectorFn cumulative(DType t) {
+VectorBody cumulative(DType t) {
   constexpr bool wraps = kOpcode == Opcode::ktrowcumsum || kOpcode == Opcode::ktrowcumprod;
   return pick(wraps ? signless(t) : t, []<class T>()
                 requires(!kIsBool<T> && (!wraps || kFloat<Compute<T>> || !kSigned<Compute<T>>))
-              { return VectorFn(&running<kOpcode, T>); });
+              { return VectorBody(&running<kOpcode, T>); });
 }
 template <bool kLargest>
-VectorFn arg(DType t) {
+VectorBody arg(DType t) {
   return pick(t == DType::ki1 ? DType::ku8 : t, []<class T>()
                 requires(!kIsBool<T>)
-              { return VectorFn(&arg_rows<T, kLargest>); });
+              { return VectorBody(&arg_rows<T, kLargest>); });
 }
 
 }  // namespace
 
-VectorFn find_running(const VectorKey& key) {
+VectorBody find_running(const VectorKey& key) {
   using enum Opcode;
   switch (key.opcode) {
     case ktrowargmax:

@@ -84,17 +84,17 @@ struct Round : Light {
 };
 
 template <class Op, class T>
-VectorFn unary() {
-  return &instruction<row_unary<Op, T>, kSizes1<T>>;
+VectorBody unary() {
+  return {&instruction<row_unary<Op, T>, kSizes1<T>>, stages_of_one<Op, T>()};
 }
 template <class Op>
-VectorFn floats(DType t) {
+VectorBody floats(DType t) {
   return pick(t, []<class T>()
                 requires(kFloat<Compute<T>>)
               { return unary<Op, T>(); });
 }
 template <class Op>
-VectorFn numbers(DType t) {
+VectorBody numbers(DType t) {
   return pick(t, []<class T>()
                 requires(!kIsBool<T>)
               { return unary<Op, T>(); });
@@ -102,7 +102,7 @@ VectorFn numbers(DType t) {
 
 }  // namespace
 
-VectorFn find_unary(const VectorKey& key) {
+VectorBody find_unary(const VectorKey& key) {
   using enum Opcode;
   switch (key.opcode) {
     case ktabs:
