@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ..errors import UnsupportedOp
 from ..frontend import Module
 from ..ir.builder import Builder
 from ..ir.graph import Op, TensorType, Value
@@ -31,11 +32,12 @@ def normalize_indexing(module: Module, target: object) -> None:
 
 
 def _normalize(op: Op, b: Builder) -> list[Value] | None:
-    if isinstance(op, Gather):
-        return [_gather(op, b)]
-    if isinstance(op, Scatter):
-        return [_scatter(op, b)]
-    return None
+    if not isinstance(op, (Gather, Scatter)):
+        return None
+    indexed = op.operands[0].type
+    if indexed.size > _LARGEST:
+        raise UnsupportedOp(f"{indexed} has 2**31 elements or more; expected fewer, as offsets are i32")
+    return [_gather(op, b) if isinstance(op, Gather) else _scatter(op, b)]
 
 
 def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ...]) -> tuple[Value, tuple[int, ...]]:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from jax_ascend.compiler import frontend, passes
+from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.ir import ops
+from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.targets import Target
 
 T = "tensor<4x8xf32>"
 
@@ -250,3 +253,23 @@ def test_rematerialised_values_stay_apart():
     }}""")
     passes.run_graph_passes(module)
     assert sum(isinstance(op, ops.Unary) for op in module.main.ops) == 2
+
+
+def test_what_all_stages_refuse_comes_in_one_error():
+    text = """module @m { func.func public @main(%x: tensor<10007xcomplex<f32>>, %big: tensor<2147483648xi8>,
+        %i: tensor<3x1xi32>) -> (tensor<10007xcomplex<f32>>, tensor<10007xf32>, tensor<3xi8>) {
+      %0 = stablehlo.custom_call @nobody(%x) : (tensor<10007xcomplex<f32>>) -> tensor<10007xcomplex<f32>>
+          loc("a.py":1:1)
+      %1 = stablehlo.fft %0, type = FFT, length = [10007]
+          : (tensor<10007xcomplex<f32>>) -> tensor<10007xcomplex<f32>> loc("a.py":2:1)
+      %2 = stablehlo.fft %1, type = IFFT, length = [10007]
+          : (tensor<10007xcomplex<f32>>) -> tensor<10007xcomplex<f32>> loc("a.py":3:1)
+      %3 = stablehlo.real %2 : (tensor<10007xcomplex<f32>>) -> tensor<10007xf32>
+      %4 = "stablehlo.gather"(%big, %i) {dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0],
+          start_index_map = [0], index_vector_dim = 1>, slice_sizes = array<i64: 1>}
+          : (tensor<2147483648xi8>, tensor<3x1xi32>) -> tensor<3xi8> loc("a.py":4:1)
+      return %2, %3, %4 : tensor<10007xcomplex<f32>>, tensor<10007xf32>, tensor<3xi8>
+    } }"""
+    with pytest.raises(UnsupportedOpsError) as raised:
+        compile_program(text, Target())
+    assert [place for _, place, _ in raised.value.ops] == [f"a.py:{line}" for line in (1, 4, 2, 3)]
