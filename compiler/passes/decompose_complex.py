@@ -17,13 +17,12 @@ from ..errors import Refusal, UnsupportedOp, UnsupportedOpsError
 from ..frontend import Module
 from ..ir import ops
 from ..ir.builder import Builder
+from ..ir.complex_parts import PART
 from ..ir.graph import Graph, Op, TensorType, Value
-from ..isa.dtypes import DType
 from .complex_functions import UNARY, add, divide, multiply, power, subtract
 from .fourier_transform import transform
 
 Pair = tuple[Value, Value]
-PART = {DType.c64: DType.f32, DType.c128: DType.f64}
 
 
 def decompose_complex(module: Module, target: object) -> None:

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from ..frontend import Module
 from ..ir import ops
 from ..ir.builder import Builder
+from ..ir.counting_loop import loop
 from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
-from .column_loops import Matrix, conjugate, loop, swapped
+from .column_loops import Matrix, conjugate, swapped
 from .householder import householder_product, qr
 
 

@@ -16,12 +16,12 @@ from math import prod
 from ..errors import UnsupportedOp
 from ..frontend import Module
 from ..ir.builder import Builder
+from ..ir.counting_loop import loop
 from ..ir.graph import Op, TensorType, Value
 from ..ir.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from ..ir.rewrite import rewrite
 from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
-from .column_loops import loop
 
 _LARGEST = (1 << 31) - 1
 
