@@ -1,7 +1,7 @@
-"""Factorisations and triangular solves as loops over columns, each step a rank-1 update of all that is left.
+"""Factorisations as loops over columns, each step a rank-1 update of all that is left, and triangular solves.
 
 cholesky(%a)              ->   while j < n: column j /= sqrt(a[j,j]); the matrix right of and below it -= c c^H
-triangular_solve(%a, %b)  ->   while j < n: x[j] = b[j] / a[j,j]; the rows still to come -= a[:,j] x[j]
+triangular_solve(%a, %b)  ->   solve_triangular.py
 qr(%a), householder_product(%a, %taus)  ->  householder.py
 
 What the loops over columns are written with is in column_loops.py.
@@ -19,6 +19,7 @@ from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
 from .column_loops import Matrix, conjugate, swapped
 from .householder import householder_product, qr
+from .solve_triangular import solve_triangular
 
 
 def decompose_factorizations(module: Module, target: object) -> None:
@@ -75,21 +76,9 @@ def _triangular_solve(op: ops.TriangularSolve, b: Builder) -> Value:
         a, lower = swapped(b, a), not lower
     if not op.left_side:
         right = swapped(b, right)
-    n = a.shape[-1]
-
-    def step(b: Builder, count: Value, values: list[Value]) -> list[Value]:
-        (x,) = values
-        j = count if lower else b.binary("sub", b.constant(n - 1, count.type), count)
-        whole, m = Matrix(b, a.type), Matrix(b, x.type)
-        row = m.part(x, j, True, False)
-        if not op.unit_diagonal:
-            pivot = whole.part(a, j, True, True)
-            row = b.binary("div", row, b.broadcast(pivot, row.shape, tuple(range(row.type.rank))))
-        column = whole.part(a, j, False, True)
-        rest = b.binary("sub", x, b.binary("mul", m.spread(column), m.spread(row)))
-        later = m.compare("GT" if lower else "LT", -2, j)
-        here = m.compare("EQ", -2, j)
-        return [b.select(later, rest, b.select(here, m.spread(row), x))]
-
-    (result,) = loop(b, [right], n, step)
+    m = Matrix(b, a.type)
+    a = b.select(b.compare("GE" if lower else "LE", m.index(-2), m.index(-1)), a, b.like(a, 0))
+    if op.unit_diagonal:
+        a = b.select(b.compare("EQ", m.index(-2), m.index(-1)), b.like(a, 1), a)
+    result = solve_triangular(b, a, right, lower)
     return result if op.left_side else swapped(b, result)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jax_ascend.compiler import frontend, passes
+from jax_ascend.compiler.codegen.trip_count import trip_count
 from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.ir import ops
 from jax_ascend.compiler.pipeline import compile_program
@@ -273,3 +274,17 @@ def test_what_all_stages_refuse_comes_in_one_error():
     with pytest.raises(UnsupportedOpsError) as raised:
         compile_program(text, Target())
     assert [place for _, place, _ in raised.value.ops] == [f"a.py:{line}" for line in (1, 4, 2, 3)]
+
+
+def test_large_triangular_solves_go_by_blocks():
+    square, right = "tensor<500x500xf32>", "tensor<500x7xf32>"
+    module = import_text(f"""func.func public @main(%a: {square}, %b: {right}) -> {right} {{
+      %0 = "stablehlo.triangular_solve"(%a, %b) {{left_side = true, lower = false, unit_diagonal = false,
+          transpose_a = #stablehlo<transpose NO_TRANSPOSE>}} : ({square}, {right}) -> {right}
+      return %0 : {right}
+    }}""")
+    passes.decompose_factorizations(module, None)
+    module.main.verify()
+    loops = [op for op in module.main.ops if isinstance(op, ops.While)]
+    assert [trip_count(op) for op in loops] == [32, 16]  # columns of all blocks, then blocks
+    assert sum(isinstance(op, ops.Dot) for op in loops[1].body.ops) == 4

@@ -80,6 +80,30 @@ def test_qr_is_one(shape, dtype):
     assert np.abs(np.diagonal(r, 0, -2, -1).imag).max() <= 32 * eps  # LAPACK leaves it real
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", [(1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1)], ids=str)
+def test_a_solve_in_blocks_is_as_stable_as_substitution(options, dtype):
+    """Substitution solves (a + e) x = b with |e| <= n eps |a|; in practice a few eps, and so must blocks."""
+    left, lower, transposed, unit = map(bool, options)
+    draw = np.random.default_rng(0)
+    n, eps = 70, np.finfo(dtype).eps
+    time = np.linspace(0, 1, n)  # neighbours nearly depend on each other: blocks are ill conditioned
+    a = np.linalg.cholesky(np.exp(-((time[:, None] - time) ** 2)) + 1e-5 * np.eye(n))
+    if unit:
+        a = np.tril(draw.standard_normal((n, n)) / 8, -1) + np.eye(n)
+    a, b = (a if lower else a.T).astype(dtype), draw.standard_normal((n, 5)).astype(dtype)
+    given = np.where(np.tri(n, k=-unit) if lower else np.tri(n, k=-unit).T, a, np.nan)  # the rest is not to be read
+
+    def solve(a, b):
+        options = {"left_side": left, "lower": lower, "transpose_a": transposed, "unit_diagonal": unit}
+        return lax.linalg.triangular_solve(a, b, **options)
+
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        x = np.asarray(jax.jit(solve)(given.astype(dtype), b if left else b.T))
+    a, x, b = (v.astype(np.longdouble) for v in (a.T if transposed == left else a, x if left else x.T, b))
+    assert (np.abs(a @ x - b) / (np.abs(a) @ np.abs(x))).max() <= 4 * eps
+
+
 def test_a_transform_in_f64_is_right_to_a_rounding():
     draw = np.random.default_rng(0)
     n, x = 17, draw.standard_normal((500, 17))
