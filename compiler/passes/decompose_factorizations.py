@@ -1,10 +1,10 @@
-"""Factorisations as loops over columns, each step a rank-1 update of all that is left, and triangular solves.
+"""Factorisations and triangular solves as loops over columns or blocks of them.
 
-cholesky(%a)              ->   while j < n: column j /= sqrt(a[j,j]); the matrix right of and below it -= c c^H
+cholesky(%a)              ->   cholesky.py
 triangular_solve(%a, %b)  ->   solve_triangular.py
 qr(%a), householder_product(%a, %taus)  ->  householder.py
 
-What the loops over columns are written with is in column_loops.py.
+What they are written with is in column_loops.py and matrix_blocks.py.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from ..frontend import Module
 from ..ir import ops
 from ..ir.builder import Builder
-from ..ir.counting_loop import loop
 from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
+from .cholesky import cholesky
 from .column_loops import Matrix, conjugate, swapped
 from .householder import householder_product, qr
 from .solve_triangular import solve_triangular
@@ -42,27 +42,12 @@ def _decompose(op: Op, b: Builder) -> Sequence[Value] | None:
 
 def _cholesky(op: ops.Cholesky, b: Builder) -> Value:
     (a,) = op.operands
-    n = a.shape[-1]
     # Work on the lower triangle of the whole Hermitian matrix.
     m = Matrix(b, a.type)
     if not op.lower:
         a = conjugate(b, swapped(b, a))
     below = b.compare("GE", m.index(-2), m.index(-1))
-    a = b.select(below, a, conjugate(b, swapped(b, a)))
-
-    def step(b: Builder, j: Value, values: list[Value]) -> list[Value]:
-        (w,) = values
-        m = Matrix(b, w.type)
-        column, pivot = m.part(w, j, False, True), m.part(w, j, True, True)
-        root = b.unary("sqrt", pivot)
-        column = b.binary("div", column, b.broadcast(root, column.shape, tuple(range(column.type.rank))))
-        row = conjugate(b, swapped(b, column))
-        rest = b.binary("sub", w, b.binary("mul", m.spread(column), m.spread(row)))
-        later = m.compare("GT", -1, j)
-        here = m.compare("EQ", -1, j)
-        return [b.select(later, rest, b.select(here, m.spread(column), w))]
-
-    (factor,) = loop(b, [a], n, step)
+    factor = cholesky(b, b.select(below, a, conjugate(b, swapped(b, a))))
     factor = b.select(below, factor, b.like(factor, 0))
     return factor if op.lower else conjugate(b, swapped(b, factor))
 

@@ -273,15 +273,16 @@ def test_what_all_stages_refuse_comes_in_one_error():
     assert [place for _, place, _ in raised.value.ops] == [f"a.py:{line}" for line in (1, 4, 2, 3)]
 
 
-def test_large_triangular_solves_go_by_blocks():
+def test_large_factorizations_go_by_blocks():
     square, right = "tensor<500x500xf32>", "tensor<500x7xf32>"
-    module = import_text(f"""func.func public @main(%a: {square}, %b: {right}) -> {right} {{
+    module = import_text(f"""func.func public @main(%a: {square}, %b: {right}) -> ({right}, {square}) {{
       %0 = "stablehlo.triangular_solve"(%a, %b) {{left_side = true, lower = false, unit_diagonal = false,
           transpose_a = #stablehlo<transpose NO_TRANSPOSE>}} : ({square}, {right}) -> {right}
-      return %0 : {right}
+      %1 = stablehlo.cholesky %a, lower = true : {square}
+      return %0, %1 : {right}, {square}
     }}""")
     passes.decompose_factorizations(module, None)
     module.main.verify()
     loops = [op for op in module.main.ops if isinstance(op, ops.While)]
-    assert [trip_count(op) for op in loops] == [32, 16]  # columns of all blocks, then blocks
+    assert [trip_count(op) for op in loops] == [32, 16, 16]  # columns of all blocks, blocks; blocks
     assert sum(isinstance(op, ops.Dot) for op in loops[1].body.ops) == 4

@@ -80,6 +80,21 @@ def test_qr_is_one(shape, dtype):
     assert np.abs(np.diagonal(r, 0, -2, -1).imag).max() <= 32 * eps  # LAPACK leaves it real
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("upper", [False, True], ids=["lower", "upper"])
+def test_cholesky_in_blocks_is_one(upper, dtype):
+    draw = np.random.default_rng(0)
+    a = draw.standard_normal((2, 100, 60)) + 1j * draw.standard_normal((2, 100, 60)) * (dtype == "complex64")
+    a = a @ a.conj().swapaxes(1, 2) + np.eye(100) / 100  # forty eigenvalues are nearly nothing
+    a = (a if dtype == "complex64" else a.real).astype(dtype)
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        factor = np.asarray(jax.jit(lambda x: jnp.linalg.cholesky(x, upper=upper, symmetrize_input=False))(a))
+    low = factor.conj().swapaxes(1, 2) if upper else factor
+    assert low.dtype == dtype and not np.triu(low, 1).any()
+    error = np.abs(low.astype(np.clongdouble) @ low.conj().swapaxes(1, 2).astype(np.clongdouble) - a)
+    assert error.max() <= 8 * np.finfo(dtype).eps * np.abs(a).max()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("options", [(1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1)], ids=str)
 def test_a_solve_in_blocks_is_as_stable_as_substitution(options, dtype):
