@@ -11,13 +11,17 @@ class UnsupportedOp(Exception):
     """One op, or use of an op, that has no lowering; the argument says why. Collected into UnsupportedOpsError."""
 
 
-class UnsupportedOpsError(NotImplementedError):
-    """Ops of a module that the frontend does not accept, all of them.
+Refusal = tuple[str, str, str]
+"""Op name, source location, reason."""
 
-    `ops` lists (op name, source location, reason), one entry per distinct triple.
+
+class UnsupportedOpsError(NotImplementedError):
+    """Ops of a module that have no lowering, all of them.
+
+    `ops` lists them, one entry per distinct triple.
     """
 
-    def __init__(self, module: str, ops: list[tuple[str, str, str]]) -> None:
+    def __init__(self, module: str, ops: list[Refusal]) -> None:
         self.ops = list(dict.fromkeys(ops))
         lines = [f"  {name} at {loc or 'unknown'}{': ' + why if why else ''}" for name, loc, why in self.ops]
         super().__init__(

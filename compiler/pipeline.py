@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .codegen.plan_program import plan_program
 from .codegen.schedule_graph import Branches, Loop, Schedule, Scheduler
 from .codegen.trip_count import trip_count
 from .cost_analysis import count_bytes, count_operations
+from .errors import Refusal, UnsupportedOpsError
 from .frontend import Module
 from .ir.program import Program
 from .ir.schedule import AicpuLaunch, Launch
@@ -48,7 +49,7 @@ class Stages:
         start = time.perf_counter()
         try:
             yield
-        except frontend.UnsupportedOpsError:
+        except UnsupportedOpsError:
             raise
         except Exception as e:
             where = f" Earlier stages are in {self.directory}." if self.directory else ""
@@ -110,23 +111,34 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
         mlir = frontend.deserialize(artifact)
         text = str(mlir.operation.get_asm(enable_debug_info=False))
     stages.dump("stablehlo", lambda: text)
+    refused: list[Refusal] = []
     with stages.stage("import"):
-        module = frontend.import_module(mlir)
+        module = frontend.import_module(mlir, refused)
     if stages.directory is not None:
         stages.directory = stages.directory / module.name
     stages.dump("graph", lambda: str(module.main))
-    return compile_module(module, target, stages, {"stablehlo": text})
+    return compile_module(module, target, stages, {"stablehlo": text}, refused)
 
 
 def compile_module(
-    module: Module, target: Target, stages: Stages, metadata: dict[str, str | bytes] | None = None
+    module: Module,
+    target: Target,
+    stages: Stages,
+    metadata: dict[str, str | bytes] | None = None,
+    refused: Sequence[Refusal] = (),
 ) -> Program:
-    """Compile an imported module to a Program for `target`."""
+    """Compile an imported module to a Program for `target`; `refused` are the ops the import did not accept."""
+    unsupported = list(refused)
     for graph_pass in GRAPH_PASSES:
         name = graph_pass.__name__
         with stages.stage(name):
-            graph_pass(module, target)
+            try:
+                graph_pass(module, target)
+            except UnsupportedOpsError as more:
+                unsupported += more.ops
         stages.dump(name, lambda: str(module.main))
+    if unsupported:
+        raise UnsupportedOpsError(module.name, unsupported)
     scheduler = Scheduler(target)
     with stages.stage("schedule"):
         schedule = scheduler.schedule(module.main)

@@ -1,7 +1,7 @@
 """From a StableHLO module to a Graph module.
 
 Every function becomes a Graph once; calls stay Calls (the pass inline_calls decides). All ops that are not
-accepted are collected and raised as one error.
+accepted are collected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
-from ..errors import ModuleFormatError, UnsupportedOpsError
+from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
 from ..ir.graph import Graph
 from . import control, elementwise, indexing, irregular, linalg, normalization, reduction, shape
 from .scope import Importer, ModuleState, Scope
@@ -43,10 +43,11 @@ def accepted_ops() -> frozenset[str]:
     return frozenset(IMPORTERS)
 
 
-def import_module(module: ir.Module) -> Module:
-    """Import a StableHLO module; raises UnsupportedOpsError listing every op that is not accepted.
+def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Module:
+    """Import a StableHLO module; the MLIR module is not needed afterwards.
 
-    The MLIR module is not needed afterwards.
+    Ops that are not accepted are added to `refused`, with zeros for their results, so that passes can look for more;
+    without a list they are raised as an UnsupportedOpsError.
     """
     attributes: Any = module.operation.attributes
     name = attributes["sym_name"].value if "sym_name" in attributes else "module"
@@ -64,7 +65,9 @@ def import_module(module: ir.Module) -> Module:
         raise ModuleFormatError(f"[frontend, module {name}] has no function; expected a public function @main")
     scope = Scope(state, Graph("main"), {})
     scope.fill(main.regions[0].blocks[0])
-    if state.unsupported:
+    if refused is not None:
+        refused += state.unsupported
+    elif state.unsupported:
         raise UnsupportedOpsError(name, state.unsupported)
     parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
     parameters += [{}] * (len(scope.graph.arguments) - len(parameters))

@@ -48,18 +48,19 @@ def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import scatter of one tensor, whose body must combine in one of the ways there are."""
+    """Import scatter of one tensor."""
     numbers: Any = stablehlo.ScatterDimensionNumbers(op.attributes["scatter_dimension_numbers"])
     operands, types = scope.operands(op), scope.result_types(op)
+    if len(types) != 1:
+        raise UnsupportedOp(f"expected an update of one tensor, got {len(types)}")
     body = scope.region(op.regions[0], "update")
     kind = boolean_kind(update_kind(body) or "", types[0].dtype)
     kinds = ("assign", "add") if types[0].dtype.kind == "c" else ops.SCATTER_KINDS
-    if kind not in kinds:
-        raise UnsupportedOp(f"expected an update of one tensor by {', '.join(kinds)}")
+    known = kind in kinds
     return scope.emit_op(
         ops.Scatter(
             operands,
-            kind,
+            kind if known else "general",
             tuple(numbers.update_window_dims),
             tuple(numbers.inserted_window_dims),
             tuple(numbers.input_batching_dims),
@@ -68,6 +69,7 @@ def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
             numbers.index_vector_dim,
             bool(scope.integer(op, "indices_are_sorted")),
             bool(scope.integer(op, "unique_indices")),
+            None if known else body,
         ),
         types,
     )

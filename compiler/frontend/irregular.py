@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.graph import Value
-from .constants import python_value
 from .scope import Importer, Scope
 from .shape import pass_through
 from .sorting import approximate_top_k, sort
-
-DEVICE_CALLS: set[str] = set()
-"""Custom call targets that code generation has kernels for."""
 
 _PASS_THROUGH_CALLS = {
     "Sharding",
@@ -84,21 +79,7 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         return pass_through(scope, op)
     if target in _CALLS:
         return _CALLS[target](scope, op)
-    if target not in DEVICE_CALLS:
-        raise UnsupportedOp("no kernel for this target")
-    config: dict[str, object] = {}
-    for name in ("mhlo.backend_config", "backend_config"):
-        if name in attributes:
-            value = python_value(attributes[name])
-            config.update(value if isinstance(value, dict) else {"opaque": value} if value else {})
-    effectful = bool(scope.integer(op, "has_side_effect"))
-    aliases = {}
-    if "output_operand_aliases" in attributes:
-        for attribute in attributes["output_operand_aliases"]:
-            alias: Any = stablehlo.OutputOperandAlias(attribute)
-            output = list(alias.output_tuple_indices)
-            aliases[output[0] if output else 0] = alias.operand_index
-    return scope.emit_op(ops.CustomCall(operands, target, config, effectful, aliases), types)
+    raise UnsupportedOp("no kernel for this target")
 
 
 IMPORTERS: dict[str, Importer] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
-from ..errors import UnsupportedOp
+from ..errors import Refusal, UnsupportedOp
 from ..ir.builder import Builder
 from ..ir.graph import Graph, TensorType, Value
 from ..isa.dtypes import DType
@@ -37,7 +37,7 @@ class ModuleState:
         self.keywords: dict[ir.Attribute, str] = {}
         self.functions: dict[str, ir.OpView] = {}
         self.callees: dict[str, Graph] = {}
-        self.unsupported: list[tuple[str, str, str]] = []
+        self.unsupported: list[Refusal] = []
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token counts as i1[]. Raises UnsupportedOp for dynamic shapes and tuples."""

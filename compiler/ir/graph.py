@@ -78,7 +78,6 @@ class Op:
     """
 
     name: ClassVar[str] = "op"
-    side_effect: ClassVar[bool] = False
 
     operands: list[Value]
     results: list[Value] = field(init=False, default_factory=list)

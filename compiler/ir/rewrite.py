@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..errors import UnsupportedOp, UnsupportedOpsError
+from ..errors import Refusal, UnsupportedOp, UnsupportedOpsError
 from .builder import Builder
 from .graph import Graph, Op, Value
 
@@ -18,17 +18,15 @@ Rule = Callable[[Op, Builder], "Sequence[Value] | None"]
 def rewrite(graph: Graph, rule: Rule) -> None:
     """Apply a rule to every op of a graph and of the regions in it, in place.
 
-    Raises UnsupportedOpsError with all ops for which the rule raised UnsupportedOp.
+    Raises UnsupportedOpsError with all ops for which the rule raised UnsupportedOp; zeros stand for their results.
     """
-    unsupported: list[tuple[str, str, str]] = []
+    unsupported: list[Refusal] = []
     _rewrite(graph, rule, {}, set(), unsupported)
     if unsupported:
         raise UnsupportedOpsError(graph.name, unsupported)
 
 
-def _rewrite(
-    graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[int], unsupported: list[tuple[str, str, str]]
-) -> None:
+def _rewrite(graph: Graph, rule: Rule, mapping: dict[Value, Value], seen: set[int], unsupported: list[Refusal]) -> None:
     if id(graph) in seen:  # a callee shared by several calls
         return
     seen.add(id(graph))
@@ -45,7 +43,7 @@ def _rewrite(
             results = rule(op, builder)
         except UnsupportedOp as reason:
             unsupported.append((op.name, op.loc, str(reason)))
-            results = None
+            results = [builder.constant(0, r.type) for r in op.results]
         if results is None:
             kept.append(op)
         else:

@@ -6,12 +6,10 @@ what it changes: shapes in a loop are fixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from ..ir import ops
 from ..ir.builder import Builder
-from ..ir.graph import Graph, TensorType, Value
-from ..isa.dtypes import DType
+from ..ir.complex_parts import complex_of, parts
+from ..ir.graph import TensorType, Value
 
 
 class Matrix:
@@ -42,20 +40,6 @@ class Matrix:
         return self.b.compare(direction, self.index(dimension), self.b.broadcast(j, self.type.shape))
 
 
-def parts(b: Builder, x: Value) -> tuple[Value, Value | None]:
-    """Return the real and the imaginary part of x; None for the latter if x is real."""
-    if x.dtype.kind != "c":
-        return x, None
-    part = TensorType(x.shape, DType.f32 if x.dtype is DType.c64 else DType.f64)
-    return b.emit(ops.Unary([x], "real"), part), b.emit(ops.Unary([x], "imag"), part)
-
-
-def complex_of(b: Builder, re: Value, im: Value) -> Value:
-    """Return re + i im."""
-    dtype = DType.c64 if re.dtype is DType.f32 else DType.c128
-    return b.emit(ops.Binary([re, im], "complex"), TensorType(re.shape, dtype))
-
-
 def conjugate(b: Builder, x: Value) -> Value:
     """Return x with its imaginary part negated."""
     re, im = parts(b, x)
@@ -66,21 +50,3 @@ def swapped(b: Builder, x: Value) -> Value:
     """Return x with its last two dimensions exchanged."""
     rank = x.type.rank
     return b.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
-
-
-def loop(
-    b: Builder, start: Sequence[Value], steps: int, step: Callable[[Builder, Value, list[Value]], Sequence[Value]]
-) -> list[Value]:
-    """Return the values of start after `steps` applications of step(builder, j, values)."""
-    scalar = TensorType((), DType.i32)
-    types = [scalar, *(v.type for v in start)]
-    cond, body = Graph("cond"), Graph("body")
-    for graph in (cond, body):
-        for type in types:
-            graph.argument(type)
-    test = Builder(cond.ops, b.loc)
-    cond.results = [test.compare("LT", cond.arguments[0], test.constant(steps, scalar))]
-    inner = Builder(body.ops, b.loc)
-    j, *values = body.arguments
-    body.results = [inner.binary("add", j, inner.constant(1, scalar)), *step(inner, j, values)]
-    return b.emit_op(ops.While([b.constant(0, scalar), *start], cond, body), types)[1:]

@@ -13,21 +13,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import UnsupportedOp, UnsupportedOpsError
+from ..errors import Refusal, UnsupportedOp, UnsupportedOpsError
 from ..frontend import Module
 from ..ir import ops
 from ..ir.builder import Builder
+from ..ir.complex_parts import PART
 from ..ir.graph import Graph, Op, TensorType, Value
-from ..isa.dtypes import DType
 from .complex_functions import UNARY, add, divide, multiply, power, subtract
 from .fourier_transform import transform
 
 Pair = tuple[Value, Value]
-PART = {DType.c64: DType.f32, DType.c128: DType.f64}
 
 
 def decompose_complex(module: Module, target: object) -> None:
-    """Rewrite the module so that only its parameters and results are complex, in place."""
+    """Rewrite the module so that only its parameters and results are complex, in place.
+
+    Raises UnsupportedOpsError with all ops that have no meaning here for complex numbers; zeros stand for their results.
+    """
     graph = module.main
     if not any(v.dtype.kind == "c" for op in graph.walk() for v in (*op.operands, *op.results)):
         return
@@ -36,11 +38,14 @@ def decompose_complex(module: Module, target: object) -> None:
     for argument in graph.arguments:
         if argument.dtype.kind == "c":
             pairs[argument] = _split(Builder(prologue), argument)
-    _Splitter(pairs, {}).run(graph)
+    splitter = _Splitter(pairs, {})
+    splitter.run(graph)
     b = Builder(graph.ops)
     originals = {id(a) for a in graph.arguments}
     graph.results = [_join(b, pairs[v], v) if v in pairs and id(v) not in originals else v for v in graph.results]
     graph.ops[:0] = prologue
+    if splitter.refused:
+        raise UnsupportedOpsError(module.name, splitter.refused)
 
 
 def _split(b: Builder, x: Value) -> Pair:
@@ -61,6 +66,7 @@ class _Splitter:
 
     def __init__(self, pairs: dict[Value, Pair], renamed: dict[Value, Value]) -> None:
         self.pairs, self.renamed = pairs, renamed
+        self.refused: list[Refusal] = []
 
     def run(self, graph: Graph) -> None:
         source, graph.ops = graph.ops, []
@@ -74,7 +80,8 @@ class _Splitter:
                 try:
                     self._op(op, b)
                 except UnsupportedOp as reason:
-                    raise UnsupportedOpsError(graph.name, [(op.name, op.loc, str(reason))]) from None
+                    self.refused.append((op.name, op.loc, str(reason)))
+                    self._stand_in(op, b)
             else:
                 for region in op.regions():
                     self.run(region)
@@ -127,6 +134,14 @@ class _Splitter:
             self.renamed[op.results[0]] = result
         else:  # several results: both parts went through one op
             self._several(op, b)
+
+    def _stand_in(self, op: Op, b: Builder) -> None:
+        for value in op.results:
+            if value.dtype.kind == "c":
+                zero = b.constant(0, TensorType(value.shape, PART[value.dtype]))
+                self.pairs[value] = zero, zero
+            else:
+                self.renamed[value] = b.constant(0, value.type)
 
     def _several(self, op: Op, b: Builder) -> None:
         old = op.results

@@ -1,10 +1,10 @@
-"""Factorisations and triangular solves as loops over columns, each step a rank-1 update of all that is left.
+"""Factorisations and triangular solves as loops over columns or blocks of them.
 
-cholesky(%a)              ->   while j < n: column j /= sqrt(a[j,j]); the matrix right of and below it -= c c^H
-triangular_solve(%a, %b)  ->   while j < n: x[j] = b[j] / a[j,j]; the rows still to come -= a[:,j] x[j]
+cholesky(%a)              ->   cholesky.py
+triangular_solve(%a, %b)  ->   solve_triangular.py
 qr(%a), householder_product(%a, %taus)  ->  householder.py
 
-What the loops over columns are written with is in column_loops.py.
+What they are written with is in column_loops.py and matrix_blocks.py.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from ..ir import ops
 from ..ir.builder import Builder
 from ..ir.graph import Op, Value
 from ..ir.rewrite import rewrite
-from .column_loops import Matrix, conjugate, loop, swapped
+from .cholesky import cholesky
+from .column_loops import Matrix, conjugate, swapped
 from .householder import householder_product, qr
+from .solve_triangular import solve_triangular
 
 
 def decompose_factorizations(module: Module, target: object) -> None:
@@ -40,27 +42,12 @@ def _decompose(op: Op, b: Builder) -> Sequence[Value] | None:
 
 def _cholesky(op: ops.Cholesky, b: Builder) -> Value:
     (a,) = op.operands
-    n = a.shape[-1]
     # Work on the lower triangle of the whole Hermitian matrix.
     m = Matrix(b, a.type)
     if not op.lower:
         a = conjugate(b, swapped(b, a))
     below = b.compare("GE", m.index(-2), m.index(-1))
-    a = b.select(below, a, conjugate(b, swapped(b, a)))
-
-    def step(b: Builder, j: Value, values: list[Value]) -> list[Value]:
-        (w,) = values
-        m = Matrix(b, w.type)
-        column, pivot = m.part(w, j, False, True), m.part(w, j, True, True)
-        root = b.unary("sqrt", pivot)
-        column = b.binary("div", column, b.broadcast(root, column.shape, tuple(range(column.type.rank))))
-        row = conjugate(b, swapped(b, column))
-        rest = b.binary("sub", w, b.binary("mul", m.spread(column), m.spread(row)))
-        later = m.compare("GT", -1, j)
-        here = m.compare("EQ", -1, j)
-        return [b.select(later, rest, b.select(here, m.spread(column), w))]
-
-    (factor,) = loop(b, [a], n, step)
+    factor = cholesky(b, b.select(below, a, conjugate(b, swapped(b, a))))
     factor = b.select(below, factor, b.like(factor, 0))
     return factor if op.lower else conjugate(b, swapped(b, factor))
 
@@ -74,21 +61,9 @@ def _triangular_solve(op: ops.TriangularSolve, b: Builder) -> Value:
         a, lower = swapped(b, a), not lower
     if not op.left_side:
         right = swapped(b, right)
-    n = a.shape[-1]
-
-    def step(b: Builder, count: Value, values: list[Value]) -> list[Value]:
-        (x,) = values
-        j = count if lower else b.binary("sub", b.constant(n - 1, count.type), count)
-        whole, m = Matrix(b, a.type), Matrix(b, x.type)
-        row = m.part(x, j, True, False)
-        if not op.unit_diagonal:
-            pivot = whole.part(a, j, True, True)
-            row = b.binary("div", row, b.broadcast(pivot, row.shape, tuple(range(row.type.rank))))
-        column = whole.part(a, j, False, True)
-        rest = b.binary("sub", x, b.binary("mul", m.spread(column), m.spread(row)))
-        later = m.compare("GT" if lower else "LT", -2, j)
-        here = m.compare("EQ", -2, j)
-        return [b.select(later, rest, b.select(here, m.spread(row), x))]
-
-    (result,) = loop(b, [right], n, step)
+    m = Matrix(b, a.type)
+    a = b.select(b.compare("GE" if lower else "LE", m.index(-2), m.index(-1)), a, b.like(a, 0))
+    if op.unit_diagonal:
+        a = b.select(b.compare("EQ", m.index(-2), m.index(-1)), b.like(a, 1), a)
+    result = solve_triangular(b, a, right, lower)
     return result if op.left_side else swapped(b, result)

@@ -2,7 +2,7 @@
 
     %1 = exp(%0)   %2 = exp(%0)   add(%1, %2)    ->    %1 = exp(%0)   add(%1, %1)
 
-Ops with regions or effects stay. Nothing is shared between a region and the graph around it: what is cheap to
+Ops with regions stay. Nothing is shared between a region and the graph around it: what is cheap to
 repeat in a loop is dear to keep in memory.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..frontend import Module
 from ..ir.graph import Graph, Op, Value, attribute_names, region_names
-from ..ir.ops import Constant, CustomCall, OptimizationBarrier
+from ..ir.ops import Constant, OptimizationBarrier
 
 _LIMIT = 4096  # bytes of constants that are compared
 
@@ -47,7 +47,7 @@ def expression_key(op: Op) -> object:
         if op.splat is not None:  # type: ignore[attr-defined]
             return (op.results[0].type, op.splat.tobytes())  # type: ignore[attr-defined]
         return (op.results[0].type, value.tobytes()) if value.nbytes <= _LIMIT else None
-    if kind is OptimizationBarrier or kind is CustomCall or op.side_effect:
+    if kind is OptimizationBarrier:
         return None
     if region_names(kind) and any(True for _ in op.regions()):
         return None

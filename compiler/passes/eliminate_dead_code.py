@@ -22,7 +22,7 @@ def sweep(graph: Graph, live: set[Value]) -> None:
     """Remove what the values in `live` (extended with outer values found in use) do not need."""
     kept: list[Op] = []
     for op in reversed(graph.ops):
-        if not (op.side_effect or _has_effect(op) or any(r in live for r in op.results)):
+        if not any(r in live for r in op.results):
             continue
         if isinstance(op, While):
             _narrow_loop(op, live)
@@ -39,10 +39,6 @@ def sweep(graph: Graph, live: set[Value]) -> None:
         live.update(op.operands)
         kept.append(op)
     graph.ops = kept[::-1]
-
-
-def _has_effect(op: Op) -> bool:
-    return any(inner.side_effect or _has_effect(inner) for region in op.regions() for inner in region.ops)
 
 
 def _narrow_loop(op: While, live: set[Value]) -> None:
@@ -85,7 +81,7 @@ def _narrow_case(op: Case, live: set[Value]) -> None:
 def _mark(graph: Graph, live: set[Value]) -> None:
     """Extend `live` by what its values need, without removing anything."""
     for op in reversed(graph.ops):
-        if op.side_effect or _has_effect(op) or any(r in live for r in op.results):
+        if any(r in live for r in op.results):
             live.update(op.operands)
             for region in op.regions():
                 live.update(region.results)

@@ -1,7 +1,8 @@
 """Discrete Fourier transforms of (real part, imaginary part) pairs as products with constant matrices.
 
 A length n that factors into n1 * n2 is transformed in two steps (Cooley and Tukey, 1965): n2 transforms of length
-n1, a multiplication by twiddle factors, n1 transforms of length n2. The cube core does the small transforms.
+n1, a multiplication by twiddle factors, n1 transforms of length n2. The cube core does the small transforms. A long
+prime length is a convolution with a chirp, done by transforms of a power of two (Bluestein, 1970).
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from math import prod
 
 import numpy as np
 
-from ..errors import UnsupportedOp
 from ..ir import ops
 from ..ir.builder import Builder
 from ..ir.graph import TensorType, Value
+from .complex_functions import multiply
 
 Pair = tuple[Value, Value]
 _DIRECT = 64  # lengths up to this are one product
-_LONGEST_PRIME = 2048
+_LONGEST_PRIME = 512  # lengths up to this without a factor up to _DIRECT are one product too
 
 
 def transform(b: Builder, kind: str, lengths: tuple[int, ...], x: tuple[Value, Value | None]) -> Pair | Value:
@@ -66,7 +67,9 @@ def _along(b: Builder, re: Value, im: Value, d: int, inverse: bool) -> Pair:
 def _last(b: Builder, re: Value, im: Value, inverse: bool) -> Pair:
     """Transform the last dimension."""
     n, outer = re.shape[-1], re.shape[:-1]
-    n1 = _factor(n)
+    n1 = n if n <= _DIRECT else next((f for f in range(_DIRECT, 1, -1) if n % f == 0), n)
+    if n1 == n > _LONGEST_PRIME:
+        return _by_convolution(b, re, im, inverse)
     if n1 == n:
         return _contract(b, re, im, *_roots(np.outer(np.arange(n), np.arange(n)), n, inverse))
     n2 = n // n1
@@ -74,24 +77,33 @@ def _last(b: Builder, re: Value, im: Value, inverse: bool) -> Pair:
     order = [*range(len(outer)), len(outer) + 1, len(outer)]
     re, im = (b.transpose(b.reshape(p, (*outer, n1, n2)), order) for p in (re, im))
     re, im = _contract(b, re, im, *_roots(np.outer(np.arange(n1), np.arange(n1)), n1, inverse))
-    cos, sin = (_table(b, t, re) for t in _roots(np.outer(np.arange(n2), np.arange(n1)), n, inverse))
-    cos, sin = (b.broadcast(t, re.shape, (len(outer), len(outer) + 1)) for t in (cos, sin))
-    re, im = (
-        b.binary("sub", b.binary("mul", re, cos), b.binary("mul", im, sin)),
-        b.binary("add", b.binary("mul", re, sin), b.binary("mul", im, cos)),
-    )
+    re, im = _times(b, (re, im), *_roots(np.outer(np.arange(n2), np.arange(n1)), n, inverse))
     re, im = _last(b, b.transpose(re, order), b.transpose(im, order), inverse)
     return b.reshape(b.transpose(re, order), (*outer, n)), b.reshape(b.transpose(im, order), (*outer, n))
 
 
-def _factor(n: int) -> int:
-    """Return n for a direct transform, else its largest factor up to _DIRECT."""
-    if n <= _DIRECT:
-        return n
-    factor = next((f for f in range(_DIRECT, 1, -1) if n % f == 0), n)
-    if factor == n and n > _LONGEST_PRIME:
-        raise UnsupportedOp(f"a transform of length {n}, expected factors up to {_LONGEST_PRIME}")
-    return factor
+def _by_convolution(b: Builder, re: Value, im: Value, inverse: bool) -> Pair:
+    """Transform the last dimension: with c[k] = e^(-pi i k^2 / n), y[k] = c[k] sum of (x c)[j] conj(c)[k - j]."""
+    n, last = re.shape[-1], re.type.rank - 1
+    size = 1 << (2 * n - 2).bit_length()
+    cos, sin = _roots(np.arange(n) ** 2, 2 * n, inverse)
+    around = np.zeros(size, np.clongdouble)
+    around[:n] = cos - 1j * sin
+    around[size - n + 1 :] = around[n - 1 : 0 : -1]
+    spectrum = np.fft.fft(around) / size
+    zero = b.constant(0, TensorType((), re.dtype))
+    none, fill = [0] * (last + 1), [0] * last + [size - n]
+    re, im = (b.pad(p, zero, none, fill) for p in _times(b, (re, im), cos, sin))
+    re, im = _last(b, *_times(b, _last(b, re, im, False), spectrum.real, spectrum.imag), True)
+    re, im = (b.slice_dim(p, last, 0, n) for p in (re, im))
+    return _times(b, (re, im), cos, sin)
+
+
+def _times(b: Builder, x: Pair, re: np.ndarray, im: np.ndarray) -> Pair:
+    """Multiply the last dimensions by a table."""
+    shape = x[0].shape
+    table = [b.broadcast(_table(b, t, x[0]), shape, tuple(range(len(shape) - t.ndim, len(shape)))) for t in (re, im)]
+    return multiply(b, x, (table[0], table[1]))
 
 
 def _roots(exponent: np.ndarray, n: int, inverse: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import functools
 
 from ..ir.builder import Builder
+from ..ir.complex_parts import complex_of, parts
+from ..ir.counting_loop import loop
 from ..ir.graph import TensorType, Value
-from .column_loops import Matrix, complex_of, conjugate, loop, parts
+from .column_loops import Matrix, conjugate
 
 
 def qr(a: Value, b: Builder) -> list[Value]:

@@ -20,14 +20,14 @@ from math import prod
 
 from ..frontend import Module
 from ..ir.builder import Builder
+from ..ir.complex_parts import PART, complex_of, parts
 from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import Binary, Convolution, Dot, Unary
+from ..ir.ops import Convolution, Dot
 from ..ir.rewrite import rewrite
 from ..isa.dtypes import DType
 
 D = DType
 CUBE_FLOATS = (D.f16, D.bf16, D.f32, D.f64)
-_PARTS = {D.c64: D.f32, D.c128: D.f64}
 _NARROW = {D.i1: D.i8, D.i2: D.i8, D.i4: D.i8, D.u2: D.u8, D.u4: D.u8}
 _LIMB = 16  # bits: products of two limbs add up exactly in f64 over 2^21 terms
 
@@ -53,7 +53,7 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
     if D.c64 in (x.dtype, y.dtype) or D.c128 in (x.dtype, y.dtype):
         return [_complex(b, x, y, result, contract)]
     if result.kind == "c":
-        part = contract(b.convert(x, _PARTS[result]), b.convert(y, _PARTS[result]), _PARTS[result])
+        part = contract(b.convert(x, PART[result]), b.convert(y, PART[result]), PART[result])
         return [b.convert(part, result)]
     if x.dtype.is_float or y.dtype.is_float:
         operand = _float_operand(x.dtype, y.dtype, result)
@@ -77,15 +77,10 @@ def _is_thin(op: Dot) -> bool:
 def _complex(b: Builder, x: Value, y: Value, result: DType, contract: Contract) -> Value:
     wide = D.f64 if D.c128 in (x.dtype, y.dtype, result) else D.f32
 
-    def part(kind: str, v: Value) -> Value | None:
-        if v.dtype.kind != "c":
-            return b.convert(v, wide) if kind == "real" else None
-        return b.convert(b.emit(Unary([v], kind), TensorType(v.shape, _PARTS[v.dtype])), wide)
-
     def product(a: Value | None, c: Value | None) -> Value | None:
-        return None if a is None or c is None else contract(a, c, wide)
+        return None if a is None or c is None else contract(b.convert(a, wide), b.convert(c, wide), wide)
 
-    (xr, xi), (yr, yi) = ((part("real", v), part("imag", v)) for v in (x, y))
+    (xr, xi), (yr, yi) = parts(b, x), parts(b, y)
     real, subtracted = product(xr, yr), product(xi, yi)
     assert real is not None, "every number has a real part"
     if subtracted is not None:
@@ -94,9 +89,7 @@ def _complex(b: Builder, x: Value, y: Value, result: DType, contract: Contract) 
     imaginary = terms[0] if len(terms) == 1 else b.binary("add", *terms)
     if result.kind != "c":
         return b.convert(real, result)
-    part_type = _PARTS[result]
-    parts = [b.convert(real, part_type), b.convert(imaginary, part_type)]
-    return b.emit(Binary(parts, "complex"), TensorType(real.shape, result))
+    return complex_of(b, b.convert(real, PART[result]), b.convert(imaginary, PART[result]))
 
 
 def _float_operand(x: DType, y: DType, result: DType) -> DType:

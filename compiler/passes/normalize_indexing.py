@@ -5,18 +5,22 @@
     %s = indices as i32[B, d]    %g = gather_slices(%x, %s): [B, *slice_sizes]    %r = transpose(reshape(%g))
 
 Batching dimensions become one more column of the starts. Index types narrow to i32 by clamping into its range, so
-that what was out of bounds stays so.
+that what was out of bounds stays so. A scatter with a body of its own gathers, computes and assigns: all slices at once if
+no two of them meet, else one after the other in a loop.
 """
 
 from __future__ import annotations
 
 from math import prod
 
+from ..errors import UnsupportedOp
 from ..frontend import Module
 from ..ir.builder import Builder
+from ..ir.counting_loop import loop
 from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import Gather, GatherSlices, Scatter, ScatterSlices
+from ..ir.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from ..ir.rewrite import rewrite
+from ..ir.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 
 _LARGEST = (1 << 31) - 1
@@ -28,11 +32,12 @@ def normalize_indexing(module: Module, target: object) -> None:
 
 
 def _normalize(op: Op, b: Builder) -> list[Value] | None:
-    if isinstance(op, Gather):
-        return [_gather(op, b)]
-    if isinstance(op, Scatter):
-        return [_scatter(op, b)]
-    return None
+    if not isinstance(op, (Gather, Scatter)):
+        return None
+    indexed = op.operands[0].type
+    if indexed.size > _LARGEST:
+        raise UnsupportedOp(f"{indexed} has 2**31 elements or more; expected fewer, as offsets are i32")
+    return [_gather(op, b) if isinstance(op, Gather) else _scatter(op, b)]
 
 
 def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ...]) -> tuple[Value, tuple[int, ...]]:
@@ -98,8 +103,38 @@ def _scatter(op: Scatter, b: Builder) -> Value:
     nowhere_indexed = not (op.scatter_dims_to_operand_dims or op.input_batching_dims)
     if nowhere_indexed and slices.shape == (1, *(x.shape or (1,))):
         whole = b.reshape(slices, x.shape)
+        if op.body is not None:
+            return apply_elementwise(b.emit, op.body, [x, whole], x.shape)[0]
         return whole if op.kind == "assign" else b.binary(op.kind, x, whole)
     flat = b.reshape(x, x.shape or (1,))
+    if op.body is not None:
+        return b.reshape(_general(op, b, flat, starts, slices, index_map), x.shape)
     is_sorted = op.indices_are_sorted and not op.input_batching_dims
     same = ScatterSlices([flat, starts, slices], op.kind, index_map, is_sorted, op.unique_indices)
     return b.reshape(b.emit(same, flat.type), x.shape)
+
+
+def _general(op: Scatter, b: Builder, x: Value, starts: Value, slices: Value, index_map: tuple[int, ...]) -> Value:
+    """Return x with slices combined into it by the op's body."""
+    body, count = op.body, slices.shape[0]
+    assert body is not None
+
+    def update(b: Builder, x: Value, starts: Value, slices: Value) -> Value:
+        old = b.emit(GatherSlices([x, starts], index_map, slices.shape[1:]), slices.type)
+        (new,) = apply_elementwise(b.emit, body, [old, slices], slices.shape)
+        return b.emit(ScatterSlices([x, starts, new], "assign", index_map, unique_indices=True), x.type)
+
+    if op.unique_indices or count == 1:
+        return update(b, x, starts, slices)
+
+    def step(b: Builder, j: Value, values: list[Value]) -> list[Value]:
+        return [update(b, values[0], _row(b, starts, j), _row(b, slices, j))]
+
+    return loop(b, [x], count, step)[0]
+
+
+def _row(b: Builder, x: Value, j: Value) -> Value:
+    """Return x[j : j + 1]."""
+    zero = b.constant(0, j.type)
+    sizes = (1, *x.shape[1:])
+    return b.emit(DynamicSlice([x, j, *[zero] * (x.type.rank - 1)], sizes), TensorType(sizes, x.dtype))

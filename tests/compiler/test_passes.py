@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from jax_ascend.compiler import frontend, passes
+from jax_ascend.compiler.codegen.trip_count import trip_count
+from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.ir import ops
+from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.targets import Target
 
 T = "tensor<4x8xf32>"
 
@@ -250,3 +254,35 @@ def test_rematerialised_values_stay_apart():
     }}""")
     passes.run_graph_passes(module)
     assert sum(isinstance(op, ops.Unary) for op in module.main.ops) == 2
+
+
+def test_what_all_stages_refuse_comes_in_one_error():
+    text = """module @m { func.func public @main(%x: tensor<4xcomplex<f32>>, %big: tensor<2147483648xi8>,
+        %i: tensor<3x1xi32>) -> (tensor<4xcomplex<f32>>, tensor<4xf32>, tensor<3xi8>) {
+      %0 = stablehlo.custom_call @nobody(%x) : (tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> loc("a.py":1:1)
+      %1 = stablehlo.cbrt %0 : tensor<4xcomplex<f32>> loc("a.py":2:1)
+      %2 = stablehlo.cbrt %1 : tensor<4xcomplex<f32>> loc("a.py":3:1)
+      %3 = stablehlo.real %2 : (tensor<4xcomplex<f32>>) -> tensor<4xf32>
+      %4 = "stablehlo.gather"(%big, %i) {dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0],
+          start_index_map = [0], index_vector_dim = 1>, slice_sizes = array<i64: 1>}
+          : (tensor<2147483648xi8>, tensor<3x1xi32>) -> tensor<3xi8> loc("a.py":4:1)
+      return %2, %3, %4 : tensor<4xcomplex<f32>>, tensor<4xf32>, tensor<3xi8>
+    } }"""
+    with pytest.raises(UnsupportedOpsError) as raised:
+        compile_program(text, Target())
+    assert [place for _, place, _ in raised.value.ops] == [f"a.py:{line}" for line in (1, 4, 2, 3)]
+
+
+def test_large_factorizations_go_by_blocks():
+    square, right = "tensor<500x500xf32>", "tensor<500x7xf32>"
+    module = import_text(f"""func.func public @main(%a: {square}, %b: {right}) -> ({right}, {square}) {{
+      %0 = "stablehlo.triangular_solve"(%a, %b) {{left_side = true, lower = false, unit_diagonal = false,
+          transpose_a = #stablehlo<transpose NO_TRANSPOSE>}} : ({square}, {right}) -> {right}
+      %1 = stablehlo.cholesky %a, lower = true : {square}
+      return %0, %1 : {right}, {square}
+    }}""")
+    passes.decompose_factorizations(module, None)
+    module.main.verify()
+    loops = [op for op in module.main.ops if isinstance(op, ops.While)]
+    assert [trip_count(op) for op in loops] == [32, 16, 16]  # columns of all blocks, blocks; blocks
+    assert sum(isinstance(op, ops.Dot) for op in loops[1].body.ops) == 4

@@ -38,6 +38,18 @@ def extremes(x, i, y):
     return x.at[i].max(y), x.at[i].min(y), x.at[i].multiply(y)
 
 
+def bodies(x, i):
+    both = x + 1j * x[:, ::-1]
+    return (
+        x.at[i].apply(lambda v: v * 3 + 1),
+        x.at[i[:4] // 9 + jnp.arange(4)].apply(jnp.square, unique_indices=True),
+        x.at[2].apply(jnp.abs),
+        x.at[:].apply(jnp.abs),
+        both.at[i].multiply(1 - 1j),
+        both.at[1:3, ::2].multiply(2),
+    )
+
+
 def unique_set(x, y):
     order = jnp.array([3, 0, 5, 2])
     return x.at[order].set(y, unique_indices=True), x.at[:, order[:2]].set(0)
@@ -90,6 +102,7 @@ CASES = [
     case("mask", lambda x, m: x[jnp.nonzero(m, size=4)], "f32[9,2]", "bool[9]"),
     case("scatter", scatters, "T[9,5]", "i32[6] 0..8", "T[6,5]", types=f"{FLOATS} {INTS} {WIDE}", grad=True),
     case("scatter extremes", extremes, "T[9,5]", "i32[6] 0..8", "T[6,5]", types=f"{FLOATS} {INTS}"),
+    case("scatter by a body", bodies, "T[9,5]", "i32[6] 0..11", types="f32 i32"),
     case("scatter unique", unique_set, "T[9,5]", "T[4,5]", types=EVERY, grad=True),
     case(
         "scatter scalars",

@@ -80,16 +80,56 @@ def test_qr_is_one(shape, dtype):
     assert np.abs(np.diagonal(r, 0, -2, -1).imag).max() <= 32 * eps  # LAPACK leaves it real
 
 
-def test_a_transform_in_f64_is_right_to_a_rounding():
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("upper", [False, True], ids=["lower", "upper"])
+def test_cholesky_in_blocks_is_one(upper, dtype):
     draw = np.random.default_rng(0)
-    n, x = 17, draw.standard_normal((500, 17))
+    a = draw.standard_normal((2, 100, 60)) + 1j * draw.standard_normal((2, 100, 60)) * (dtype == "complex64")
+    a = a @ a.conj().swapaxes(1, 2) + np.eye(100) / 100  # forty eigenvalues are nearly nothing
+    a = (a if dtype == "complex64" else a.real).astype(dtype)
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        factor = np.asarray(jax.jit(lambda x: jnp.linalg.cholesky(x, upper=upper, symmetrize_input=False))(a))
+    low = factor.conj().swapaxes(1, 2) if upper else factor
+    assert low.dtype == dtype and not np.triu(low, 1).any()
+    error = np.abs(low.astype(np.clongdouble) @ low.conj().swapaxes(1, 2).astype(np.clongdouble) - a)
+    assert error.max() <= 8 * np.finfo(dtype).eps * np.abs(a).max()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", [(1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1)], ids=str)
+def test_a_solve_in_blocks_is_as_stable_as_substitution(options, dtype):
+    """Substitution solves (a + e) x = b with |e| <= n eps |a|; in practice a few eps, and so must blocks."""
+    left, lower, transposed, unit = map(bool, options)
+    draw = np.random.default_rng(0)
+    n, eps = 70, np.finfo(dtype).eps
+    time = np.linspace(0, 1, n)  # neighbours nearly depend on each other: blocks are ill conditioned
+    a = np.linalg.cholesky(np.exp(-((time[:, None] - time) ** 2)) + 1e-5 * np.eye(n))
+    if unit:
+        a = np.tril(draw.standard_normal((n, n)) / 8, -1) + np.eye(n)
+    a, b = (a if lower else a.T).astype(dtype), draw.standard_normal((n, 5)).astype(dtype)
+    given = np.where(np.tri(n, k=-unit) if lower else np.tri(n, k=-unit).T, a, np.nan)  # the rest is not to be read
+
+    def solve(a, b):
+        options = {"left_side": left, "lower": lower, "transpose_a": transposed, "unit_diagonal": unit}
+        return lax.linalg.triangular_solve(a, b, **options)
+
+    with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
+        x = np.asarray(jax.jit(solve)(given.astype(dtype), b if left else b.T))
+    a, x, b = (v.astype(np.longdouble) for v in (a.T if transposed == left else a, x if left else x.T, b))
+    assert (np.abs(a @ x - b) / (np.abs(a) @ np.abs(x))).max() <= 4 * eps
+
+
+@pytest.mark.parametrize("n, roundings", [(17, 1.25), (2053, 4), (5046, 4)])
+def test_a_transform_in_f64_is_right_to_some_roundings(n, roundings):
+    draw = np.random.default_rng(0)
+    x = draw.standard_normal((500 if n < 100 else 2, n))
     angle = 2 * np.arccos(np.longdouble(-1)) / n * (np.outer(np.arange(n), np.arange(n // 2 + 1)) % n)
     want = x.astype(np.longdouble) @ np.cos(angle), -(x.astype(np.longdouble) @ np.sin(angle))
     with jax.enable_x64(True), jax.default_device(jax.devices(PLATFORM)[0]):
         got = np.asarray(jax.jit(jnp.fft.rfft)(x))
     largest = max(np.abs(part).max() for part in want)
     for part, exact in zip((got.real, got.imag), want):
-        assert np.abs(part - exact).max() <= 1.25 * np.finfo(np.float64).eps * largest
+        assert np.abs(part - exact).max() <= roundings * np.finfo(np.float64).eps * largest
 
 
 def test_a_complex_power_of_a_real_number_is_right_to_two_roundings():

@@ -64,6 +64,18 @@ def pools(x):
     )
 
 
+def long_general_windows(x):
+    def best(a, b):
+        return jnp.where(a[0] >= b[0], a[0], b[0]), jnp.where(a[0] >= b[0], a[1], b[1])
+
+    pair, start = (x, lax.broadcasted_iota(jnp.int32, x.shape, 1)), (-jnp.inf, -1)
+    spread = {"base_dilation": (1, 2), "window_dilation": (1, 3)}
+    return (
+        lax.reduce_window(pair, start, best, (1, 11), (2, 4), ((0, 0), (3, 20)), **spread),
+        lax.reduce_window(x, 0.0, lambda a, b: a + b + a * b, (1, 9), (1, 2), "VALID"),
+    )
+
+
 CASES = [
     # Where floats are added up they have a mean of 1: a sum that cancels to nothing has no digits left to compare.
     case("sum", over_every_axis_set(jnp.sum), "T[5,7,9] -1..3", types=FLOATS, grad=True),
@@ -97,6 +109,7 @@ CASES = [
     case("windows", windows, "T[9,10]", types=FLOATS, grad=True),
     case("dilated windows", dilated_windows, "T[6,9]", types="f32"),
     case("pools", pools, "T[2,8,8,5]", types=FLOATS, grad=True),
+    case("long general windows", long_general_windows, "f32[5,37] -0.2..0.2"),
     case("window of integers", lambda x: lax.reduce_window(x, 0, lax.add, (3,), (2,), "SAME"), "i32[31]"),
 ]
 

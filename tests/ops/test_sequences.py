@@ -52,6 +52,7 @@ CASES = [
     case("cumulative", cumulative, "T[9,33]", types=f"{FLOATS} {INTS} i64", grad=True),
     case("cumprod", lambda x: (jnp.cumprod(x, 1), lax.cumprod(x, 0, reverse=True)), "T[3,9] 0.5..1.5", grad=True),
     case("cumlogsumexp", lambda x: lax.cumlogsumexp(x, 1), "f32[5,40]", grad=True),
+    case("long cumlogsumexp", lambda x: lax.cumlogsumexp(x, 1, reverse=True), "f32[2,5000]", grad=True),
     case("long cumsum", lambda x: jnp.cumsum(x), "T[3000] 0..1", types="f32"),
     case("associative scan", associative, "T[8,9]", types="f32 i32", grad=True),
     case("differences", lambda x: (jnp.diff(x), jnp.diff(x, axis=0, n=2)), "T[9,33]", types="f32 i32", grad=True),

@@ -16,7 +16,6 @@ from .window import (
     INDEX,
     as_column,
     batch_loop,
-    check_offsets,
     element_offsets,
     loop_over,
     rows_per_tile,
@@ -32,7 +31,6 @@ def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
     result = op.result
     if result.type.size == 0:
         return []
-    check_offsets(x, op.name, op.loc)
     batch, depth = starts.shape
     strides = strides_of(x.shape)
     window = split_window(op.slice_sizes, strides)

@@ -18,7 +18,6 @@ from .window import (
     MAX_COLUMNS,
     as_column,
     batch_loop,
-    check_offsets,
     element_offsets,
     loop_over,
     rows_per_tile,
@@ -35,7 +34,6 @@ def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     atomic = "none" if op.kind == "assign" else op.kind
     x, starts, updates = op.operands
     result = op.result
-    check_offsets(x, op.name, op.loc)
     batch, depth = starts.shape
     extents = updates.shape[1:]
     strides = strides_of(x.shape)

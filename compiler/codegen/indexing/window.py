@@ -13,17 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 
-from ...ir.graph import Value
 from ...ir.kernel import KernelBuilder
 from ...isa.dtypes import DType
 from ...isa.model import Affine, Loc, TileRef
 
 MAX_COLUMNS = 8192  # elements of a row
 INDEX = DType.i32
-
-
-class TooLarge(Exception):
-    """A tensor whose element offsets do not fit the i32 index tiles."""
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
@@ -161,12 +156,6 @@ def rows_per_tile(batch: int, row_elements: int, element_bytes: int, budget: int
     rows = max(1, budget // max(row_elements * element_bytes, 1))
     rows = min(rows, batch, 4096)
     return rows if rows == batch else rows // 8 * 8 or rows
-
-
-def check_offsets(x: Value, what: str, loc: str) -> None:
-    """Raise TooLarge if an element's offset in x needs more than 31 bits."""
-    if x.type.size >= 1 << 31:
-        raise TooLarge(f"[{what} at {loc or 'unknown'}] {x.type} has 2**31 elements or more; expected fewer. Split it.")
 
 
 def split_blocks(count: int, most: int) -> tuple[int, int]:

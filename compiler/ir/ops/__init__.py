@@ -28,7 +28,6 @@ from .indexing import (
 )
 from .irregular import (
     Cholesky,
-    CustomCall,
     Fft,
     HouseholderProduct,
     OptimizationBarrier,
@@ -70,7 +69,6 @@ __all__ = [
     "Constant",
     "Convert",
     "Convolution",
-    "CustomCall",
     "Dot",
     "DynamicSlice",
     "DynamicUpdateSlice",

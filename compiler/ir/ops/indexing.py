@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..graph import Op
+from ..graph import Graph, Op
 
 SCATTER_KINDS = ("assign", "add", "mul", "min", "max", "and", "or")
 
@@ -74,7 +74,11 @@ class Gather(Op):
 
 @dataclass(eq=False)
 class Scatter(Op):
-    """StableHLO scatter: operands (input, indices, updates); `kind` as of ScatterSlices. Normalised before codegen."""
+    """StableHLO scatter: operands (input, indices, updates). Normalised before codegen.
+
+    `kind` is one of SCATTER_KINDS (then body is None) or "general", with a `body` that takes two scalars (current,
+    update) and gives one.
+    """
 
     name: ClassVar[str] = "scatter"
 
@@ -87,10 +91,12 @@ class Scatter(Op):
     index_vector_dim: int
     indices_are_sorted: bool = False
     unique_indices: bool = False
+    body: Graph | None = None
 
     def verify(self) -> None:
         """Input, indices, updates; the result has the input's type."""
-        self.require(self.kind in SCATTER_KINDS, f"unknown kind {self.kind!r}")
+        self.require(self.kind in (*SCATTER_KINDS, "general"), f"unknown kind {self.kind!r}")
+        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
         self.require(len(self.operands) == 3, "takes input, indices, updates")
         self.require(self.operands[0].type == self.result.type, "result type wrong")
 

@@ -1,8 +1,8 @@
-"""Operations outside the tile programs' reach (the AICPU set), random bits, custom calls, barriers."""
+"""Operations outside the tile programs' reach (the AICPU set), random bits, barriers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph import Op
@@ -142,23 +142,6 @@ class Fft(Op):
         """One to three dimensions."""
         self.require(self.kind in ("FFT", "IFFT", "RFFT", "IRFFT"), f"unknown kind {self.kind!r}")
         self.require(1 <= len(self.length) <= 3, "one to three dimensions")
-
-
-@dataclass(eq=False)
-class CustomCall(Op):
-    """A call of `target`; `config` holds the backend configuration, `aliases` maps result to operand numbers."""
-
-    name: ClassVar[str] = "custom_call"
-
-    target: str
-    config: dict[str, object] = field(default_factory=dict)
-    effectful: bool = False
-    aliases: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def side_effect(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Whether the call must happen even if nobody uses its results."""
-        return self.effectful
 
 
 @dataclass(eq=False)
