@@ -1,4 +1,5 @@
-// A run of vector instructions: what load found out about it, and its execution.
+// A run of vector instructions: what load finds out about it (strip_plan.cc), and its execution
+// (strip_run.cc).
 #pragma once
 #include "plugin/device/execute/memory.h"
 #include "plugin/device/execute/vector_action.h"
@@ -40,6 +41,7 @@ struct StripChain {
 class StripRun final : public Action {
  public:
   static constexpr int kMostParts = 96, kMostTiles = 96;
+  static constexpr int64_t kCacheLine = 64;
 
   StripRun(Block actions, const Kernel& kernel);
   void run(Core& core) const override;
