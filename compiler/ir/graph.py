@@ -18,6 +18,15 @@ import numpy as np
 from ..isa.dtypes import DType
 
 
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides, in elements, of a dense tensor."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
 @dataclass(frozen=True, slots=True)
 class TensorType:
     """A dense row-major tensor: static shape and element type."""

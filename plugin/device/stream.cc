@@ -22,19 +22,14 @@ class Pointers {
   std::unique_ptr<std::byte*[]> many_;
 };
 
-void verify_aicpu_commands(const Function& f, const Region& region) {
-  for (const Command& c : region) {
-    if (const auto* aicpu = std::get_if<AicpuCommand>(&c.value)) {
-      std::vector<int64_t> bytes;
-      for (int64_t s : aicpu->slots) bytes.push_back(f.slots[s].bytes);
-      verify_aicpu(aicpu->op, bytes, aicpu->ints);
-    } else if (const auto* loop = std::get_if<LoopCommand>(&c.value)) {
-      verify_aicpu_commands(f, loop->condition);
-      verify_aicpu_commands(f, loop->body);
-    } else if (const auto* branch = std::get_if<CaseCommand>(&c.value)) {
-      for (const Region& r : branch->branches) verify_aicpu_commands(f, r);
-    }
-  }
+void verify_aicpu_commands(const Function& f) {
+  for_each_command(f.commands, [&](const Command& c) {
+    const auto* aicpu = std::get_if<AicpuCommand>(&c.value);
+    if (!aicpu) return;
+    std::vector<int64_t> bytes;
+    for (int64_t s : aicpu->slots) bytes.push_back(f.slots[s].bytes);
+    verify_aicpu(aicpu->op, bytes, aicpu->ints);
+  });
 }
 
 }  // namespace
@@ -42,7 +37,7 @@ void verify_aicpu_commands(const Function& f, const Region& region) {
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
-  for (const Function& f : module.functions) verify_aicpu_commands(f, f.commands);
+  for (const Function& f : module.functions) verify_aicpu_commands(f);
 }
 
 void Stream::call(const Function& function, std::byte* const* arguments, std::byte* frame) const {

@@ -125,6 +125,19 @@ struct CallCommand {
 struct Command {  // alternatives in the order of CommandCode
   std::variant<LaunchCommand, AicpuCommand, CopyCommand, LoopCommand, CaseCommand, CallCommand> value;
 };
+// Calls f with every command of a region, those of loops and branches among them.
+template <class F>
+void for_each_command(const Region& region, const F& f) {
+  for (const Command& c : region) {
+    f(c);
+    if (const auto* loop = std::get_if<LoopCommand>(&c.value)) {
+      for_each_command(loop->condition, f);
+      for_each_command(loop->body, f);
+    } else if (const auto* choice = std::get_if<CaseCommand>(&c.value)) {
+      for (const Region& branch : choice->branches) for_each_command(branch, f);
+    }
+  }
+}
 static_assert(std::variant_size_v<decltype(Command::value)> == kCommands, "a stream command has no struct");
 
 struct Function {

@@ -146,21 +146,13 @@ class CallGraph {
                   concat("[function ", module_.functions[function].name, "] calls itself."));
     }
     state_[function] = 1;
-    region(module_.functions[function].commands);
+    for_each_command(module_.functions[function].commands, [this](const Command& c) {
+      if (const auto* call = std::get_if<CallCommand>(&c.value)) walk(call->function);
+    });
     state_[function] = 2;
   }
 
  private:
-  void region(const Region& commands) {
-    for (const Command& c : commands) {
-      if (const auto* call = std::get_if<CallCommand>(&c.value)) walk(call->function);
-      if (const auto* loop = std::get_if<LoopCommand>(&c.value)) region(loop->condition), region(loop->body);
-      if (const auto* branch = std::get_if<CaseCommand>(&c.value)) {
-        for (const Region& r : branch->branches) region(r);
-      }
-    }
-  }
-
   const Module& module_;
   std::vector<int> state_;  // 0 new, 1 being walked, 2 done
 };

@@ -1,5 +1,7 @@
 """Products whose tiles the vector cores finish: one mixed kernel each, free of hazards, and right."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -107,15 +109,14 @@ def test_one_mixed_kernel_and_right(name):
     check_results(program, function, arguments, tolerance)
 
 
-@pytest.mark.parametrize("name", ["residual, row and column", "gate", "dropout", "the operand again"])
+@pytest.mark.parametrize("name", ["residual, row and column", "gate", "the operand again"])
 def test_right_in_place(name):
     """The result takes over the storage of an argument of its type."""
     function, arguments, tolerance = CASES[name]
     _, schedule, _ = compile_graph(function, arguments)
     (result,) = schedule.graph.results
-    alias = next(i for i, v in enumerate(schedule.graph.arguments) if v.type == result.type or i == len(arguments) - 1)
-    if schedule.graph.arguments[alias].type == result.type:
-        check_results(plan_program("test", schedule, [alias], TARGET, {}), function, arguments, tolerance)
+    alias = next(i for i, v in enumerate(schedule.graph.arguments) if v.type == result.type)
+    check_results(plan_program("test", schedule, [alias], TARGET, {}), function, arguments, tolerance)
 
 
 def test_a_residual_may_be_overwritten_but_not_an_operand():
@@ -156,7 +157,7 @@ def test_an_epilogue_that_does_not_fit_becomes_a_kernel_of_its_own():
 
     arguments = [normal(64, 8), normal(8, 256)]
     scheduler, _, program = compile_graph(function, arguments)
-    small = TARGET.__class__(**{**TARGET.__dict__, "ub_bytes": 16 * 1024})
+    small = replace(TARGET, ub_bytes=16 * 1024)
     (region,) = scheduler.regions
     assert [step.kernel.core for step in lower_cube_region(region, small)][:2] == ["aic", "aiv"]
     check_results(program, function, arguments, 1e-3)

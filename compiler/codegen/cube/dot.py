@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...ir.graph import Op, Value
+from ...ir.graph import Op, Value, row_major
 from ...ir.ops import BroadcastInDim, Dot, Reshape, Reverse, Slice, Transpose
 from ...isa.dtypes import DType
 from .epilogue import Epilogue
@@ -31,15 +31,6 @@ class Strided:
     def buffer(self) -> Buffer:
         """The kernel argument and where indices start in it."""
         return Buffer(self.value.dtype, self.value.type.size, self.offset)
-
-
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of a dense tensor."""
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return tuple(strides[::-1])
 
 
 def whole(value: Value) -> Strided:

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ir.builder import is_splat
-from ...ir.graph import Op, Value
+from ...ir.graph import Op, Value, row_major
 from ...ir.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
 from ...ir.schedule import Region
 from ...isa.dtypes import DType
 from ..vector.split_region import only
 from .convolution import convolution_problem
 from .correlation import Correlation
-from .dot import ACCUMULATORS, LAYOUT_OPS, Strided, apply_layout, dot_problem, reshape_strides, row_major, whole
+from .dot import ACCUMULATORS, LAYOUT_OPS, Strided, apply_layout, dot_problem, reshape_strides, whole
 from .epilogue import Epilogue, make_epilogue
 from .gemm import Gemm
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from ...ir.graph import row_major
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import GatherSlices
 from ...ir.schedule import Launch, Step
@@ -21,7 +22,6 @@ from .window import (
     rows_per_tile,
     split_blocks,
     split_window,
-    strides_of,
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
     if result.type.size == 0:
         return []
     batch, depth = starts.shape
-    strides = strides_of(x.shape)
+    strides = row_major(x.shape)
     window = split_window(op.slice_sizes, strides)
     size = result.type.size // batch
     rows = rows_per_tile(batch, window.row, max(x.dtype.bytes, INDEX.bytes), target.ub_bytes // 8)

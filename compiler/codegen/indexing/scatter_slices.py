@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from ...ir.graph import row_major
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import ScatterSlices
 from ...ir.schedule import Launch, Rename, Step
@@ -23,7 +24,6 @@ from .window import (
     rows_per_tile,
     split_blocks,
     split_window,
-    strides_of,
 )  # fmt: skip
 
 _MIN_CHUNK = 64  # elements: narrower columns would cost more in transfers than more blocks gain
@@ -36,7 +36,7 @@ def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     result = op.result
     batch, depth = starts.shape
     extents = updates.shape[1:]
-    strides = strides_of(x.shape)
+    strides = row_major(x.shape)
     size = updates.type.size // batch if batch else 0
     if not size:
         return [Rename(result, x)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from ...ir.graph import Value
+from ...ir.graph import Value, row_major
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import Constant, DynamicUpdateSlice
 from ...ir.schedule import Launch, Rename, Step
 from ...isa.model import Affine, Loc
 from ...targets import Target
-from .window import Dim, split_blocks, strides_of
+from .window import Dim, split_blocks
 
 _TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate
 
@@ -23,7 +23,7 @@ def lower_update_slice(op: DynamicUpdateSlice, target: Target) -> list[Step]:
         return [Rename(result, x)]
     scalars = [s for s in starts if not isinstance(s.producer, Constant)]
     unique = list(dict.fromkeys(scalars))
-    strides = strides_of(x.shape)
+    strides = row_major(x.shape)
     dims = _merge(update.shape, x.shape, strides)
     columns = max(1, min(dims[-1].extent, _TILE_BYTES // x.dtype.bytes))
     chunks = -(-dims[-1].extent // columns)
@@ -71,7 +71,7 @@ def _clamped(b: KernelBuilder, start: Value, places: dict[Value, int], limit: in
 def _merge(update: tuple[int, ...], x: tuple[int, ...], strides: tuple[int, ...]) -> list[Dim]:
     """Merge dimensions that lie without gaps in x and in the update; the last has stride one in both."""
     dims: list[Dim] = []
-    dense = strides_of(update)
+    dense = row_major(update)
     for extent, stride, step in zip(update, strides, dense, strict=True):
         if extent == 1:
             continue

@@ -21,11 +21,6 @@ MAX_COLUMNS = 8192  # elements of a row
 INDEX = DType.i32
 
 
-def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return row-major strides in elements."""
-    return tuple(prod(shape[d + 1 :]) for d in range(len(shape)))
-
-
 @dataclass(frozen=True)
 class Dim:
     """A dimension of the window: its extent, its stride in x and in the dense window, and how it is cut."""

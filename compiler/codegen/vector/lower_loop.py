@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from ...ir.builder import is_splat, splat_element
-from ...ir.graph import Value
+from ...ir.graph import Value, row_major
 from ...ir.kernel import KernelBuilder
 from ...ir.ops import Constant, DynamicUpdateSlice, While
 from ...ir.schedule import Launch
@@ -26,7 +26,7 @@ from ..trip_count import Progression, progressions, trip_count
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
 from .lower_vector_region import make_problem, merge_accesses
-from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, reachable, row_major
+from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, reachable
 
 _MOST_OPS, _MOST_ARGUMENTS = 256, 48
 _SMALLEST_PART = 64  # a plan that does not fit UB is made smaller down to a part

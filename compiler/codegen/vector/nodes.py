@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Op, Value
+from ...ir.graph import Op, Value, row_major
 from ...ir.ops import (
     ArgReduce,
     Binary,
@@ -110,15 +110,6 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
 def compute_type(dtype: DType) -> DType:
     """Return the type in which arithmetic on `dtype` is done."""
     return DType.f32 if dtype in _SMALL_FLOATS else dtype
-
-
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of a dense tensor."""
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n
-    return tuple(reversed(strides))
 
 
 class Expressions:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from ...ir.graph import Op, TensorType, Value
+from ...ir.graph import Op, TensorType, Value, row_major
 from ...ir.ops import BroadcastInDim, Concatenate, Pad, Reshape, Slice
-from .nodes import row_major
 
 
 @dataclass(eq=False)

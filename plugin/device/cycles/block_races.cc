@@ -1,7 +1,6 @@
 #include "plugin/device/cycles/block_races.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "plugin/device/cycles/walk.h"
@@ -10,8 +9,7 @@
 namespace ascend::cycles {
 namespace {
 
-constexpr int64_t kMostUnits = 1 << 22;       // of storage that is followed element by element
-constexpr int64_t kMostInstructions = 50000;  // of a block
+constexpr int64_t kMostUnits = 1 << 22;  // of storage that is followed element by element
 
 struct Unit {                             // an element of storage
   int32_t writer = -1, reader = -1;       // blocks; a reader of kSeveral stands for more than one
@@ -75,24 +73,16 @@ class Checker {
   void touch(const Walk& walk, int64_t block, int index, const ViewOperand& v, bool write) {
     Storage& s = storages_[sharing_[v.argument]];
     if (s.units.empty()) return;
-    std::vector<int64_t> extent, at(v.shape.size(), 0);
-    for (const Affine& e : v.shape) extent.push_back(walk.value(e));
-    if (std::any_of(extent.begin(), extent.end(), [](int64_t n) { return n <= 0; })) return;
     const int64_t per = dtype_bytes(kernel_.arguments[v.argument].dtype) / s.unit;
-    const int64_t offset = walk.value(v.offset);
-    for (;;) {
-      int64_t element = offset;
-      for (size_t d = 0; d < at.size(); ++d) element += at[d] * v.strides[d];
-      if (element < 0 || (element + 1) * per > static_cast<int64_t>(s.units.size()))
-        return;  // reported elsewhere
-      for (int64_t u = element * per; u < (element + 1) * per; ++u)
+    for_each_run(walk, v, [&](int64_t first, int64_t count) {
+      const int64_t end = (first + count) * per;
+      if (first < 0 || end > static_cast<int64_t>(s.units.size())) return false;  // reported elsewhere
+      for (int64_t u = first * per; u < end; ++u)
         if (!(write ? wrote(s.units[u], block, index, v.argument)
                     : read(s.units[u], block, index, v.argument)))
-          return;
-      size_t d = at.size();
-      while (d > 0 && ++at[d - 1] == extent[d - 1]) at[--d] = 0;
-      if (d == 0) return;
-    }
+          return false;
+      return true;
+    });
   }
 
   bool read(Unit& u, int64_t block, int index, int64_t argument) {
@@ -148,26 +138,18 @@ Sharing sharing_of(const Module& module, const Function& function, const LaunchC
   return sharing;
 }
 
-void visit_launches(const Region& region, const auto& f) {
-  for (const Command& command : region) {
-    if (const auto* launch = std::get_if<LaunchCommand>(&command.value)) f(*launch);
-    if (const auto* loop = std::get_if<LoopCommand>(&command.value))
-      visit_launches(loop->condition, f), visit_launches(loop->body, f);
-    if (const auto* choice = std::get_if<CaseCommand>(&command.value))
-      for (const Region& branch : choice->branches) visit_launches(branch, f);
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> find_block_races(const Module& module) {
   std::vector<std::string> found;
   std::set<std::pair<int64_t, Sharing>> done;
   for (const Function& function : module.functions)
-    visit_launches(function.commands, [&](const LaunchCommand& launch) {
-      const Sharing sharing = sharing_of(module, function, launch);
-      if (done.insert({launch.kernel, sharing}).second)
-        Checker(module.kernels[launch.kernel], sharing, found).run();
+    for_each_command(function.commands, [&](const Command& command) {
+      const auto* launch = std::get_if<LaunchCommand>(&command.value);
+      if (!launch) return;
+      const Sharing sharing = sharing_of(module, function, *launch);
+      if (done.insert({launch->kernel, sharing}).second)
+        Checker(module.kernels[launch->kernel], sharing, found).run();
     });
   return found;
 }

@@ -60,12 +60,12 @@ class Checker {
   Checker(const Kernel& kernel, const Target& target, const Shape& shape, std::vector<std::string>& found)
       : kernel_(kernel), target_(target), shape_(shape), found_(found), shared_(shared_arguments(kernel)) {}
 
-  void check(int64_t block, int64_t limit) {
+  void check(int64_t block) {
     const int cores = kernel_.core == CoreKind::kMix ? kCores : 1;
     for (int c = 0; c < cores; ++c) {
       const Role role = cores == 1 ? Role::kOnly : static_cast<Role>(static_cast<int>(Role::kCube) + c);
       walks_[c].emplace(shape_, block, role);
-      left_[c] = limit;
+      left_[c] = kMostInstructions;
       for (int loc = 0; loc < 7; ++loc)
         memory_[c][loc].assign(memory_bytes(target_, static_cast<Loc>(loc)) / kGranule + 1, {});
     }
@@ -250,24 +250,16 @@ class Checker {
     if (!shared_[v.argument] || opcode == Opcode::kmgather || opcode == Opcode::kmscatter) return;
     if ((info.access == 1) == write) return;
     const int64_t size = dtype_bytes(argument.dtype);
-    const bool rows = !v.shape.empty() && v.strides.back() == 1;  // contiguous along the last dimension
-    const int64_t run = rows ? walk.value(v.shape.back()) : 1;
-    std::vector<int64_t> at(v.shape.size() - rows, 0);
-    for (;;) {
-      int64_t first = walk.value(v.offset);
-      for (size_t d = 0; d < at.size(); ++d) first += at[d] * v.strides[d];
-      for (int64_t g = first * size / kGranule; g <= ((first + run) * size - 1) / kGranule; ++g) {
-        // A core reads GM by MTE2 and by its scalar unit.
-        const auto queue_of = [&](int reader) {
-          return queue(reader / 2, static_cast<int>(reader % 2 ? Pipe::kS : Pipe::kMTE2));
-        };
-        const int reader = 2 * c + (pipe == static_cast<int>(Pipe::kS));
+    // A core reads GM by MTE2 and by its scalar unit.
+    const auto queue_of = [&](int reader) {
+      return queue(reader / 2, static_cast<int>(reader % 2 ? Pipe::kS : Pipe::kMTE2));
+    };
+    const int reader = 2 * c + (pipe == static_cast<int>(Pipe::kS));
+    for_each_run(walk, v, [&](int64_t first, int64_t count) {
+      for (int64_t g = first * size / kGranule; g <= ((first + count) * size - 1) / kGranule; ++g)
         touch(gm_[{v.argument, g}], queue(c, pipe), index, write, reader, 2 * kCores, queue_of);
-      }
-      size_t d = at.size();
-      while (d > 0 && ++at[d - 1] == walk.value(v.shape[d - 1])) at[--d] = 0;
-      if (d == 0) break;
-    }
+      return true;
+    });
   }
 
   void bytes_at(int c, int pipe, int index, Loc loc, int64_t address, int64_t bytes, bool write) {
@@ -323,12 +315,12 @@ class Checker {
 
 }  // namespace
 
-std::vector<std::string> find_hazards(const Kernel& kernel, const Target& target, int64_t limit) {
+std::vector<std::string> find_hazards(const Kernel& kernel, const Target& target) {
   std::vector<std::string> found;
   const Shape shape(kernel);
   const int64_t last = kernel.blocks() - 1;
-  Checker(kernel, target, shape, found).check(0, limit);
-  if (last > 0 && found.empty()) Checker(kernel, target, shape, found).check(last, limit);
+  Checker(kernel, target, shape, found).check(0);
+  if (last > 0 && found.empty()) Checker(kernel, target, shape, found).check(last);
   return found;
 }
 

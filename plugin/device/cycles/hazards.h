@@ -8,9 +8,9 @@
 
 namespace ascend::cycles {
 
-// Checks the first and last block of a kernel, each up to `limit` instructions per core, by vector clocks: an
+// Checks the first and last block of a kernel, each up to kMostInstructions per core, by vector clocks: an
 // access must happen after every conflicting access to the same 32 bytes, by pipe order and flags. Returns
 // one message per pair of instructions, naming both; empty if the kernel is clean.
-std::vector<std::string> find_hazards(const Kernel& kernel, const Target& target, int64_t limit = 50000);
+std::vector<std::string> find_hazards(const Kernel& kernel, const Target& target);
 
 }  // namespace ascend::cycles

@@ -11,6 +11,9 @@ namespace ascend::cycles {
 // stands in `subblocks` belongs to the two vector cores, the rest to the cube core.
 enum class Role : uint8_t { kOnly, kCube, kVector0, kVector1 };
 
+// Instructions of a block and core that the checks follow.
+inline constexpr int64_t kMostInstructions = 50000;
+
 // What all walks of a kernel share.
 struct Shape {
   explicit Shape(const Kernel& kernel);
@@ -45,5 +48,27 @@ class Walk {
   std::vector<int64_t> registers_;
   std::vector<Frame> frames_;
 };
+
+// Calls f(first, count) for every run of `count` neighbouring elements of a view, until f returns false.
+template <class F>
+void for_each_run(const Walk& walk, const ViewOperand& view, F&& f) {
+  std::vector<int64_t> extent;
+  for (const Affine& e : view.shape) {
+    extent.push_back(walk.value(e));
+    if (extent.back() <= 0) return;
+  }
+  size_t outer = extent.size();
+  const int64_t count = outer > 0 && view.strides.back() == 1 ? extent[--outer] : 1;
+  std::vector<int64_t> at(outer, 0);
+  const int64_t offset = walk.value(view.offset);
+  for (;;) {
+    int64_t first = offset;
+    for (size_t d = 0; d < outer; ++d) first += at[d] * view.strides[d];
+    if (!f(first, count)) return;
+    size_t d = outer;
+    while (d > 0 && ++at[d - 1] == extent[d - 1]) at[--d] = 0;
+    if (d == 0) return;
+  }
+}
 
 }  // namespace ascend::cycles
