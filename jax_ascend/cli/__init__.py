@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-from ..errors import AscendError
+from ..compiler.errors import AscendError
 
 COMMANDS = {
     "devices": "the devices of this process, and the targets there are to emulate",
