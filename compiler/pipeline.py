@@ -12,10 +12,14 @@ later one fails.
 from __future__ import annotations
 
 import gc
+import itertools
+import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from . import frontend
 from .codegen.plan_program import plan_program
@@ -35,13 +39,22 @@ class CompileError(Exception):
 
 
 class Stages:
-    """Names, times and dumps the stages of one compilation."""
+    """Names, times and dumps the stages of one compilation.
+
+    The dump directory gets one sub-directory per compilation, named after the module. One that cannot be written is
+    warned of once, and the compilation goes on without it.
+    """
+
+    _unwritable: ClassVar[set[Path]] = set()  # dump directories that were warned of
 
     def __init__(self, dump_directory: str | Path | None = None):
-        self.directory = Path(dump_directory) if dump_directory else None
+        self.root = Path(dump_directory) if dump_directory else None
+        self.directory: Path | None = None  # of this compilation, from the first stage written on
+        self.module = "module"
         self.seconds: dict[str, float] = {}
         self.texts: dict[str, str] = {}
         self.keep = False  # keep the texts in memory, for the command line
+        self._written = itertools.count()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -59,14 +72,42 @@ class Stages:
 
     def dump(self, name: str, text: Callable[[], str]) -> None:
         """Write a stage's text if somebody wants it."""
-        if self.directory is None and not self.keep:
+        if self.root is None and not self.keep:
             return
         content = text()
         if self.keep:
             self.texts[name] = content
-        if self.directory is not None:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / f"{len(list(self.directory.iterdir())):02d}_{name}.txt").write_text(content + "\n")
+        if self.root is None:
+            return
+        try:
+            if self.directory is None:
+                self.directory = _new_directory(self.root, self.module)
+            path = self.directory / f"{next(self._written):02d}_{name}.txt"
+            path.write_text(content + "\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            root, self.root = self.root, None
+            if root not in self._unwritable:
+                self._unwritable.add(root)
+                warnings.warn(
+                    f"[dump] cannot write the compiler's stages; expected a directory to write to, got {error}. "
+                    f"Compiling goes on without. Set JAX_ASCEND_DUMP to another directory.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+
+def _new_directory(root: Path, module: str) -> Path:
+    """Make a directory inside of `root` for a module of any name: `jit_f`, for the next one of that name `jit_f-2`."""
+    root.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", module)[:100].strip(".") or "module"
+    number, directory = 1, root / name
+    while True:
+        try:
+            directory.mkdir()
+            return directory
+        except FileExistsError:
+            number += 1
+            directory = root / f"{name}-{number}"
 
 
 def compile_artifact(
@@ -78,7 +119,7 @@ def compile_artifact(
         artifact: StableHLO as a portable artifact (VHLO bytecode), MLIR bytecode or text.
         compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
         target_name: a name of targets.TARGETS.
-        dump_directory: where to write every stage, one sub-directory per module.
+        dump_directory: where to write every stage, one sub-directory per compilation.
 
     Raises:
         UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
@@ -110,12 +151,11 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
         text = str(mlir.operation.get_asm(enable_debug_info=False))
+        stages.module = frontend.module_name(mlir)
     stages.dump("stablehlo", lambda: text)
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused)
-    if stages.directory is not None:
-        stages.directory = stages.directory / module.name
     stages.dump("graph", lambda: str(module.main))
     return compile_module(module, target, stages, {"stablehlo": text}, refused)
 

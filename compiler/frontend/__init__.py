@@ -2,6 +2,14 @@
 
 from ..errors import ModuleFormatError, UnsupportedOpsError
 from .deserialize import deserialize
-from .import_module import Module, accepted_ops, import_module
+from .import_module import Module, accepted_ops, import_module, module_name
 
-__all__ = ["Module", "ModuleFormatError", "UnsupportedOpsError", "accepted_ops", "deserialize", "import_module"]
+__all__ = [
+    "Module",
+    "ModuleFormatError",
+    "UnsupportedOpsError",
+    "accepted_ops",
+    "deserialize",
+    "import_module",
+    "module_name",
+]
