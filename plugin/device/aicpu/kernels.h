@@ -5,6 +5,7 @@
 #include <span>
 
 #include "isa.gen.h"
+#include "plugin/device/run_context.h"
 
 namespace ascend::aicpu {
 
@@ -12,9 +13,9 @@ using Slots = std::span<std::byte* const>;
 using Ints = std::span<const int64_t>;
 using Bytes = std::span<const int64_t>;
 
-void sort(Slots slots, Ints ints);
+void sort(const RunContext& context, Slots slots, Ints ints);
 void verify_sort(Bytes slot_bytes, Ints ints);
-void top_k(Slots slots, Ints ints);
+void top_k(const RunContext& context, Slots slots, Ints ints);
 void verify_top_k(Bytes slot_bytes, Ints ints);
 
 // Takes static integers one after the other while verifying; throws Error with the kernel's name.

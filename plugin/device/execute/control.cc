@@ -26,6 +26,7 @@ struct Loop final : Action {
     const int64_t last = evaluate(stop, core);
     if (strips) return strips->repeat(core, {reg, evaluate(start, core), last, step});
     for (int64_t i = evaluate(start, core); i < last;) {
+      core.context->check();
       core.registers[reg] = i;
       ascend::run(body, core);
       if (__builtin_add_overflow(i, step, &i)) break;
@@ -72,6 +73,7 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   auto a = std::make_unique<Loop>();
   a->reg = i.dst_, a->step = i.step_.constant, a->start = i.start_, a->stop = i.stop_;
   const Range trips = d.ranges().of(i.stop_) + scale(d.ranges().of(i.start_), -1);
+  if (trips.high == Range::kMost) d.run_unbounded();
   const double outer =
       d.enter_loop(trips.high == Range::kMost ? 16.0 : std::max<double>(0, trips.high) / a->step);
   d.step();

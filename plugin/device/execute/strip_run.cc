@@ -64,17 +64,22 @@ void StripRun::repeat(Core& core, Values v) const {
   if (prepared && !moves && in_place(state)) {
     const int64_t more = (v.stop - 1 - v.start) / v.step;
     const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
-    for (int64_t i = 0; chained && i <= more; ++i) run_strip(state, 0, state.total());
+    for (int64_t i = 0; chained && i <= more; ++i) {
+      core.context->check();
+      run_strip(state, 0, state.total());
+    }
     const size_t count = chained ? 0 : parts_.size();
     VectorFn functions[kMostParts];
     for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
     for (int64_t i = 0; !chained && i <= more; ++i) {
+      core.context->check();
       for (size_t p = 0; p < count; ++p) functions[p](state.args[p]);
     }
     core.registers[v.reg] += more * v.step;
     return;
   }
   for (bool fits = prepared;;) {
+    core.context->check();
     if (fits) {
       run_strips(state);
     } else {
