@@ -9,11 +9,13 @@
 #include "plugin/device/module_device.h"
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
+#include "plugin/runtime/version.h"
 
 namespace nb = nanobind;
 
 NB_MODULE(_plugin, m) {
   m.doc() = "The PJRT plugin's own settings; JAX reaches the device through GetPjrtApi in the same library.";
+  m.attr("__version__") = ascend::package_version();
   m.def("set_stablehlo_version", &ascend::pjrt::set_stablehlo_version, nb::arg("current"), nb::arg("minimum"),
         "Sets the StableHLO versions the plugin reports, as [major, minor, patch].");
   m.def(
