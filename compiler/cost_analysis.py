@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .codegen.schedule_graph import Branches, Loop, Schedule
-from .codegen.trip_count import trip_count
-from .ir.graph import Graph, Op
-from .ir.ops import ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
-from .ir.schedule import AicpuLaunch, Launch
+from .codegen.steps import AicpuLaunch, Launch
+from .graph.graph import Graph, Op
+from .graph.ops import ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
+from .graph.trip_count import trip_count
+from .planning.schedule_graph import Branches, Loop, Schedule
 
 _TRANSCENDENTAL = frozenset(
     (

@@ -18,15 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import frontend
-from .codegen.plan_program import plan_program
-from .codegen.schedule_graph import Branches, Loop, Schedule, Scheduler
-from .codegen.trip_count import trip_count
+from .codegen.steps import AicpuLaunch, Launch
 from .cost_analysis import count_bytes, count_operations
 from .errors import Refusal, UnsupportedOpsError
-from .frontend import Module
-from .ir.program import Program
-from .ir.schedule import AicpuLaunch, Launch
+from .graph.module import Module
+from .graph.trip_count import trip_count
 from .passes import GRAPH_PASSES
+from .planning.plan_program import plan_program
+from .planning.schedule_graph import Branches, Loop, Schedule, Scheduler
+from .program.program import Program
 from .targets import Target, target
 
 

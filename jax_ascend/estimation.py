@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import _plugin
-from .compiler.ir.program import Command, Program
 from .compiler.pipeline import compile_program
+from .compiler.program.program import Command, Program
 from .compiler.targets import Target
 from .compiler.targets import target as find_target
 

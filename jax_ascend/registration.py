@@ -60,8 +60,8 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
 def _check(data: bytes) -> None:
     """Verify the kernels by the declarations, as the plugin will when it loads them, and look for hazards."""
     from . import _plugin
-    from .compiler.ir.program import Program  # pyright: ignore
-    from .compiler.isa.verify_kernel import verify_kernel  # pyright: ignore
+    from .compiler.program.program import Program  # pyright: ignore
+    from .compiler.program.verify_kernel import verify_kernel  # pyright: ignore
     from .compiler.targets import target  # pyright: ignore
 
     program = Program.decode(data)

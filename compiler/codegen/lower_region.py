@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ..ir.builder import splat_element
-from ..ir.graph import Graph, Op, Value
-from ..ir.ops import Constant
-from ..ir.schedule import Launch, Region, Step
+from ..fusion.region import Region
+from ..graph.builder import splat_element
+from ..graph.graph import Graph, Op, Value
+from ..graph.ops import Constant
+from ..kernel_passes.allocate_tiles import allocate_tiles
 from ..targets import Target
-from .allocate_tiles import allocate_tiles
 from .cube.lower_cube_region import lower_cube_region
 from .indexing import lower_indexing_region
+from .steps import Launch, Step
 from .vector.lower_vector_region import lower_vector_region
 
 

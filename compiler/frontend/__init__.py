@@ -2,6 +2,6 @@
 
 from ..errors import ModuleFormatError, UnsupportedOpsError
 from .deserialize import deserialize
-from .import_module import Module, accepted_ops, import_module
+from .import_module import accepted_ops, import_module
 
-__all__ = ["Module", "ModuleFormatError", "UnsupportedOpsError", "accepted_ops", "deserialize", "import_module"]
+__all__ = ["ModuleFormatError", "UnsupportedOpsError", "accepted_ops", "deserialize", "import_module"]

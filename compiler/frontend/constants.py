@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxlib.mlir import ir
 
-from ..ir.builder import splat
-from ..ir.graph import TensorType
+from ..graph.builder import splat
+from ..graph.graph import TensorType
 from ..isa.dtypes import DType
 
 _BUFFER_TYPES = {DType.i1, DType.i8, DType.i16, DType.i32, DType.i64, DType.u8, DType.u16, DType.u32, DType.u64}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
-from ..ir import ops
-from ..ir.graph import TensorType, Value
-from ..ir.vectorize import apply_elementwise
+from ..graph import ops
+from ..graph.graph import TensorType, Value
+from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from .scope import Importer, Scope
 

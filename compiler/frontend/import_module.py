@@ -6,36 +6,18 @@ accepted are collected.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from jaxlib.mlir import ir
 
 from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
-from ..ir.graph import Graph
+from ..graph.graph import Graph
+from ..graph.module import Module
 from . import control, elementwise, indexing, irregular, linalg, normalization, reduction, shape
 from .scope import Importer, ModuleState, Scope
 
 _FAMILIES = (control, elementwise, indexing, irregular, linalg, normalization, reduction, shape)
 IMPORTERS: dict[str, Importer] = {name: run for family in _FAMILIES for name, run in family.IMPORTERS.items()}
-
-
-@dataclass
-class Module:
-    """A program as a Graph, with what PJRT needs to know about its parameters and results.
-
-    `aliases[i]` is the parameter whose storage result i takes, or None; `donated` lists the parameters that are
-    consumed by the call (aliased ones included).
-    """
-
-    name: str
-    main: Graph
-    aliases: list[int | None]
-    donated: list[int]
-    num_partitions: int = 1
-    num_replicas: int = 1
-    parameter_memories: list[str] = field(default_factory=list)  # "" is the default memory
-    result_memories: list[str] = field(default_factory=list)
 
 
 def accepted_ops() -> frozenset[str]:

@@ -9,8 +9,8 @@ from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import UnsupportedOp
-from ..ir import ops
-from ..ir.graph import Value
+from ..graph import ops
+from ..graph.graph import Value
 from .elementwise import boolean_kind
 from .patterns import update_kind
 from .scope import Importer, Scope

@@ -8,8 +8,8 @@ from typing import Any
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
-from ..ir import ops
-from ..ir.graph import Value
+from ..graph import ops
+from ..graph.graph import Value
 from .scope import Importer, Scope
 from .shape import pass_through
 from .sorting import approximate_top_k, sort

@@ -8,8 +8,8 @@ from typing import Any
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
-from ..ir import ops
-from ..ir.graph import Value
+from ..graph import ops
+from ..graph.graph import Value
 from .scope import Importer, Scope
 
 _PRECISIONS = ("DEFAULT", "HIGH", "HIGHEST")

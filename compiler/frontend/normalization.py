@@ -7,8 +7,8 @@ from math import prod
 
 from jaxlib.mlir import ir
 
-from ..ir import ops
-from ..ir.graph import TensorType, Value
+from ..graph import ops
+from ..graph.graph import TensorType, Value
 from .scope import Importer, Scope
 
 

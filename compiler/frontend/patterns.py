@@ -6,8 +6,8 @@ commutative ops are ordered and `a GT b` is `b LT a`; then it is compared with t
 
 from __future__ import annotations
 
-from ..ir import ops
-from ..ir.graph import Graph, Value
+from ..graph import ops
+from ..graph.graph import Graph, Value
 
 Expression = tuple
 _COMMUTATIVE = {"add", "mul", "max", "min", "and", "or", "xor"}

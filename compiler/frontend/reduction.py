@@ -9,10 +9,10 @@ import numpy as np
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
-from ..ir import ops
-from ..ir.builder import splat_element
-from ..ir.graph import TensorType, Value
-from ..ir.identities import identity_element
+from ..graph import ops
+from ..graph.builder import splat_element
+from ..graph.graph import TensorType, Value
+from ..graph.identities import identity_element
 from .elementwise import boolean_kind
 from .patterns import arg_reduction, reduction_kind, window_selection
 from .scope import Importer, Scope

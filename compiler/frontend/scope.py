@@ -13,8 +13,8 @@ from typing import Any
 from jaxlib.mlir import ir
 
 from ..errors import Refusal, UnsupportedOp
-from ..ir.builder import Builder
-from ..ir.graph import Graph, TensorType, Value
+from ..graph.builder import Builder
+from ..graph.graph import Graph, TensorType, Value
 from ..isa.dtypes import DType
 from .constants import integers
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
-from ..ir import ops
-from ..ir.graph import Value
+from ..graph import ops
+from ..graph.graph import Value
 from .constants import literal, literal_of_text
 from .scope import Importer, Scope
 

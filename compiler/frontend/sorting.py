@@ -13,9 +13,9 @@ from typing import Any
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
-from ..ir import ops
-from ..ir.graph import Graph, TensorType, Value
-from ..ir.vectorize import apply_elementwise
+from ..graph import ops
+from ..graph.graph import Graph, TensorType, Value
+from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from .constants import python_value
 from .patterns import expression, lexicographic_keys

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..frontend import Module
+from ..graph.module import Module
 from .decompose_complex import decompose_complex
 from .decompose_factorizations import decompose_factorizations
 from .decompose_general_reduce import decompose_general_reduce

@@ -6,9 +6,9 @@ otherwise   while k < blocks:  p = a[:,k] - l l[k,:]^H;  l[k,k] = cholesky(p[k])
 
 from __future__ import annotations
 
-from ..ir.builder import Builder
-from ..ir.counting_loop import loop
-from ..ir.graph import Value
+from ..graph.builder import Builder
+from ..graph.counting_loop import loop
+from ..graph.graph import Value
 from .column_loops import Matrix, conjugate, swapped
 from .matrix_blocks import BLOCK, SMALL, product, refined, unit_like, whole_blocks, window, with_window
 from .solve_triangular import substitute

@@ -6,10 +6,10 @@ what it changes: shapes in a loop are fixed.
 
 from __future__ import annotations
 
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.complex_parts import complex_of, parts
-from ..ir.graph import TensorType, Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.complex_parts import complex_of, parts
+from ..graph.graph import TensorType, Value
 
 
 class Matrix:

@@ -5,8 +5,8 @@ Moduli are scaled by the larger part, so that they overflow only if the result d
 
 from __future__ import annotations
 
-from ..ir.builder import Builder
-from ..ir.graph import Value
+from ..graph.builder import Builder
+from ..graph.graph import Value
 
 Pair = tuple[Value, Value]
 

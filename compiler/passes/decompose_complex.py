@@ -14,11 +14,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import Refusal, UnsupportedOp, UnsupportedOpsError
-from ..frontend import Module
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.complex_parts import PART
-from ..ir.graph import Graph, Op, TensorType, Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.complex_parts import PART
+from ..graph.graph import Graph, Op, TensorType, Value
+from ..graph.module import Module
 from .complex_functions import UNARY, add, divide, multiply, power, subtract
 from .fourier_transform import transform
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..frontend import Module
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.rewrite import rewrite
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.rewrite import rewrite
 from .cholesky import cholesky
 from .column_loops import Matrix, conjugate, swapped
 from .householder import householder_product, qr

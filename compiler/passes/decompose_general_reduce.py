@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.ops import GeneralReduce
-from ..ir.rewrite import rewrite
-from ..ir.vectorize import apply_elementwise
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.ops import GeneralReduce
+from ..graph.rewrite import rewrite
+from ..graph.vectorize import apply_elementwise
 
 
 def decompose_general_reduce(module: Module, target: object) -> None:

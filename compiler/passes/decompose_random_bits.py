@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from math import prod
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import BitcastConvert, RngBitGenerator
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.graph import Op, TensorType, Value
+from ..graph.module import Module
+from ..graph.ops import BitcastConvert, RngBitGenerator
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 _PHILOX_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)

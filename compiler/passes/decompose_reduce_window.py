@@ -17,13 +17,13 @@ from itertools import product
 from math import prod
 
 from ..errors import UnsupportedOp
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, TensorType, Value
-from ..ir.identities import identity_element
-from ..ir.ops import ReduceWindow
-from ..ir.rewrite import rewrite
-from ..ir.vectorize import apply_elementwise
+from ..graph.builder import Builder
+from ..graph.graph import Op, TensorType, Value
+from ..graph.identities import identity_element
+from ..graph.module import Module
+from ..graph.ops import ReduceWindow
+from ..graph.rewrite import rewrite
+from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from .scan import scan
 

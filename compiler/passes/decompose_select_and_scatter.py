@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from itertools import product
 
-from ..frontend import Module
-from ..ir.builder import Builder, splat_element
-from ..ir.graph import Op, TensorType, Value
-from ..ir.identities import identity_element
-from ..ir.ops import SelectAndScatter
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder, splat_element
+from ..graph.graph import Op, TensorType, Value
+from ..graph.identities import identity_element
+from ..graph.module import Module
+from ..graph.ops import SelectAndScatter
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 

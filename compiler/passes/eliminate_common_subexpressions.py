@@ -8,9 +8,9 @@ repeat in a loop is dear to keep in memory.
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.graph import Graph, Op, Value, attribute_names, region_names
-from ..ir.ops import Constant, OptimizationBarrier
+from ..graph.graph import Graph, Op, Value, attribute_names, region_names
+from ..graph.module import Module
+from ..graph.ops import Constant, OptimizationBarrier
 
 _LIMIT = 4096  # bytes of constants that are compared
 

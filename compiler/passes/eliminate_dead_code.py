@@ -8,9 +8,9 @@ A value a loop carries is dead if neither the loop's result, nor its condition, 
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.graph import Graph, Op, Value
-from ..ir.ops import Case, OptimizationBarrier, While
+from ..graph.graph import Graph, Op, Value
+from ..graph.module import Module
+from ..graph.ops import Case, OptimizationBarrier, While
 
 
 def eliminate_dead_code(module: Module, target: object) -> None:

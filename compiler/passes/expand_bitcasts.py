@@ -8,11 +8,11 @@ Element 0 is the least significant part.
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.ops import BitcastConvert
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.ops import BitcastConvert
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 _UNSIGNED = {1: DType.u8, 2: DType.u16, 4: DType.u32, 8: DType.u64}

@@ -8,11 +8,11 @@ The bits of positive floats count up like integers, those of negative floats dow
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.ops import Compare
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.ops import Compare
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 _SIGNED = {1: DType.i8, 2: DType.i16, 4: DType.i32, 8: DType.i64}

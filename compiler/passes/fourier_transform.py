@@ -11,9 +11,9 @@ from math import prod
 
 import numpy as np
 
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import TensorType, Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import TensorType, Value
 from .complex_functions import multiply
 
 Pair = tuple[Value, Value]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 
-from ..ir.builder import Builder
-from ..ir.complex_parts import complex_of, parts
-from ..ir.counting_loop import loop
-from ..ir.graph import TensorType, Value
+from ..graph.builder import Builder
+from ..graph.complex_parts import complex_of, parts
+from ..graph.counting_loop import loop
+from ..graph.graph import TensorType, Value
 from .column_loops import Matrix, conjugate
 
 

@@ -8,10 +8,10 @@ The last call of a callee takes its ops as they are; the calls before it get cop
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.clone import clone_into
-from ..ir.graph import Graph, Op, Value
-from ..ir.ops import Call
+from ..graph.clone import clone_into
+from ..graph.graph import Graph, Op, Value
+from ..graph.module import Module
+from ..graph.ops import Call
 
 
 def inline_calls(module: Module, target: object) -> None:

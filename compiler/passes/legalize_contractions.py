@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.complex_parts import PART, complex_of, parts
-from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import Convolution, Dot
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.complex_parts import PART, complex_of, parts
+from ..graph.graph import Op, TensorType, Value
+from ..graph.module import Module
+from ..graph.ops import Convolution, Dot
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 D = DType

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import TensorType, Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import TensorType, Value
 from .column_loops import Matrix
 
 BLOCK = 32

@@ -14,13 +14,13 @@ from __future__ import annotations
 from math import prod
 
 from ..errors import UnsupportedOp
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.counting_loop import loop
-from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices
-from ..ir.rewrite import rewrite
-from ..ir.vectorize import apply_elementwise
+from ..graph.builder import Builder
+from ..graph.counting_loop import loop
+from ..graph.graph import Op, TensorType, Value
+from ..graph.module import Module
+from ..graph.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices
+from ..graph.rewrite import rewrite
+from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 
 _LARGEST = (1 << 31) - 1

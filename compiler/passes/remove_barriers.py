@@ -7,11 +7,11 @@ They keep rematerialised values from being merged with the originals, so this ru
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.ops import OptimizationBarrier
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.ops import OptimizationBarrier
+from ..graph.rewrite import rewrite
 
 
 def remove_barriers(module: Module, target: object) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..frontend import Module
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.identities import identity_element
-from ..ir.rewrite import rewrite
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.identities import identity_element
+from ..graph.module import Module
+from ..graph.rewrite import rewrite
 
 
 def remove_empty_tensors(module: Module, target: object) -> None:

@@ -7,9 +7,9 @@ combined with each block.
 
 from __future__ import annotations
 
-from ..ir.builder import Builder
-from ..ir.graph import TensorType, Value
-from ..ir.identities import identity_element
+from ..graph.builder import Builder
+from ..graph.graph import TensorType, Value
+from ..graph.identities import identity_element
 
 _RADIX = 8
 _BLOCK = _RADIX * _RADIX

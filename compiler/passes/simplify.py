@@ -12,11 +12,11 @@ Nothing here changes a bit of any result, NaN payloads aside. The rules of each 
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import Op, Value
-from ..ir.rewrite import rewrite
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import Op, Value
+from ..graph.module import Module
+from ..graph.rewrite import rewrite
 from .simplify_contraction import simplify_convolution, simplify_dot
 from .simplify_elementwise import (
     ELEMENTWISE,

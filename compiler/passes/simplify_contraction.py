@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.graph import Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.graph import Value
 
 
 def simplify_dot(op: ops.Dot, b: Builder) -> Value | None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ops
-from ..ir.builder import Builder, splat_element
-from ..ir.graph import Op, TensorType, Value
-from ..ir.identities import identity_element
+from ..graph import ops
+from ..graph.builder import Builder, splat_element
+from ..graph.graph import Op, TensorType, Value
+from ..graph.identities import identity_element
 from ..isa.dtypes import DType
 from .simplify_shape import without_ones
 

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.graph import Graph, Value
-from ..ir.ops import While
+from ..graph.graph import Graph, Value
+from ..graph.module import Module
+from ..graph.ops import While
 
 
 def simplify_loops(module: Module, target: object) -> None:

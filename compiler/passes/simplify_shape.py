@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import ops
-from ..ir.builder import Builder, splat_element
-from ..ir.graph import Op, Value
+from ..graph import ops
+from ..graph.builder import Builder, splat_element
+from ..graph.graph import Op, Value
 
 
 def _splat(op: Op, b: Builder) -> Value | None:

@@ -7,10 +7,10 @@ otherwise   d = the diagonal blocks of a, inverted all together;  while k < bloc
 
 from __future__ import annotations
 
-from ..ir import ops
-from ..ir.builder import Builder
-from ..ir.counting_loop import loop
-from ..ir.graph import TensorType, Value
+from ..graph import ops
+from ..graph.builder import Builder
+from ..graph.counting_loop import loop
+from ..graph.graph import TensorType, Value
 from .column_loops import Matrix
 from .matrix_blocks import BLOCK, SMALL, padded, product, refined, unit_like, whole_blocks, window, with_window
 

@@ -8,11 +8,11 @@ Cutting off wraps, as the types do. What only moves elements is left alone.
 
 from __future__ import annotations
 
-from ..frontend import Module
-from ..ir.builder import Builder
-from ..ir.graph import Op, TensorType, Value
-from ..ir.ops import ArgReduce, Binary, Compare, Dot, Iota, Reduce, Select, Sort, TopK, Unary
-from ..ir.rewrite import rewrite
+from ..graph.builder import Builder
+from ..graph.graph import Op, TensorType, Value
+from ..graph.module import Module
+from ..graph.ops import ArgReduce, Binary, Compare, Dot, Iota, Reduce, Select, Sort, TopK, Unary
+from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 _WIDE = {DType.i2: DType.i8, DType.i4: DType.i8, DType.u2: DType.u8, DType.u4: DType.u8}

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.kernel import Instruction, Kernel
-from ..ir.structure import find_blocks
 from ..isa.model import Affine, TileRef, View
 from ..isa.text_operands import print_instruction
+from ..program.kernel import Instruction, Kernel
+from ..program.structure import find_blocks
 from ..targets import Target
 from .machine import Machine, ReferenceFault
 from .meanings import MEANINGS

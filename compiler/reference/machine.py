@@ -10,9 +10,9 @@ from functools import cache
 
 import numpy as np
 
-from ..ir.kernel import Kernel, Tile
 from ..isa.dtypes import DType
 from ..isa.model import Affine, Layout, Loc, TileRef, View
+from ..program.kernel import Kernel, Tile
 from ..targets import Target
 
 POISON = 0xFF  # of every byte: NaN in every float type, -1 in every integer type, invalid in i1

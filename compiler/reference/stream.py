@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.program import Command, Function, Program
+from ..program.program import Command, Function, Program
 from ..targets import Target, target
 from .aicpu import AICPU_MEANINGS
 from .interpreter import run_kernel

@@ -10,9 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..compiler.ir.program import Program
 from ..compiler.isa.encoding import DecodeError
-from ..compiler.isa.text import TextError, parse_program, print_program
+from ..compiler.program.program import Program
+from ..compiler.program.text import TextError, parse_program, print_program
 from ..errors import InvalidInputError
 from .files import is_program, read_bytes
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from .. import configuration
 from ..compiler.frontend import UnsupportedOpsError
-from ..compiler.ir.program import Program
 from ..compiler.pipeline import CompileError, Stages, compile_program
+from ..compiler.program.program import Program
 from ..compiler.targets import TARGETS, target
 from ..errors import AscendError, InvalidInputError, UnsupportedError
 from .files import is_program, load_function, parse_shapes, read_bytes

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..compiler.ir.program_bytes import MAGIC
 from ..compiler.isa.dtypes import DType
+from ..compiler.program.program_bytes import MAGIC
 from ..errors import InvalidInputError
 
 

@@ -1,4 +1,4 @@
-// A Program's bytes as structs: what compiler/ir/program.py and kernel.py wrote, before it is decoded for
+// A Program's bytes as structs: what compiler/program/program.py and kernel.py wrote, before it is decoded for
 // execution.
 #pragma once
 #include <cstdint>

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from jax_ascend.compiler import frontend
-from jax_ascend.compiler.codegen.plan_program import plan_program
-from jax_ascend.compiler.codegen.schedule_graph import Scheduler
 from jax_ascend.compiler.passes import run_graph_passes
+from jax_ascend.compiler.planning.plan_program import plan_program
+from jax_ascend.compiler.planning.schedule_graph import Scheduler
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 

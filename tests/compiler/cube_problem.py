@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.codegen.cube import lower_cube_region
-from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.ir.graph import Graph, Op, TensorType, Value
-from jax_ascend.compiler.ir.kernel import Kernel
-from jax_ascend.compiler.ir.ops import Convolution, Dot
-from jax_ascend.compiler.ir.schedule import Launch, Region
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.fusion.region import Region
+from jax_ascend.compiler.graph.graph import Graph, Op, TensorType, Value
+from jax_ascend.compiler.graph.ops import Convolution, Dot
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.verify_kernel import verify_kernel
+from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
+from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
+from jax_ascend.compiler.program.kernel import Kernel
+from jax_ascend.compiler.program.verify_kernel import verify_kernel
 from jax_ascend.compiler.reference import run_kernel
 from jax_ascend.compiler.targets import TARGETS
 

@@ -9,8 +9,8 @@ from itertools import product
 
 import numpy as np
 
-from jax_ascend.compiler.ir import ops
-from jax_ascend.compiler.ir.identities import identity_element
+from jax_ascend.compiler.graph import ops
+from jax_ascend.compiler.graph.identities import identity_element
 from jax_ascend.compiler.isa.dtypes import DType
 
 np.seterr(all="ignore")

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from jax_ascend.compiler.codegen.allocate_tiles import DoesNotFit, allocate_tiles
-from jax_ascend.compiler.codegen.live_ranges import access_of, live_ranges
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.structure import find_blocks
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Access, Affine, Loc, TileRef
+from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
+from jax_ascend.compiler.kernel_passes.live_ranges import access_of, live_ranges
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.structure import find_blocks
 from jax_ascend.compiler.targets import Target
 
 

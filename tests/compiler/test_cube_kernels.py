@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from cube_problem import TARGET, integers, lower, make_convolution, make_dot, run
 
-from jax_ascend.compiler.ir.builder import Builder
-from jax_ascend.compiler.ir.graph import Graph, TensorType
-from jax_ascend.compiler.ir.ops import Dot
-from jax_ascend.compiler.ir.schedule import Region
+from jax_ascend.compiler.fusion.fuse_regions import fuse_regions
+from jax_ascend.compiler.fusion.region import Region
+from jax_ascend.compiler.graph.builder import Builder
+from jax_ascend.compiler.graph.graph import Graph, TensorType
+from jax_ascend.compiler.graph.ops import Dot
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
-from jax_ascend.compiler.passes.fuse_regions import fuse_regions
 from jax_ascend.compiler.tiling.cube import Product, choose_tiles
 
 D = DType

@@ -12,8 +12,8 @@ from jax_ascend import _plugin
 from jax_ascend.compiler.codegen.cube import lower_cube_region
 from jax_ascend.compiler.codegen.cube.emit_epilogue import choose_rows
 from jax_ascend.compiler.codegen.cube.groups import Dim
-from jax_ascend.compiler.codegen.plan_program import plan_program
-from jax_ascend.compiler.ir.schedule import Launch
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.planning.plan_program import plan_program
 
 BF16 = jnp.bfloat16
 

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from jax_ascend.compiler import frontend
-from jax_ascend.compiler.ir import ops
+from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.isa.dtypes import DType
 
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from jax_ascend import _plugin
-from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.codegen.indexing import lower_indexing_region
-from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.codegen.plan_program import plan_program
-from jax_ascend.compiler.codegen.schedule_graph import Schedule
-from jax_ascend.compiler.ir.graph import Graph, TensorType
-from jax_ascend.compiler.ir.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices
-from jax_ascend.compiler.ir.schedule import Launch, Region
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.fusion.region import Region
+from jax_ascend.compiler.graph.graph import Graph, TensorType
+from jax_ascend.compiler.graph.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
+from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
+from jax_ascend.compiler.planning.plan_program import plan_program
+from jax_ascend.compiler.planning.schedule_graph import Schedule
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 

@@ -9,12 +9,10 @@ from jax import lax
 
 from jax_ascend import _plugin
 from jax_ascend.compiler import frontend
-from jax_ascend.compiler.codegen.plan_program import plan_program
-from jax_ascend.compiler.codegen.schedule_graph import Loop, Scheduler
-from jax_ascend.compiler.codegen.trip_count import trip_count
-from jax_ascend.compiler.frontend import Module
-from jax_ascend.compiler.ir.graph import Graph, TensorType
-from jax_ascend.compiler.ir.ops import (
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.graph.graph import Graph, TensorType
+from jax_ascend.compiler.graph.module import Module
+from jax_ascend.compiler.graph.ops import (
     Binary,
     BroadcastInDim,
     Compare,
@@ -27,9 +25,11 @@ from jax_ascend.compiler.ir.ops import (
     Select,
     While,
 )
-from jax_ascend.compiler.ir.schedule import Launch
+from jax_ascend.compiler.graph.trip_count import trip_count
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.passes import run_graph_passes
+from jax_ascend.compiler.planning.plan_program import plan_program
+from jax_ascend.compiler.planning.schedule_graph import Loop, Scheduler
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jax_ascend.compiler import frontend, passes
-from jax_ascend.compiler.codegen.trip_count import trip_count
 from jax_ascend.compiler.errors import UnsupportedOpsError
-from jax_ascend.compiler.ir import ops
+from jax_ascend.compiler.graph import ops
+from jax_ascend.compiler.graph.trip_count import trip_count
 from jax_ascend.compiler.pipeline import compile_program
 from jax_ascend.compiler.targets import Target
 

@@ -8,7 +8,7 @@ from jax import export
 from programs import PROGRAMS
 
 from jax_ascend.compiler import frontend
-from jax_ascend.compiler.ir import ops
+from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.passes import GRAPH_PASSES
 
 INTERMEDIATE = (

@@ -6,16 +6,16 @@ Every op becomes a kernel of its own; some of these may overwrite their operands
 import numpy as np
 import pytest
 
-from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
-from jax_ascend.compiler.codegen.place_values import Placer
-from jax_ascend.compiler.codegen.plan_program import assign_offsets, plan_program
-from jax_ascend.compiler.codegen.schedule_graph import Branches, Loop, Materialise, Schedule
-from jax_ascend.compiler.ir.graph import Graph, TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.ops import Binary, Case, Compare, Constant, While
-from jax_ascend.compiler.ir.schedule import Launch
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.graph.graph import Graph, TensorType
+from jax_ascend.compiler.graph.ops import Binary, Case, Compare, Constant, While
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
+from jax_ascend.compiler.planning.place_values import Placer
+from jax_ascend.compiler.planning.plan_program import assign_offsets, plan_program
+from jax_ascend.compiler.planning.schedule_graph import Branches, Loop, Materialise, Schedule
+from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 

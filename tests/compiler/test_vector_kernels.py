@@ -7,8 +7,8 @@ import pytest
 from compiled_function import TARGET, check_results, compile_graph, integers, normal
 
 from jax_ascend import _plugin
-from jax_ascend.compiler.codegen.plan_program import plan_program
-from jax_ascend.compiler.ir.schedule import Launch
+from jax_ascend.compiler.codegen.steps import Launch
+from jax_ascend.compiler.planning.plan_program import plan_program
 
 BF16 = jnp.bfloat16
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ascend import _plugin
-from jax_ascend.compiler.codegen import schedule_graph
-from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.ir.kernel import Kernel
-from jax_ascend.compiler.ir.program import Program
+from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
 from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.planning import schedule_graph
+from jax_ascend.compiler.program.kernel import Kernel
+from jax_ascend.compiler.program.program import Program
 from jax_ascend.compiler.targets import target
 
 

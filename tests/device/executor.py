@@ -6,10 +6,10 @@ import importlib
 
 import numpy as np
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import Kernel
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.program.kernel import Kernel
+from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.reference import run_program
 
 plugin = importlib.import_module("jax_ascend._plugin")

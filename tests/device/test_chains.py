@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from executor import check, plugin, random_array
 
-from jax_ascend.compiler.ir.kernel import KernelBuilder
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.program.kernel import KernelBuilder
 
 # Around one block of each variant, and around a strip.
 SIZES = [31, 32, 64, 127, 128, 129, 143, 144, 1000, 1024, 1100, 2500]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from executor import check, plugin, program_of, random_array, run_device
 
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import command
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Layout, Loc
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import command
 from jax_ascend.compiler.reference import run_program
 
 PAIRS = [(DType.f32, DType.f32), (DType.bf16, DType.f32), (DType.f16, DType.f32), (DType.i8, DType.i32),

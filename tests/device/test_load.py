@@ -10,10 +10,10 @@ from executor import plugin, program_of, run_device
 from test_cube import matmul_kernel
 from test_strips import Tiles, whole
 
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import command
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Layout, Loc
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import command
 
 
 def vector_program(rows=8, columns=64):

@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
-from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import ATOMIC_MODES, CLASSES, Affine, Layout, Loc, Spec, instruction_set
 from jax_ascend.compiler.isa.type_rules import check_dtypes
-from jax_ascend.compiler.isa.verify_kernel import verify_kernel
+from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
+from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, Program, command
+from jax_ascend.compiler.program.verify_kernel import verify_kernel
 from jax_ascend.compiler.targets import Target
 
 TARGET = Target()

@@ -2,12 +2,12 @@
 
 import struct
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import CORES, Argument, Instruction, Kernel, Tile
-from jax_ascend.compiler.ir.program import SLOT_KINDS, Command, Function, Program, Slot
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
+from jax_ascend.compiler.program.kernel import CORES, Argument, Instruction, Kernel, Tile
+from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Function, Program, Slot
 
 NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
            struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000123))[0]]  # fmt: skip

@@ -7,14 +7,14 @@ import random
 
 import numpy as np
 
-from jax_ascend.compiler.codegen.allocate_tiles import DoesNotFit, allocate_tiles
-from jax_ascend.compiler.codegen.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Affine, Loc, TileRef
-from jax_ascend.compiler.isa.verify_kernel import verify_kernel
+from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
+from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, Program, command
+from jax_ascend.compiler.program.verify_kernel import verify_kernel
 from jax_ascend.compiler.targets import Target
 
 UNARY = ["tneg", "tabs", "trelu"]

@@ -6,7 +6,7 @@ import pytest
 
 from jax_ascend.compiler.isa.manual import example, manual, page
 from jax_ascend.compiler.isa.model import instruction_set
-from jax_ascend.compiler.isa.text import parse_kernel
+from jax_ascend.compiler.program.text import parse_kernel
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "isa.md"
 

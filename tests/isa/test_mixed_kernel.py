@@ -5,11 +5,11 @@ import importlib
 import numpy as np
 from test_instructions import execute
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.text import parse_kernel
-from jax_ascend.compiler.isa.verify_kernel import verify_kernel
+from jax_ascend.compiler.program.program import Function, Program, command
+from jax_ascend.compiler.program.text import parse_kernel
+from jax_ascend.compiler.program.verify_kernel import verify_kernel
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import Target
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from jax_ascend.compiler.codegen.allocate_tiles import allocate_tiles
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Layout, Loc, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU
+from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.reference import MEANINGS, ReferenceFault, run_kernel, run_program
 from jax_ascend.compiler.reference.aicpu import AICPU_MEANINGS
 from jax_ascend.compiler.reference.machine import element_offsets

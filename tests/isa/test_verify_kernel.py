@@ -2,8 +2,8 @@
 
 import pytest
 
-from jax_ascend.compiler.isa.text import parse_kernel
-from jax_ascend.compiler.isa.verify_kernel import KernelError, verify_kernel
+from jax_ascend.compiler.program.text import parse_kernel
+from jax_ascend.compiler.program.verify_kernel import KernelError, verify_kernel
 from jax_ascend.compiler.targets import Target
 
 VECTOR = """\

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...ir.kernel import KernelBuilder
 from ...isa.dtypes import DType
 from ...isa.model import Affine, Layout, Loc, TileRef, View
+from ...program.kernel import KernelBuilder
 from ...targets import Target
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ...ir.ops import Convolution
+from ...graph.ops import Convolution
 from ...targets import Target
 from .correlation import Axis, Correlation, Plan, plan_correlation
 from .dot import ACCUMULATORS, Strided

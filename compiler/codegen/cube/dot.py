@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...ir.graph import Op, Value, row_major
-from ...ir.ops import BroadcastInDim, Dot, Reshape, Reverse, Slice, Transpose
+from ...graph.graph import Op, Value, row_major
+from ...graph.ops import BroadcastInDim, Dot, Reshape, Reverse, Slice, Transpose
 from ...isa.dtypes import DType
 from .epilogue import Epilogue
 from .gemm import Buffer, Gemm

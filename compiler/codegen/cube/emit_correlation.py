@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
-from ...ir.kernel import Kernel, KernelBuilder
 from ...isa.model import Affine, Layout, Loc, TileRef
+from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, round_up
 from .bias import BiasRow

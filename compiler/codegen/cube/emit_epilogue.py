@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from ...ir.graph import Value
-from ...ir.kernel import KernelBuilder
+from ...graph.graph import Value
 from ...isa.dtypes import DType
 from ...isa.model import Affine, TileRef, View
+from ...program.kernel import KernelBuilder
 from ...tiling.cube import FRACTAL, round_up
 from ...tiling.vector_plan import Plan
 from ..vector.emit import Kind, Scope, SectionEmitter, Task

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.graph import Value
-from ...ir.schedule import Region
-from ...tiling.vector_axes import Dims
+from ...fusion.region import Region
+from ...fusion.vector_axes import Dims
+from ...graph.graph import Value
 from ...tiling.vector_plan import merge_axes
 from ..vector.lower_vector_region import kernel_name
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable, Store, reachable

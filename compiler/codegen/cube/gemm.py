@@ -13,9 +13,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ...ir.kernel import Kernel, KernelBuilder
 from ...isa.dtypes import DType
 from ...isa.model import Affine, Layout, Loc, TileRef
+from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
 from .bias import BiasRow

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from ...ir.kernel import KernelBuilder
 from ...isa.model import Affine
+from ...program.kernel import KernelBuilder
 
 
 @dataclass(frozen=True)

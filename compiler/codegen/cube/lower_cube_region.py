@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...ir.graph import TensorType, Value
-from ...ir.kernel import Kernel
-from ...ir.schedule import Launch, Region, Step
+from ...fusion.region import Region
+from ...graph.graph import TensorType, Value
+from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
+from ...program.kernel import Kernel
 from ...targets import Target
 from ...tiling.vector_plan import Plan
-from ..allocate_tiles import DoesNotFit, allocate_tiles
+from ..steps import Launch, Step
 from ..vector.lower_vector_region import lower_vector_region, may_take_over
 from ..vector.nodes import NotVectorizable
 from .convolution import plan_axes

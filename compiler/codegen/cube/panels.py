@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...ir.kernel import KernelBuilder
 from ...isa.model import Affine
+from ...program.kernel import KernelBuilder
 from .groups import Position, Tiling, unravel
 
 ZERO = Affine()

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...ir.builder import is_splat
-from ...ir.graph import Op, Value, row_major
-from ...ir.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
-from ...ir.schedule import Region
+from ...fusion.region import Region
+from ...graph.builder import is_splat
+from ...graph.graph import Op, Value, row_major
+from ...graph.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
 from ...isa.dtypes import DType
 from ..vector.split_region import only
 from .convolution import convolution_problem

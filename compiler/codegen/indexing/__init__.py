@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...ir.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
-from ...ir.schedule import Region, Step
+from ...fusion.region import Region
+from ...graph.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
 from ...targets import Target
+from ..steps import Step
 from .aicpu import lower_sort, lower_top_k
 from .gather_slices import lower_gather_slices
 from .scatter_slices import lower_scatter_slices

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...ir.ops import Sort, TopK
-from ...ir.schedule import AicpuLaunch, Step
+from ...graph.ops import Sort, TopK
 from ...targets import Target
+from ..steps import AicpuLaunch, Step
 
 
 def lower_sort(op: Sort, target: Target) -> list[Step]:

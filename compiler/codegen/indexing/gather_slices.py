@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from ...ir.graph import row_major
-from ...ir.kernel import KernelBuilder
-from ...ir.ops import GatherSlices
-from ...ir.schedule import Launch, Step
+from ...graph.graph import row_major
+from ...graph.ops import GatherSlices
 from ...isa.model import Affine, Loc
+from ...program.kernel import KernelBuilder
 from ...targets import Target
-from .window import (
+from ..steps import Launch, Step
+from .window import (  # fmt: skip
     INDEX,
     as_column,
     batch_loop,
@@ -22,7 +22,7 @@ from .window import (
     rows_per_tile,
     split_blocks,
     split_window,
-)  # fmt: skip
+)
 
 
 def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from ...ir.graph import row_major
-from ...ir.kernel import KernelBuilder
-from ...ir.ops import ScatterSlices
-from ...ir.schedule import Launch, Rename, Step
+from ...graph.graph import row_major
+from ...graph.ops import ScatterSlices
 from ...isa.model import Affine, Loc
+from ...program.kernel import KernelBuilder
 from ...targets import Target
-from .window import (
+from ..steps import Launch, Rename, Step
+from .window import (  # fmt: skip
     INDEX,
     MAX_COLUMNS,
     as_column,
@@ -24,7 +24,7 @@ from .window import (
     rows_per_tile,
     split_blocks,
     split_window,
-)  # fmt: skip
+)
 
 _MIN_CHUNK = 64  # elements: narrower columns would cost more in transfers than more blocks gain
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from ...ir.graph import Value, row_major
-from ...ir.kernel import KernelBuilder
-from ...ir.ops import Constant, DynamicUpdateSlice
-from ...ir.schedule import Launch, Rename, Step
+from ...graph.graph import Value, row_major
+from ...graph.ops import Constant, DynamicUpdateSlice
 from ...isa.model import Affine, Loc
+from ...program.kernel import KernelBuilder
 from ...targets import Target
+from ..steps import Launch, Rename, Step
 from .window import Dim, split_blocks
 
 _TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 
-from ...ir.kernel import KernelBuilder
 from ...isa.dtypes import DType
 from ...isa.model import Affine, Loc, TileRef
+from ...program.kernel import KernelBuilder
 
 MAX_COLUMNS = 8192  # elements of a row
 INDEX = DType.i32

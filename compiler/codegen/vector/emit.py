@@ -13,11 +13,11 @@ from math import prod
 
 import numpy as np
 
-from ...ir.graph import Value
-from ...ir.identities import identity_element
-from ...ir.kernel import KernelBuilder
+from ...graph.graph import Value
+from ...graph.identities import identity_element
 from ...isa.dtypes import DType
 from ...isa.model import CLASSES, Affine, Loc, TileRef, View
+from ...program.kernel import KernelBuilder
 from ...tiling.vector_plan import Conflict, Plan
 from .nodes import Access, Node, NotVectorizable, Store
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind

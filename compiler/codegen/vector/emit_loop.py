@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...ir.graph import Value
-from ...ir.kernel import KernelBuilder
+from ...graph.graph import Value
+from ...graph.trip_count import Progression
 from ...isa.model import Affine, TileRef
+from ...program.kernel import KernelBuilder
 from ...tiling.vector_plan import Conflict, Plan
-from ..trip_count import Progression
 from .emit import Kind, Scope, SectionEmitter, Task
 from .nodes import Access, Node, Store
 

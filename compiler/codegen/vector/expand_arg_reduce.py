@@ -7,9 +7,9 @@ An axis of one element, which is none to the tiling, is among these.
 
 from __future__ import annotations
 
-from ...ir.builder import Builder
-from ...ir.graph import Op, TensorType
-from ...ir.ops import ArgReduce
+from ...graph.builder import Builder
+from ...graph.graph import Op, TensorType
+from ...graph.ops import ArgReduce
 from ...isa.dtypes import DType
 
 

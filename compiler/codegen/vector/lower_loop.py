@@ -13,16 +13,16 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from ...ir.builder import is_splat, splat_element
-from ...ir.graph import Value, row_major
-from ...ir.kernel import KernelBuilder
-from ...ir.ops import Constant, DynamicUpdateSlice, While
-from ...ir.schedule import Launch
+from ...graph.builder import is_splat, splat_element
+from ...graph.graph import Value, row_major
+from ...graph.ops import Constant, DynamicUpdateSlice, While
+from ...graph.trip_count import Progression, progressions, trip_count
 from ...isa.model import CLASSES
+from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
+from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, make_plan
-from ..allocate_tiles import DoesNotFit, allocate_tiles
-from ..trip_count import Progression, progressions, trip_count
+from ..steps import Launch
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
 from .lower_vector_region import make_problem, merge_accesses

@@ -14,11 +14,11 @@ from math import prod
 
 import numpy as np
 
-from ...ir.builder import is_splat
-from ...ir.graph import Op, TensorType, Value
-from ...ir.identities import identity_element
-from ...ir.kernel import Kernel, KernelBuilder
-from ...ir.ops import (
+from ...fusion.region import Region
+from ...graph.builder import is_splat
+from ...graph.graph import Op, TensorType, Value
+from ...graph.identities import identity_element
+from ...graph.ops import (
     ArgReduce,
     BitcastConvert,
     Concatenate,
@@ -29,24 +29,18 @@ from ...ir.ops import (
     Reduce,
     Reshape,
 )
-from ...ir.schedule import Launch, Region, Rename, Step
 from ...isa.model import Access as Effect
+from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
+from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
-from ..allocate_tiles import DoesNotFit, allocate_tiles
+from ..steps import Launch, Rename, Step
 from .emit import SectionEmitter
 from .expand_arg_reduce import expand_arg_reduce
 from .nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
-from .split_region import (
-    is_free,
-    make_region,
-    only,
-    split_by_outputs,
-    split_by_reductions,
-    split_everywhere,
-)
+from .split_region import is_free, make_region, only, split_by_outputs, split_by_reductions, split_everywhere
 
 
 @dataclass(eq=False)

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.graph import Op, Value, row_major
-from ...ir.ops import (
+from ...fusion.vector_axes import Axes, Dims
+from ...fusion.vector_dims import RegionDims
+from ...graph.graph import Op, Value, row_major
+from ...graph.ops import (
     ArgReduce,
     Binary,
     BitcastConvert,
@@ -35,8 +37,6 @@ from ...ir.ops import (
     Unary,
 )
 from ...isa.dtypes import DType
-from ...tiling.vector_axes import Axes, Dims
-from ...tiling.vector_dims import RegionDims
 
 _SHIFT, _AND, _XOR = Binary([], "shr_arithmetic"), Binary([], "and"), Binary([], "xor")
 _SMALL_FLOATS = frozenset(d for d in DType if d.is_float and d not in (DType.f32, DType.f64))

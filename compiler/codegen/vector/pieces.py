@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from ...ir.graph import Op, TensorType, Value, row_major
-from ...ir.ops import BroadcastInDim, Concatenate, Pad, Reshape, Slice
+from ...graph.graph import Op, TensorType, Value, row_major
+from ...graph.ops import BroadcastInDim, Concatenate, Pad, Reshape, Slice
 
 
 @dataclass(eq=False)

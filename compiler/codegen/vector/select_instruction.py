@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...ir.ops import Binary, Compare, Reduce, ReducePrecision, Select, Unary
+from ...graph.ops import Binary, Compare, Reduce, ReducePrecision, Select, Unary
 from ...isa.dtypes import DType
 from ...isa.model import Spec, TileRef, instruction_set
 from .nodes import Node, NotVectorizable

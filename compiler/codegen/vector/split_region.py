@@ -9,10 +9,10 @@ A value that several parts need is computed by the first (`only` leaves it out o
 
 from __future__ import annotations
 
-from ...ir.builder import is_splat
-from ...ir.graph import Op, Value
-from ...ir.ops import Constant, Reduce
-from ...ir.schedule import Region
+from ...fusion.region import Region
+from ...graph.builder import is_splat
+from ...graph.graph import Op, Value
+from ...graph.ops import Constant, Reduce
 
 
 def make_region(ops: list[Op], outputs: list[Value]) -> Region:

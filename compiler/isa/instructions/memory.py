@@ -1,6 +1,6 @@
 """Between GM and the on-chip memories."""
 
-from ..model import (
+from ..model import (  # fmt: skip
     ATOMIC_MODES,
     GATHER_MODES,
     Access,
@@ -13,7 +13,7 @@ from ..model import (
     out,
     src,
     view,
-)  # fmt: skip
+)
 
 tload = declare(
     Spec("tload", "memory",

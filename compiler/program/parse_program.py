@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.graph import TensorType
-from ..ir.program import SLOT_KINDS, Command, Function, Program, Slot
+from ..graph.graph import TensorType
+from ..isa.stream import AICPU, COMMANDS
 from .parse_kernel import KernelParser
-from .stream import AICPU, COMMANDS
+from .program import SLOT_KINDS, Command, Function, Program, Slot
 
 _PARTS = ("parameter", "result", "metadata", "constants", "kernel", "function")
 _COMMANDS = {spec.name: spec for spec in COMMANDS}

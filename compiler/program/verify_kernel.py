@@ -10,12 +10,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any, NoReturn
 
-from ..ir.kernel import CORES, Kernel, Tile
-from ..ir.structure import Block, UnbalancedBlocks, find_blocks
+from ..isa.model import Access, Affine, Layout, Loc, Operand, Pipe, TileRef, View
+from ..isa.text_operands import print_instruction
+from ..isa.type_rules import check_dtypes, check_memory_dtypes, check_shapes, differ
 from ..targets import Target
-from .model import Access, Affine, Layout, Loc, Operand, Pipe, TileRef, View
-from .text_operands import print_instruction
-from .type_rules import check_dtypes, check_memory_dtypes, check_shapes, differ
+from .kernel import CORES, Kernel, Tile
+from .structure import Block, UnbalancedBlocks, find_blocks
 
 MAX_BLOCKS = 2**31
 MAX_GRID_RANK = 8

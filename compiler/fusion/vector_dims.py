@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..ir.graph import Op, Value
-from ..ir.ops import (
+from ..graph.graph import Op, Value
+from ..graph.ops import (
     ArgReduce,
     Binary,
     BitcastConvert,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..graph.graph import TensorType
 from ..isa.stream import COMMANDS, CommandSpec
-from .graph import TensorType
 from .kernel import Kernel
 
 SLOT_KINDS = ("parameter", "result", "constant", "frame")
@@ -87,7 +87,7 @@ class Program:
         return decode_program(data)
 
     def __str__(self) -> str:
-        from ..isa.text import print_program
+        from .text import print_program
 
         return print_program(self, constants=False)
 

@@ -6,7 +6,7 @@
 
 Ops are taken in execution order. Cheap ones (views, broadcasts, iotas, widening converts, masks) float: whoever uses
 them computes them again. Any other op starts a cluster and pulls in the clusters that make its operands where the
-merged one is still one loop nest: axes agree (tiling/vector_dims.py), enough blocks stay parallel, and no cycle arises.
+merged one is still one loop nest: axes agree (fusion/vector_dims.py), enough blocks stay parallel, and no cycle arises.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from math import prod
 from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
 from ..codegen.cube.read_region import carried_ops
 from ..codegen.indexing import AICPU_OPS, INDEXING_OPS
-from ..ir.builder import is_splat
-from ..ir.graph import Graph, Op, Value, captured
-from ..ir.ops import (
+from ..graph.builder import is_splat
+from ..graph.graph import Graph, Op, Value, captured
+from ..graph.ops import (
     ArgReduce,
     Binary,
     BitcastConvert,
@@ -44,12 +44,12 @@ from ..ir.ops import (
     Unary,
     While,
 )
-from ..ir.schedule import Region
 from ..targets import Target
-from ..tiling.vector_axes import Axes
-from ..tiling.vector_dims import ELEMENTWISE, RegionDims
 from .attach_epilogues import attach_epilogues
 from .cluster_graph import Cluster, ClusterGraph
+from .region import Region
+from .vector_axes import Axes
+from .vector_dims import ELEMENTWISE, RegionDims
 
 _VIEWS = (BroadcastInDim, Reshape, Transpose, Slice, Reverse, DynamicSlice)
 _STORED_ONCE = (Transpose, Slice, Reverse, DynamicSlice, Convert)  # once in memory, read from there

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..codegen.cube.read_region import read_epilogue
-from ..ir.graph import Op, Value
-from ..ir.ops import Binary, BitcastConvert, BroadcastInDim, Constant, Dot, Iota, Reshape, Select, Transpose, Unary
-from ..ir.schedule import Region
-from ..tiling.vector_dims import ELEMENTWISE, VIEWS
+from ..graph.graph import Op, Value
+from ..graph.ops import Binary, BitcastConvert, BroadcastInDim, Constant, Dot, Iota, Reshape, Select, Transpose, Unary
 from .cluster_graph import Cluster, ClusterGraph
+from .region import Region
+from .vector_dims import ELEMENTWISE, VIEWS
 
 _ALLOWED = (*ELEMENTWISE, *VIEWS, BitcastConvert, BroadcastInDim, Constant, Iota, Reshape, Transpose)
 

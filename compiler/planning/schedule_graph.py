@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..ir.graph import Graph, Op, Value
-from ..ir.ops import Case, Constant, While
-from ..ir.schedule import AicpuLaunch, Launch, Region, Rename, Step
-from ..passes.fuse_regions import fuse_regions
+from ..codegen.lower_region import lower_region, region_key
+from ..codegen.steps import AicpuLaunch, Launch, Rename, Step
+from ..codegen.vector.lower_loop import lower_loop
+from ..fusion.fuse_regions import fuse_regions
+from ..fusion.region import Region
+from ..graph.graph import Graph, Op, Value
+from ..graph.ops import Case, Constant, While
+from ..kernel_passes.allocate_tiles import allocate_tiles
+from ..kernel_passes.insert_synchronization import insert_synchronization
 from ..targets import Target
-from .allocate_tiles import allocate_tiles
-from .insert_synchronization import insert_synchronization
-from .lower_region import lower_region, region_key
-from .vector.lower_loop import lower_loop
 
 CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
 

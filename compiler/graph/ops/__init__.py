@@ -17,15 +17,7 @@ from .elementwise import (
     Select,
     Unary,
 )
-from .indexing import (
-    SCATTER_KINDS,
-    DynamicSlice,
-    DynamicUpdateSlice,
-    Gather,
-    GatherSlices,
-    Scatter,
-    ScatterSlices,
-)
+from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
     Cholesky,
     Fft,
@@ -39,17 +31,7 @@ from .irregular import (
 )
 from .linalg import Convolution, Dot
 from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
-from .shape import (
-    BroadcastInDim,
-    Concatenate,
-    Constant,
-    Iota,
-    Pad,
-    Reshape,
-    Reverse,
-    Slice,
-    Transpose,
-)
+from .shape import BroadcastInDim, Concatenate, Constant, Iota, Pad, Reshape, Reverse, Slice, Transpose
 
 __all__ = [
     "BINARY_KINDS",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..ir.graph import Op
-from ..tiling.vector_dims import RegionDims
+from ..graph.graph import Op
+from .vector_dims import RegionDims
 
 
 @dataclass(eq=False)

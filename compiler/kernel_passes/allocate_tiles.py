@@ -15,8 +15,8 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..ir.kernel import Kernel
 from ..isa.model import Loc
+from ..program.kernel import Kernel
 from ..targets import Target
 from .live_ranges import LiveRange, live_ranges
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..ir.kernel import Instruction, Kernel
-from ..ir.structure import Block, find_blocks
 from ..isa.model import Access, Affine, Operand, TileRef
+from ..program.kernel import Instruction, Kernel
+from ..program.structure import Block, find_blocks
 
 
 @dataclass(eq=False)

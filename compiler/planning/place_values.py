@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..ir.graph import Value, captured
-from ..ir.schedule import AicpuLaunch, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..graph.graph import Value, captured
 from .schedule_graph import Branches, Item, Loop, Materialise, Schedule
 
 

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..ir.kernel import Instruction, Kernel
 from ..isa.model import Access, Affine, Pipe, TileRef, View, instruction_set
+from ..program.kernel import Instruction, Kernel
 
 EVENTS = 8
 _DRAIN_EVENT = 7  # of every pair (pipe, S): set and awaited at once

@@ -1,34 +1,11 @@
-"""Between Graph and Program: regions that become kernels, and the launches they become.
-
-The fusion pass groups a graph's ops into regions; code generation turns each region into launches; the planner
-(`codegen/plan_program.py`) gives the launches' values storage and writes the stream.
-"""
+"""What a region becomes: steps that planning gives storage to and writes to the stream, launches above all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .graph import Graph, Op, Value, print_graph
-from .kernel import Kernel
-
-
-@dataclass(eq=False)
-class Region:
-    """Ops that one kernel computes, in graph order.
-
-    `kind` is "vector" (elementwise, broadcast, reduction, layout), "cube" (one Dot or Convolution and what it
-    carries), "indexing" (gather, scatter, dynamic slices), "aicpu", or "control" (one While, Case or Call, left to
-    the planner). `inputs` are values from outside in order of first use, splat constants excluded; `outputs` are the values
-    used outside.
-    """
-
-    kind: str
-    ops: list[Op]
-    inputs: list[Value] = field(default_factory=list)
-    outputs: list[Value] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return print_graph(Graph(self.kind, list(self.inputs), self.ops, self.outputs))
+from ..graph.graph import Value
+from ..program.kernel import Kernel
 
 
 @dataclass(eq=False)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir.graph import Graph, Value
-from ..ir.ops import Binary, Compare, Constant, While
+from .graph import Graph, Value
+from .ops import Binary, Compare, Constant, While
 
 
 def trip_count(op: While) -> int | None:

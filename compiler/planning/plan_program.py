@@ -10,9 +10,9 @@ from bisect import bisect
 
 import numpy as np
 
-from ..ir.kernel import Kernel
-from ..ir.program import Command, Function, Program, command
-from ..ir.schedule import AicpuLaunch, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..program.kernel import Kernel
+from ..program.program import Command, Function, Program, command
 from ..targets import Target
 from .place_values import Copy, Placed, PlacedSchedule, Placer, Storage
 from .schedule_graph import Loop, Materialise, Schedule

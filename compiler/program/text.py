@@ -20,12 +20,12 @@ import json
 import re
 from collections.abc import Iterator
 
-from ..ir.kernel import Argument, Kernel, Tile
-from ..ir.program import Command, Function, Program
-from .model import Affine, Layout
+from ..isa.model import Affine, Layout
+from ..isa.text_operands import print_instruction
+from .kernel import Argument, Kernel, Tile
 from .parse_kernel import parse_kernel
 from .parse_program import parse_program
-from .text_operands import print_instruction
+from .program import Command, Function, Program
 from .text_tokens import TextError
 
 __all__ = ["TextError", "parse_kernel", "parse_program", "print_kernel", "print_program"]

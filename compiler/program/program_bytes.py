@@ -18,9 +18,9 @@ import struct
 import zlib
 from typing import Any
 
+from ..graph.graph import TensorType
 from ..isa.encoding import DecodeError, Reader, isa_hash
 from ..isa.stream import AICPU, COMMANDS
-from .graph import TensorType
 from .kernel import Kernel
 from .program import SLOT_KINDS, Command, Function, Program, Slot
 

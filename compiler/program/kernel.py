@@ -122,7 +122,7 @@ class Kernel:
         return kernel
 
     def __str__(self) -> str:
-        from ..isa.text import print_kernel
+        from .text import print_kernel
 
         return print_kernel(self)
 

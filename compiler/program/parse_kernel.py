@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ..ir.kernel import CORES, Argument, Instruction, Kernel, Tile
-from .dtypes import DType
-from .model import Affine, Layout, Loc, Operand, Spec, TileRef, View, instruction_set
-from .text_operands import PREFIX, is_attribute, is_written
+from ..isa.dtypes import DType
+from ..isa.model import Affine, Layout, Loc, Operand, Spec, TileRef, View, instruction_set
+from ..isa.text_operands import PREFIX, is_attribute, is_written
+from .kernel import CORES, Argument, Instruction, Kernel, Tile
 from .text_tokens import Tokens
 
 _TILE_FIELDS = ("loc", "dtype", "rows", "cols", "valid", "layout", "address", "slots", "stride")

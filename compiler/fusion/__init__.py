@@ -1,0 +1,1 @@
+"""Which ops become one kernel: axes that values share, clusters of ops, regions."""

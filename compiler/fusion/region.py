@@ -1,0 +1,26 @@
+"""A Region: the ops of a graph that fusion has grouped, and that code generation turns into launches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..graph.graph import Graph, Op, Value, print_graph
+
+
+@dataclass(eq=False)
+class Region:
+    """Ops that one kernel computes, in graph order.
+
+    `kind` is "vector" (elementwise, broadcast, reduction, layout), "cube" (one Dot or Convolution and what it
+    carries), "indexing" (gather, scatter, dynamic slices), "aicpu", or "control" (one While, Case or Call, left to
+    the planner). `inputs` are values from outside in order of first use, splat constants excluded; `outputs` are the values
+    used outside.
+    """
+
+    kind: str
+    ops: list[Op]
+    inputs: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return print_graph(Graph(self.kind, list(self.inputs), self.ops, self.outputs))

@@ -1,0 +1,25 @@
+"""The Module: a whole program as Graphs, with what is known of its parameters and results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .graph import Graph
+
+
+@dataclass
+class Module:
+    """A program as a Graph, with what PJRT needs to know about its parameters and results.
+
+    `aliases[i]` is the parameter whose storage result i takes, or None; `donated` lists the parameters that are
+    consumed by the call (aliased ones included).
+    """
+
+    name: str
+    main: Graph
+    aliases: list[int | None]
+    donated: list[int]
+    num_partitions: int = 1
+    num_replicas: int = 1
+    parameter_memories: list[str] = field(default_factory=list)  # "" is the default memory
+    result_memories: list[str] = field(default_factory=list)

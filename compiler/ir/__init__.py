@@ -1,1 +1,0 @@
-"""The intermediate representations: Graph, Kernel, Program."""

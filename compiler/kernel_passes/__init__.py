@@ -1,0 +1,1 @@
+"""Passes over one kernel: on-chip addresses, then flags between its pipes."""
