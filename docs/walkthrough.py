@@ -6,8 +6,8 @@ import numpy as np
 
 import jax_ascend
 from jax_ascend import _plugin
-from jax_ascend.compiler.program.text import parse_program, print_program
 from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.program.text import parse_program, print_program
 from jax_ascend.compiler.targets import target
 
 

@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
     started_as = Path(sys.argv[0]).name
     prog = "python -m jax_ascend" if started_as == "__main__.py" else started_as
     parser = argparse.ArgumentParser(prog=prog, description="An emulated Ascend NPU for JAX.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # the others break paths over lines
     parser.add_argument(
         "--version", action="version", version=f"jax-ascend {__version__} ({Path(__file__).parents[1]})"
     )

@@ -42,7 +42,9 @@ def test_an_interactive_interpreter_in_the_root_has_the_device():
 
 def source_tree(path):
     """Copy the package as a checkout has it: without extension module and compiler."""
-    shutil.copytree(INSTALLED, path / "jax_ascend", ignore=shutil.ignore_patterns("*.so", "compiler", "__pycache__"))
+    shutil.copytree(
+        INSTALLED, path / "jax_ascend", ignore=shutil.ignore_patterns("_plugin*", "compiler", "__pycache__")
+    )
     return path
 
 
