@@ -14,7 +14,7 @@ from .codegen.steps import AicpuLaunch, Launch
 from .graph.graph import Graph, Op
 from .graph.ops import ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
 from .graph.trip_count import trip_count
-from .planning.schedule_graph import Branches, Loop, Schedule
+from .planning.schedule import Branches, Loop, Schedule
 
 _TRANSCENDENTAL = frozenset(
     (

@@ -1,10 +1,79 @@
-"""What a user's program can be refused for. Messages: [place] what is wrong; expected E, got G. Next step."""
+"""The exceptions of this package, one tree, and the status code each becomes at the PJRT C API.
+
+Messages read `[place] what is wrong; expected E, got G. Next step.` C++ has one exception with the same codes
+(plugin/error.h), caught once at the C API.
+
+    AscendError
+        InvalidInputError       INVALID_ARGUMENT: what the user passed can never work
+            ModuleFormatError   no MLIR module that can be read
+            DecodeError         bytes that are no program
+            TextError           text that is no kernel or program
+            UnknownTarget       no such target
+        UnsupportedError        UNIMPLEMENTED: right, and this package cannot run it yet
+            UnsupportedOpsError all the ops of a module that have no lowering
+        InternalError           INTERNAL: a defect of this package
+            CompileError        a pass failed
+            HazardError         a compiled kernel that silicon could execute wrongly
+            KernelError         a kernel that breaks a rule of the instruction set
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class ModuleFormatError(ValueError):
+INVALID_ARGUMENT = 3
+UNIMPLEMENTED = 12
+INTERNAL = 13
+
+
+class AscendError(Exception):
+    """Anything this package reports; `code` is the PJRT status code."""
+
+    code: ClassVar[int] = INTERNAL
+
+
+class InvalidInputError(AscendError):
+    """The user passed something that can never work."""
+
+    code = INVALID_ARGUMENT
+
+
+class ModuleFormatError(InvalidInputError):
     """A module that cannot be read as MLIR; the message says why."""
+
+
+class DecodeError(InvalidInputError):
+    """Words that are no instruction, or bytes that are no program; the message says where and why."""
+
+
+class TextError(InvalidInputError):
+    """Text that is no kernel or program; the message names the line."""
+
+
+class UnknownTarget(InvalidInputError):
+    """No such target."""
+
+
+class UnsupportedError(AscendError):
+    """The program is right, and this package cannot run it yet."""
+
+    code = UNIMPLEMENTED
+
+
+class InternalError(AscendError):
+    """A defect of this package."""
+
+
+class CompileError(InternalError):
+    """A pass that failed; the message names it. The cause is chained."""
+
+
+class HazardError(InternalError):
+    """A compiled kernel that silicon could execute wrongly: a defect of the compiler, found by JAX_ASCEND_CHECK."""
+
+
+class KernelError(InternalError):
+    """A kernel that breaks a rule; the message says which, where, and what was expected."""
 
 
 class UnsupportedOp(Exception):
@@ -15,7 +84,7 @@ Refusal = tuple[str, str, str]
 """Op name, source location, reason."""
 
 
-class UnsupportedOpsError(NotImplementedError):
+class UnsupportedOpsError(UnsupportedError):
     """Ops of a module that have no lowering, all of them.
 
     `ops` lists them, one entry per distinct triple.

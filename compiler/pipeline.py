@@ -1,44 +1,40 @@
 """StableHLO in, a Program out: the whole compiler, read from top to bottom.
 
-    artifact -> module          frontend        MLIR, then Graph
-    graph    -> graph           GRAPH_PASSES    inline, simplify, decompose
-    graph    -> schedule        codegen         fuse into regions, lower each to kernels
-    schedule -> program         codegen         storage, stream commands, bytes
+    artifact -> module     frontend        MLIR, then Graph
+    graph    -> graph      FRONT_PASSES    inline, simplify, decompose (passes/__init__.py lists them)
+    graph    -> program    BACK_PASSES     fuse, lower, allocate, synchronise, place, write (compilation.py)
 
-Every arrow is a function of its input and the Target. With a dump directory every stage is written to a file, also when a
-later one fails.
+Every pass is a function of its input and the Target. All go through one hook, which names and times them, checks what they
+leave if asked to, and writes it to a file if there is a dump directory, also when a later one fails.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from . import frontend
-from .codegen.steps import AicpuLaunch, Launch
-from .cost_analysis import count_bytes, count_operations
-from .errors import Refusal, UnsupportedOpsError
-from .graph.module import Module
-from .graph.trip_count import trip_count
-from .passes import GRAPH_PASSES
-from .planning.plan_program import plan_program
-from .planning.schedule_graph import Branches, Loop, Schedule, Scheduler
+from .compilation import BACK_PASSES, Compilation, Pass
+from .errors import CompileError, InvalidInputError, Refusal, UnsupportedError, UnsupportedOpsError
+from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
 from .targets import Target, target
 
 
-class CompileError(Exception):
-    """A compilation that failed; the message names the stage. The cause is chained."""
+_PRINTED_ELEMENTS = 1 << 16  # of a constant; the text of larger ones would take twice their bytes
 
 
 class Stages:
-    """Names, times and dumps the stages of one compilation."""
+    """Names, times, checks and dumps the stages of one compilation."""
 
-    def __init__(self, dump_directory: str | Path | None = None):
+    def __init__(self, dump_directory: str | Path | None = None, check: bool = False):
         self.directory = Path(dump_directory) if dump_directory else None
+        self.check = check  # verify what every pass leaves
         self.seconds: dict[str, float] = {}
         self.texts: dict[str, str] = {}
         self.keep = False  # keep the texts in memory, for the command line
@@ -49,13 +45,22 @@ class Stages:
         start = time.perf_counter()
         try:
             yield
-        except UnsupportedOpsError:
+        except (InvalidInputError, UnsupportedError):
             raise
         except Exception as e:
             where = f" Earlier stages are in {self.directory}." if self.directory else ""
             raise CompileError(f"[compiler, {name}] {e}{where}") from e
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def run(self, step: Pass, compilation: Compilation) -> None:
+        """Run a pass, check what it leaves if that is wanted, and dump it."""
+        with self.stage(step.name):
+            step.run(compilation)
+        self.dump(step.name, lambda: step.show(compilation))
+        if self.check:
+            with self.stage(f"verify after {step.name}"):
+                step.verify(compilation)
 
     def dump(self, name: str, text: Callable[[], str]) -> None:
         """Write a stage's text if somebody wants it."""
@@ -70,7 +75,7 @@ class Stages:
 
 
 def compile_artifact(
-    artifact: bytes, compile_options: bytes, target_name: str, dump_directory: str | None = None
+    artifact: bytes, compile_options: bytes, target_name: str, dump_directory: str | None = None, check: bool = False
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
@@ -79,18 +84,19 @@ def compile_artifact(
         compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
         target_name: a name of targets.TARGETS.
         dump_directory: where to write every stage, one sub-directory per module.
+        check: verify what every pass leaves.
 
     Raises:
         UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, target(target_name), Stages(dump_directory)).encode()
+    return compile_program(artifact, target(target_name), Stages(dump_directory, check)).encode()
 
 
 def compile_program(artifact: bytes | str, target: Target, stages: Stages | None = None) -> Program:
     """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
-    with collector_paused():
+    with collector_paused(), recursion_allowed():
         return _compile_program(artifact, target, stages or Stages())
 
 
@@ -106,10 +112,39 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+_NESTING = 100_000  # frames: more than the graphs that MLIR's own reader can take need
+_deep_compilations = 0
+_deep_lock = threading.Lock()
+
+
+@contextmanager
+def recursion_allowed() -> Iterator[None]:
+    """Let graphs nest as deeply as they are given: Python's limit on frames is for programs that recurse by mistake.
+
+    The limit is one for all threads; it is put back when no compilation needs it any more.
+    """
+    global _deep_compilations, _usual_limit
+    with _deep_lock:
+        if _deep_compilations == 0:
+            _usual_limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(_usual_limit, _NESTING))
+        _deep_compilations += 1
+    try:
+        yield
+    finally:
+        with _deep_lock:
+            _deep_compilations -= 1
+            if _deep_compilations == 0:
+                sys.setrecursionlimit(_usual_limit)
+
+
+_usual_limit = sys.getrecursionlimit()
+
+
 def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
-        text = str(mlir.operation.get_asm(enable_debug_info=False))
+        text = str(mlir.operation.get_asm(enable_debug_info=False, large_elements_limit=_PRINTED_ELEMENTS))
     stages.dump("stablehlo", lambda: text)
     refused: list[Refusal] = []
     with stages.stage("import"):
@@ -117,84 +152,32 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     if stages.directory is not None:
         stages.directory = stages.directory / module.name
     stages.dump("graph", lambda: str(module.main))
-    return compile_module(module, target, stages, {"stablehlo": text}, refused)
+    return compile_module(Compilation(module, target, {"stablehlo": text}), stages, refused)
 
 
-def compile_module(
-    module: Module,
-    target: Target,
-    stages: Stages,
-    metadata: dict[str, str | bytes] | None = None,
-    refused: Sequence[Refusal] = (),
-) -> Program:
-    """Compile an imported module to a Program for `target`; `refused` are the ops the import did not accept."""
+def compile_module(compilation: Compilation, stages: Stages, refused: Sequence[Refusal] = ()) -> Program:
+    """Run all passes on an imported module and return its program; `refused` are the ops the import did not accept."""
     unsupported = list(refused)
-    for graph_pass in GRAPH_PASSES:
-        name = graph_pass.__name__
-        with stages.stage(name):
-            try:
-                graph_pass(module, target)
-            except UnsupportedOpsError as more:
-                unsupported += more.ops
-        stages.dump(name, lambda: str(module.main))
+    for graph_pass in FRONT_PASSES:
+        try:
+            stages.run(graph_pass, compilation)
+        except UnsupportedOpsError as more:
+            unsupported += more.ops
     if unsupported:
-        raise UnsupportedOpsError(module.name, unsupported)
-    scheduler = Scheduler(target)
-    with stages.stage("schedule"):
-        schedule = scheduler.schedule(module.main)
-    stages.dump("regions", lambda: "\n\n".join(map(_print_region, scheduler.regions)))
-    stages.dump("kernels", lambda: "\n\n".join(str(launch.kernel) for launch in _kernels(schedule)))
-    with stages.stage("plan"):
-        program = plan_program(
-            module.name, schedule, [-1 if a is None else a for a in module.aliases], target, dict(metadata or {})
-        )
-        program.metadata |= describe(module, program, schedule)
-    stages.dump("program", lambda: str(program))
-    return program
+        raise UnsupportedOpsError(compilation.module.name, unsupported)
+    for back_pass in BACK_PASSES:
+        stages.run(back_pass, compilation)
+    return compilation.program
 
 
-def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, str | bytes]:
-    """Return what the plugin tells JAX about a program, as text by key."""
-    counts, operations = program.launches(), count_operations(module.main)
-    return {
-        "name": module.name,
-        "num_partitions": str(module.num_partitions),
-        "num_replicas": str(module.num_replicas),
-        "donated_parameters": ",".join(map(str, module.donated)),
-        "parameter_memory_kinds": ",".join(module.parameter_memories),
-        "result_memory_kinds": ",".join(module.result_memories),
-        "trip_counts": ",".join(map(str, _trip_counts(schedule))),  # of its loops, in order; empty where data decides
-        "cost.flops": str(operations.flops),
-        "cost.transcendentals": str(operations.transcendentals),
-        "cost.bytes_accessed": str(count_bytes(schedule)),
-        **{f"launches.{kind}": str(count) for kind, count in counts.items()},
-    }
+def _on_graph(graph_pass: GraphPass) -> Pass:
+    return Pass(
+        graph_pass.__name__,
+        lambda c: graph_pass(c.module, c.target),
+        lambda c: str(c.module.main),
+        lambda c: c.module.main.verify(),
+    )
 
 
-def _trip_counts(schedule: Schedule) -> Iterator[int | str]:
-    for item in schedule.items:
-        if isinstance(item, Loop):
-            count = trip_count(item.op)
-            yield "" if count is None else count
-        if isinstance(item, (Loop, Branches)):
-            for part in item.parts:
-                yield from _trip_counts(part)
-
-
-def _print_region(region: object) -> str:
-    return str(region)
-
-
-def _kernels(schedule: Schedule) -> Iterator[Launch]:
-    seen: set[int] = set()
-
-    def visit(part: Schedule) -> Iterator[Launch]:
-        for item in part.items:
-            if isinstance(item, (Loop, Branches)):
-                for nested in item.parts:
-                    yield from visit(nested)
-            elif isinstance(item, Launch) and not isinstance(item, AicpuLaunch) and id(item.kernel) not in seen:
-                seen.add(id(item.kernel))
-                yield item
-
-    return visit(schedule)
+FRONT_PASSES = tuple(map(_on_graph, GRAPH_PASSES))
+PASSES = (*FRONT_PASSES, *BACK_PASSES)

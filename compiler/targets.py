@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .errors import UnknownTarget
 from .isa.model import Loc
 
 
@@ -60,10 +61,6 @@ class Target:
 
 
 TARGETS = {t.name: t for t in (Target(), replace(Target(), name="ascend910c", clock=1.85e9))}
-
-
-class UnknownTarget(ValueError):
-    """No such target."""
 
 
 def target(name: str) -> Target:

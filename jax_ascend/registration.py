@@ -11,7 +11,7 @@ import threading
 import traceback
 
 from . import configuration, jax_compat
-from .errors import AscendError, HazardError, status_of
+from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
 _lock = threading.Lock()
@@ -44,29 +44,24 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
     try:
         from .compiler import pipeline  # pyright: ignore
 
-        program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
-        if configuration.CHECK.get():
-            _check(program)
+        check = configuration.CHECK.get()
+        program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get(), check)
+        if check:
+            _find_hazards(program)
         return 0, program
     except AscendError as error:
-        return status_of(error), str(error).encode()
+        cause = (
+            ["\n", *traceback.format_exception(error.__cause__)] if error.__cause__ and error.code == INTERNAL else []
+        )
+        return error.code, "".join([str(error), *cause]).encode()
     except Exception as error:
-        code = status_of(error)
-        expected = code != status_of(Exception())
-        text = str(error) if expected else "".join(traceback.format_exception(error))
-        return code, text.encode()
+        return INTERNAL, "".join(traceback.format_exception(error)).encode()
 
 
-def _check(data: bytes) -> None:
-    """Verify the kernels by the declarations, as the plugin will when it loads them, and look for hazards."""
+def _find_hazards(data: bytes) -> None:
+    """Raise HazardError if silicon could execute a kernel of the program wrongly."""
     from . import _plugin
-    from .compiler.program.program import Program  # pyright: ignore
-    from .compiler.program.verify_kernel import verify_kernel  # pyright: ignore
-    from .compiler.targets import target  # pyright: ignore
 
-    program = Program.decode(data)
-    for kernel in program.kernels:
-        verify_kernel(kernel, target(program.target))
     found = _plugin.find_hazards(data)
     if found:
         raise HazardError(

@@ -1,30 +1,78 @@
-"""Region -> steps: hands a region to the code generator of its kind, and names regions that get the same kernels."""
+"""Region -> steps: the first way to compute a region whose tiles fit on chip.
+
+The code generator of a region's kind yields ways, best first: a loop nest, again with smaller tiles, parts one after the
+other. Here, and nowhere else, tiles are packed to see whether they fit, and the next way is taken where they do not.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 from ..fusion.region import Region
 from ..graph.builder import splat_element
 from ..graph.graph import Graph, Op, Value
 from ..graph.ops import Constant
-from ..kernel_passes.allocate_tiles import allocate_tiles
+from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
-from .cube.lower_cube_region import lower_cube_region
+from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
-from .steps import Launch, Step
-from .vector.lower_vector_region import lower_vector_region
+from .steps import Launch, Rename, Split, Step, Way
+from .vector.lower_vector_region import vector_ways
+from .vector.nodes import NotVectorizable
+from .vector.split_region import only
 
 
 def lower_region(region: Region, target: Target) -> list[Step]:
-    """Return the launches that compute a region's outputs from its inputs."""
+    """Return the steps that compute a region's outputs from its inputs; raises what its last way failed of."""
+    steps = first_fitting(_ways(region, target), target)
+    assert steps is not None, f"[lower region] there is no way to compute a {region.kind} region"
+    return steps
+
+
+def first_fitting(ways: Iterable[Way], target: Target) -> list[Step] | None:
+    """Return the steps of the first way whose tiles fit, with their layouts; None if there are no ways.
+
+    Raises DoesNotFit or NotVectorizable, of the last way, if none will do.
+    """
+    failure: Exception | None = None
+    for way in ways:
+        try:
+            return [step for part in way for step in _finish(part, target)]
+        except (DoesNotFit, NotVectorizable) as e:
+            failure = e
+    if failure is not None:
+        raise failure
+    return None
+
+
+def _ways(region: Region, target: Target) -> Iterator[Way]:
     if region.kind == "vector":
-        return lower_vector_region(region, target)
+        return vector_ways(region, target)
     if region.kind == "cube":
-        return lower_cube_region(region, target)
+        return cube_ways(region, target)
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
-    steps = lower_indexing_region(region, target)
-    for step in steps:
-        if isinstance(step, Launch):
-            allocate_tiles(step.kernel, target)
+    return iter([[*lower_indexing_region(region, target)]])
+
+
+def _finish(part: Step | Region | Split, target: Target) -> list[Step]:
+    if isinstance(part, Region):
+        return lower_region(part, target)
+    if isinstance(part, Split):
+        return _lower_parts(part, target)
+    if isinstance(part, Launch):
+        part.layout = pack_tiles(part.kernel, target)
+    return [part]
+
+
+def _lower_parts(split: Split, target: Target) -> list[Step]:
+    """Lower the parts in order; each value is computed once, as placing values relies on."""
+    steps: list[Step] = []
+    made: set[Value] = set()
+    for part in split.parts:
+        wanted = [v for v in part.outputs if v not in made]
+        new = lower_region(only(part, wanted, made), target) if wanted else []
+        steps += new
+        made.update(v for step in new for v in ([step.output] if isinstance(step, Rename) else step.outputs))
     return steps
 
 

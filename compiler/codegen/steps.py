@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..fusion.region import Region
 from ..graph.graph import Value
+from ..kernel_passes.allocate_tiles import Layout
 from ..program.kernel import Kernel
 
 
@@ -15,7 +17,7 @@ class Launch:
     may_alias: (output, input) pairs for which the kernel is right even if both are one buffer: it reads each element of the
     input before (or where) it writes it, in every block. starts_as: (output, input) pairs where the kernel updates part of
     the output, the rest of which must already hold the input: the planner gives them one buffer, or copies first.
-    Values that occur in no graph are temporaries of the region.
+    Values that occur in no graph are temporaries of the region. layout: where the tiles go that have no address yet.
     """
 
     kernel: Kernel
@@ -23,6 +25,7 @@ class Launch:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
+    layout: Layout = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -45,3 +48,14 @@ class Rename:
 
 
 Step = Launch | AicpuLaunch | Rename
+
+
+@dataclass(eq=False)
+class Split:
+    """Regions that together compute what one could not, in order: what an earlier part has made, later ones read."""
+
+    parts: list[Region]
+
+
+Way = list[Step | Region | Split]
+"""One way to compute a region: steps, and regions yet to be lowered."""

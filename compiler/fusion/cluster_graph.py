@@ -86,6 +86,7 @@ class ClusterGraph:
         for x in a.succs:
             self._add_before(x, before | a.bits)
         a.ops.update(b.ops)
+        b.bits = b.before = 0  # as wide as there are clusters
         return a
 
     def _add_before(self, c: Cluster, bits: int) -> None:

@@ -56,6 +56,7 @@ _STORED_ONCE = (Transpose, Slice, Reverse, DynamicSlice, Convert)  # once in mem
 _SMALL_WORK = 8192  # elements that one block may compute alone
 _WORK_PER_BLOCK = 4096  # elements that keep a block busy
 _MOST_INPUTS = 48
+_MOST_OPS = 2048  # of a cluster: allocation and flags look at pairs of a kernel's tiles
 _CHEAP_CHAIN = 8  # ops of a mask or scalar that are computed again rather than stored
 _RETURN = Op([])  # stands for the graph's return among the users of a value
 
@@ -278,7 +279,9 @@ class _Fusion:
 
     def _try_merge(self, a: Cluster, c: Cluster) -> None:
         """Merge `c` with a cluster that makes its operands or reads what it reads, if that makes one loop nest."""
-        if len(a.dims.uses) + len(c.dims.uses) > _MOST_INPUTS or not self.clusters.can_merge(a, c):
+        if len(a.dims.uses) + len(c.dims.uses) > _MOST_INPUTS or len(a.ops) + len(c.ops) > _MOST_OPS:
+            return
+        if not self.clusters.can_merge(a, c):
             return
         mark = self.axes.mark()
         if not self._unify(a, c):

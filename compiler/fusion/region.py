@@ -14,13 +14,14 @@ class Region:
     `kind` is "vector" (elementwise, broadcast, reduction, layout), "cube" (one Dot or Convolution and what it
     carries), "indexing" (gather, scatter, dynamic slices), "aicpu", or "control" (one While, Case or Call, left to
     the planner). `inputs` are values from outside in order of first use, splat constants excluded; `outputs` are the values
-    used outside.
+    used outside. `two_stages`: a reduction may be divided over blocks, whose partial results a second kernel combines.
     """
 
     kind: str
     ops: list[Op]
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
+    two_stages: bool = True
 
     def __str__(self) -> str:
         return print_graph(Graph(self.kind, list(self.inputs), self.ops, self.outputs))

@@ -18,15 +18,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..errors import DecodeError
 from .dtypes import DType
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
 
 Words = list[int]
 Item = TypeVar("Item")
-
-
-class DecodeError(Exception):
-    """Words that are no instruction; the message says where and why."""
 
 
 @cache

@@ -36,22 +36,38 @@ class DoesNotFit(Exception):
 _CACHE_LINE = 64
 
 
+Layout = list[tuple[int, int]]
+"""Per tile of a kernel its address and the distance of its slots, in bytes."""
+
+
 @dataclass(eq=False)
 class _Piece:
     """Bytes to place: a live range, its size, and its address once known."""
 
     live: LiveRange
     size: int
+    stride: int
     alignment: int
     address: int = -1
     vector: bool = False  # only pipe V touches it
 
 
-def allocate_tiles(kernel: Kernel, target: Target) -> None:
-    """Set address and slot_stride of every tile whose address is -1; tiles with an address keep it.
+def allocate_tiles(kernel: Kernel, target: Target, layout: Layout | None = None) -> None:
+    """Set address and slot_stride of every tile whose address is -1, as `layout` says or else as pack_tiles finds.
+
+    Raises DoesNotFit.
+    """
+    places = layout if layout is not None else pack_tiles(kernel, target)
+    for tile, place in zip(kernel.tiles, places, strict=True):
+        tile.address, tile.slot_stride = place
+
+
+def pack_tiles(kernel: Kernel, target: Target) -> Layout:
+    """Return where the tiles of a kernel go; tiles with an address keep it.
 
     Addresses are multiples of `loc.alignment`. The two tiles of a treshape get one address. Raises DoesNotFit.
     """
+    layout = [(tile.address, tile.slot_stride) for tile in kernel.tiles]
     pieces: dict[Loc, list[_Piece]] = {}
     for live in live_ranges(kernel):
         loc = kernel.tiles[live.tiles[0]].loc
@@ -60,11 +76,13 @@ def allocate_tiles(kernel: Kernel, target: Target) -> None:
         _place(members, target.capacity(loc), loc, kernel.name)
         for piece in members:
             for index in piece.live.tiles:
-                kernel.tiles[index].address = piece.address
+                tile = kernel.tiles[index]
+                layout[index] = piece.address, piece.stride if tile.slots > 1 else tile.slot_stride
+    return layout
 
 
 def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
-    """Fix the slot stride of the tiles of a live range and return its size."""
+    """Return the size of the tiles of a live range and the distance of their slots."""
     tiles = [kernel.tiles[t] for t in live.tiles]
     loc, slots = tiles[0].loc, tiles[0].slots
     assert all(t.loc == loc for t in tiles), f"[kernel {kernel.name}] treshape joins tiles of different memories"
@@ -74,12 +92,9 @@ def _measure(kernel: Kernel, live: LiveRange) -> _Piece:
     stride = max(t.slot_stride or t.bytes for t in tiles)
     alignment = max(loc.alignment, _CACHE_LINE) if loc == Loc.vec else loc.alignment
     stride = -(-stride // alignment) * alignment
-    if slots > 1:
-        for t in tiles:
-            t.slot_stride = stride
     fixed = {t.address for t in tiles if t.address >= 0}
     assert len(fixed) <= 1, f"[kernel {kernel.name}] treshape joins tiles at different addresses {sorted(fixed)}"
-    return _Piece(live, slots * stride, alignment, fixed.pop() if fixed else -1, live.pipes <= {"V"})
+    return _Piece(live, slots * stride, stride, alignment, fixed.pop() if fixed else -1, live.pipes <= {"V"})
 
 
 def _place(pieces: list[_Piece], available: int, loc: Loc, kernel: str) -> None:

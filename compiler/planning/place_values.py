@@ -8,11 +8,12 @@ whose storage the loop exchanges: nothing is copied. What must be copied all the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..codegen.steps import AicpuLaunch, Launch, Rename
 from ..graph.graph import Value, captured
-from .schedule_graph import Branches, Item, Loop, Materialise, Schedule
+from .schedule import Branches, Item, Loop, Materialise, Schedule
 
 
 @dataclass(eq=False)
@@ -278,6 +279,34 @@ class Placer:
         self._now = end
         for target, result in zip(targets, item.op.results, strict=True):
             self._assign(result, target)
+
+
+def print_placement(placer: Placer) -> str:
+    """Return the buffers with the positions between which they hold something, then the steps with theirs, copies too."""
+    number = {storage: i for i, storage in enumerate(placer.all)}
+
+    def show(storages: Iterable[Storage]) -> str:
+        return ", ".join(f"b{number[s]}" for s in storages)
+
+    def steps(placed: PlacedSchedule, indent: str) -> Iterator[str]:
+        for step in placed.items:
+            yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in step.before)
+            item = step.item
+            match item:
+                case Launch() | AicpuLaunch():
+                    name = item.kernel.name if isinstance(item, Launch) else item.op
+                    yield f"{indent}{name} {show(placer.storage[v] for v in item.arguments)}"
+                case Loop() | Branches():
+                    swaps = ", ".join(f"{show([a])} <-> {show([b])}" for a, b in step.swaps)
+                    yield f"{indent}{item.op.name} {show(placer.storage[v] for v in item.op.results)} {swaps}".rstrip()
+                    for part in step.parts:
+                        yield f"{indent}  {{"
+                        yield from steps(part, indent + "    ")
+                        yield f"{indent}  }}"
+        yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in placed.after)
+
+    buffers = [f"b{i}: {s.kind} of {s.bytes} bytes, {s.first} to {s.last}" for i, s in enumerate(placer.all)]
+    return "\n".join([*buffers, "", *steps(placer.placed, "")])
 
 
 def _reads(item: Item) -> list[Value]:

@@ -18,8 +18,9 @@ import struct
 import zlib
 from typing import Any
 
+from ..errors import DecodeError
 from ..graph.graph import TensorType
-from ..isa.encoding import DecodeError, Reader, isa_hash
+from ..isa.encoding import Reader, isa_hash
 from ..isa.stream import AICPU, COMMANDS
 from .kernel import Kernel
 from .program import SLOT_KINDS, Command, Function, Program, Slot
@@ -60,9 +61,10 @@ def encode_program(program: Program) -> bytes:
         _region(words, function.commands)
     packed = struct.pack(f"<{len(words)}q", *words)
     start = -(-(_HEADER.size + len(packed)) // 64) * 64
-    body = packed + bytes(start - _HEADER.size - len(packed)) + program.constants
-    tail = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants)) + body
-    return MAGIC + struct.pack("<II", VERSION, zlib.crc32(tail)) + tail
+    sizes = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants))
+    head = b"".join((sizes, packed, bytes(start - _HEADER.size - len(packed))))
+    checksum = zlib.crc32(program.constants, zlib.crc32(head))
+    return b"".join((MAGIC, struct.pack("<II", VERSION, checksum), head, program.constants))
 
 
 def decode_program(data: bytes) -> Program:

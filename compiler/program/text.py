@@ -26,9 +26,8 @@ from .kernel import Argument, Kernel, Tile
 from .parse_kernel import parse_kernel
 from .parse_program import parse_program
 from .program import Command, Function, Program
-from .text_tokens import TextError
 
-__all__ = ["TextError", "parse_kernel", "parse_program", "print_kernel", "print_program"]
+__all__ = ["parse_kernel", "parse_program", "print_kernel", "print_program"]
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.$-]+")
 _HEX_LINE = 64  # bytes

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Collection
 from typing import NoReturn, TypeVar
 
+from ..errors import TextError
+
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|//[^\n]*)"""
     r"""|(?P<string>"(?:[^"\\]|\\.)*")"""
@@ -16,10 +18,6 @@ _TOKEN = re.compile(
     r"""|(?P<mark>[{}()\[\]<>=,:*+|\#@-])"""
 )
 Item = TypeVar("Item")
-
-
-class TextError(Exception):
-    """Text that is no kernel or program; the message names the line."""
 
 
 class Tokens:

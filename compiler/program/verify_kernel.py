@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, NoReturn
 
+from ..errors import KernelError
 from ..isa.model import Access, Affine, Layout, Loc, Operand, Pipe, TileRef, View
 from ..isa.text_operands import print_instruction
 from ..isa.type_rules import check_dtypes, check_memory_dtypes, check_shapes, differ
@@ -33,10 +34,6 @@ _LAYOUTS = {
     Loc.acc: (Layout.nz,),
 }
 _LENGTHS = {("timg2col", "shape"): 4, ("timg2col", "window"): 10, ("treduceprecision", "format"): 2}
-
-
-class KernelError(Exception):
-    """A kernel that breaks a rule; the message says which, where, and what was expected."""
 
 
 def verify_kernel(kernel: Kernel, target: Target | None = None) -> None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
-from ..errors import AscendError
+from ..compiler.errors import AscendError
 
 COMMANDS = {
     "devices": "the devices of this process, and the targets there are to emulate",

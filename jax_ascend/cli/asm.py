@@ -10,10 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..compiler.isa.encoding import DecodeError
+from ..compiler.errors import DecodeError, InvalidInputError, TextError
 from ..compiler.program.program import Program
-from ..compiler.program.text import TextError, parse_program, print_program
-from ..errors import InvalidInputError
+from ..compiler.program.text import parse_program, print_program
 from .files import is_program, read_bytes
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..compiler.errors import InvalidInputError
 from ..compiler.isa.dtypes import DType
 from ..compiler.program.program_bytes import MAGIC
-from ..errors import InvalidInputError
 
 
 def read_bytes(name: str) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import difflib
 
+from ..compiler.errors import InvalidInputError
 from ..compiler.isa.manual import manual, page
 from ..compiler.isa.model import instruction_set
-from ..errors import InvalidInputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,13 @@ import jax
 import numpy as np
 
 from jax_ascend.compiler import frontend
+from jax_ascend.compiler.compilation import Compilation
+from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.passes import run_graph_passes
-from jax_ascend.compiler.planning.plan_program import plan_program
-from jax_ascend.compiler.planning.schedule_graph import Scheduler
+from jax_ascend.compiler.pipeline import BACK_PASSES, Stages
+from jax_ascend.compiler.planning.place_values import Placer
+from jax_ascend.compiler.planning.schedule import walk
+from jax_ascend.compiler.planning.write_program import write_program
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 
@@ -22,14 +26,28 @@ def integers(high, *shape):
     return RNG.integers(0, high, shape).astype(np.int32)
 
 
+def plan_program(name, schedule, result_alias, target, metadata):
+    """Give a schedule storage and write it as a program."""
+    return write_program(name, schedule, Placer(schedule, result_alias), result_alias, target, metadata)
+
+
+def run_back_passes(module):
+    """Run the back half of the compiler, checking what every pass leaves; return the regions and the compilation."""
+    compilation, stages, regions = Compilation(module, TARGET), Stages(check=True), []
+    for back_pass in BACK_PASSES:
+        stages.run(back_pass, compilation)
+        regions += [item for item in walk(compilation.schedule) if isinstance(item, Region)]
+    return regions, compilation
+
+
 def compile_graph(function, arguments):
+    """Return the regions, the schedule and the program of a JAX function."""
     lowered = jax.jit(function, keep_unused=True).lower(*arguments)
     module = frontend.import_module(frontend.deserialize(str(lowered.compiler_ir("stablehlo"))))
     run_graph_passes(module)
-    scheduler = Scheduler(TARGET)
-    schedule = scheduler.schedule(module.main)
-    program = plan_program("test", schedule, [-1] * len(module.main.results), TARGET, {})
-    return scheduler, schedule, program
+    module.aliases = [None] * len(module.main.results)
+    regions, compilation = run_back_passes(module)
+    return regions, compilation.schedule, compilation.program
 
 
 def check_results(program, function, arguments, tolerance):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jax_ascend.compiler.codegen.cube import lower_cube_region
+from jax_ascend.compiler.codegen.lower_region import lower_region
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.graph.graph import Graph, Op, TensorType, Value
@@ -32,7 +32,7 @@ def finish(kernel: Kernel) -> Kernel:
 def lower(ops: list[Op], inputs: list[Value], output: Value) -> list[Launch]:
     """Lower a region."""
     launches = []
-    for step in lower_cube_region(Region("cube", ops, inputs, [output]), TARGET):
+    for step in lower_region(Region("cube", ops, inputs, [output]), TARGET):
         assert isinstance(step, Launch)
         finish(step.kernel)
         launches.append(step)

@@ -6,14 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled_function import TARGET, check_results, compile_graph, integers, normal
+from compiled_function import TARGET, check_results, compile_graph, integers, normal, plan_program
 
 from jax_ascend import _plugin
-from jax_ascend.compiler.codegen.cube import lower_cube_region
 from jax_ascend.compiler.codegen.cube.emit_epilogue import choose_rows
 from jax_ascend.compiler.codegen.cube.groups import Dim
+from jax_ascend.compiler.codegen.lower_region import lower_region
 from jax_ascend.compiler.codegen.steps import Launch
-from jax_ascend.compiler.planning.plan_program import plan_program
 
 BF16 = jnp.bfloat16
 
@@ -156,10 +155,10 @@ def test_an_epilogue_that_does_not_fit_becomes_a_kernel_of_its_own():
         return total
 
     arguments = [normal(64, 8), normal(8, 256)]
-    scheduler, _, program = compile_graph(function, arguments)
+    regions, _, program = compile_graph(function, arguments)
     small = replace(TARGET, ub_bytes=16 * 1024)
-    (region,) = scheduler.regions
-    assert [step.kernel.core for step in lower_cube_region(region, small)][:2] == ["aic", "aiv"]
+    (region,) = regions
+    assert [step.kernel.core for step in lower_region(region, small)][:2] == ["aic", "aiv"]
     check_results(program, function, arguments, 1e-3)
 
 

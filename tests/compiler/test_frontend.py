@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 
 from jax_ascend.compiler import frontend
+from jax_ascend.compiler.errors import ModuleFormatError, UnsupportedOpsError
 from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.isa.dtypes import DType
 
@@ -49,7 +50,7 @@ def test_all_unsupported_ops_come_in_one_error_with_their_lines():
         return %7 : tensor<4xf32>
       }
     }"""
-    with pytest.raises(frontend.UnsupportedOpsError) as raised:
+    with pytest.raises(UnsupportedOpsError) as raised:
         import_text(text)
     assert [name for name, _, _ in raised.value.ops] == [
         "stablehlo.infeed",
@@ -62,7 +63,7 @@ def test_all_unsupported_ops_come_in_one_error_with_their_lines():
 
 def test_garbage_is_refused():
     for garbage in ("module {", b"ML\xefR\x00\x01\x02", b"\x00\x01"):
-        with pytest.raises(frontend.ModuleFormatError, match="cannot read the program"):
+        with pytest.raises(ModuleFormatError, match="cannot read the program"):
             frontend.deserialize(garbage)
 
 
@@ -102,7 +103,7 @@ def test_replica_groups_in_both_spellings(groups, devices):
         module = import_text(text)
         assert module.main.results == module.main.arguments
     else:
-        with pytest.raises(frontend.UnsupportedOpsError, match=r"all_reduce at .*several devices"):
+        with pytest.raises(UnsupportedOpsError, match=r"all_reduce at .*several devices"):
             import_text(text)
 
 

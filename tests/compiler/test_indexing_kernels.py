@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from compiled_function import plan_program
 
 from jax_ascend import _plugin
 from jax_ascend.compiler.codegen.indexing import lower_indexing_region
@@ -12,8 +13,7 @@ from jax_ascend.compiler.graph.ops import DynamicUpdateSlice, GatherSlices, Scat
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
-from jax_ascend.compiler.planning.plan_program import plan_program
-from jax_ascend.compiler.planning.schedule_graph import Schedule
+from jax_ascend.compiler.planning.schedule import Schedule
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 

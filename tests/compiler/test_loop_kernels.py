@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled_function import run_back_passes
 from graph_reference import run
 from jax import lax
 
@@ -28,8 +29,7 @@ from jax_ascend.compiler.graph.ops import (
 from jax_ascend.compiler.graph.trip_count import trip_count
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.passes import run_graph_passes
-from jax_ascend.compiler.planning.plan_program import plan_program
-from jax_ascend.compiler.planning.schedule_graph import Loop, Scheduler
+from jax_ascend.compiler.planning.schedule import Loop
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 
@@ -145,10 +145,11 @@ def iterate(body, arguments):
 
 def compiled(graph):
     """Return whether the graph's loop became a kernel, and the program."""
-    schedule = Scheduler(TARGET).schedule(graph)
+    _, compilation = run_back_passes(Module("test", graph, [None] * len(graph.results), []))
+    schedule = compilation.schedule
     found = [item.kernel.name == "loop" for item in schedule.items if isinstance(item, Launch)].count(True) == 1
     assert found != any(isinstance(item, Loop) for item in schedule.items)
-    return found, plan_program("test", schedule, [-1] * len(graph.results), TARGET, {})
+    return found, compilation.program
 
 
 @pytest.mark.parametrize("seed", range(150))

@@ -5,6 +5,7 @@ Every op becomes a kernel of its own; some of these may overwrite their operands
 
 import numpy as np
 import pytest
+from compiled_function import plan_program
 
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.graph.graph import Graph, TensorType
@@ -13,8 +14,8 @@ from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.planning.place_values import Placer
-from jax_ascend.compiler.planning.plan_program import assign_offsets, plan_program
-from jax_ascend.compiler.planning.schedule_graph import Branches, Loop, Materialise, Schedule
+from jax_ascend.compiler.planning.schedule import Branches, Loop, Materialise, Schedule
+from jax_ascend.compiler.planning.write_program import assign_offsets
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target

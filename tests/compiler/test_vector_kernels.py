@@ -4,11 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compiled_function import TARGET, check_results, compile_graph, integers, normal
+from compiled_function import TARGET, check_results, compile_graph, integers, normal, plan_program
 
 from jax_ascend import _plugin
 from jax_ascend.compiler.codegen.steps import Launch
-from jax_ascend.compiler.planning.plan_program import plan_program
 
 BF16 = jnp.bfloat16
 
@@ -165,9 +164,9 @@ def test_equal_regions_share_a_kernel():
     def function(x, y):
         return jax.nn.softmax(x), jax.nn.softmax(y)
 
-    scheduler, schedule, _ = compile_graph(function, [normal(30, 40), normal(30, 40)])
+    regions, schedule, _ = compile_graph(function, [normal(30, 40), normal(30, 40)])
     kernels = [item.kernel for item in schedule.items if isinstance(item, Launch)]
-    assert len(scheduler.regions) == 2 and kernels[0] is kernels[1]
+    assert len(regions) == 2 and kernels[0] is kernels[1]
 
 
 def test_updates_may_happen_in_place():

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ascend import _plugin
+from jax_ascend.compiler import compilation
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
 from jax_ascend.compiler.pipeline import compile_program
-from jax_ascend.compiler.planning import schedule_graph
 from jax_ascend.compiler.program.kernel import Kernel
 from jax_ascend.compiler.program.program import Program
 from jax_ascend.compiler.targets import target
@@ -101,7 +101,7 @@ def test_checking_refuses_a_program_that_lost_a_flag(monkeypatch, device):
         at = next(i for i, instruction in enumerate(kernel.body) if instruction.spec.name == "wait_flag")
         del kernel.body[at]
 
-    monkeypatch.setattr(schedule_graph, "insert_synchronization", without_the_first_wait)
+    monkeypatch.setattr(compilation, "insert_synchronization", without_the_first_wait)
     x = jax.device_put(jnp.ones(1000), device)
     monkeypatch.setenv("JAX_ASCEND_CHECK", "0")
     assert jax.jit(lambda x: x + 1)(x)[0] == 2  # values do not depend on flags

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from random_kernels import random_kernel, random_program
 
+from jax_ascend.compiler.errors import DecodeError, TextError
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.encoding import DecodeError, Reader
+from jax_ascend.compiler.isa.encoding import Reader
 from jax_ascend.compiler.isa.model import Loc
 from jax_ascend.compiler.program.kernel import Kernel, KernelBuilder
 from jax_ascend.compiler.program.program import Program
-from jax_ascend.compiler.program.text import TextError, parse_kernel, parse_program, print_kernel, print_program
+from jax_ascend.compiler.program.text import parse_kernel, parse_program, print_kernel, print_program
 
 
 def test_kernels_survive_bytes_and_text():

@@ -2,8 +2,9 @@
 
 import pytest
 
+from jax_ascend.compiler.errors import KernelError
 from jax_ascend.compiler.program.text import parse_kernel
-from jax_ascend.compiler.program.verify_kernel import KernelError, verify_kernel
+from jax_ascend.compiler.program.verify_kernel import verify_kernel
 from jax_ascend.compiler.targets import Target
 
 VECTOR = """\

@@ -3,7 +3,7 @@
 import pytest
 
 from jax_ascend import configuration
-from jax_ascend.errors import InvalidInputError
+from jax_ascend.compiler.errors import InvalidInputError
 
 
 @pytest.mark.parametrize(

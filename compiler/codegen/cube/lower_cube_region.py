@@ -1,17 +1,17 @@
-"""A cube region to the launch that computes it."""
+"""A cube region to the launches that compute it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ...fusion.region import Region
 from ...graph.graph import TensorType, Value
-from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from ...program.kernel import Kernel
 from ...targets import Target
 from ...tiling.vector_plan import Plan
-from ..steps import Launch, Step
-from ..vector.lower_vector_region import lower_vector_region, may_take_over
+from ..steps import Launch, Way
+from ..vector.lower_vector_region import may_take_over
 from ..vector.nodes import NotVectorizable
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
@@ -29,30 +29,32 @@ class CubeLoweringError(Exception):
     """A region that the cube path does not take; the fusion pass should not have formed it."""
 
 
-def lower_cube_region(region: Region, target: Target) -> list[Step]:
-    """Return the steps that compute a region of kind "cube": one Dot or Convolution, what it carries, its epilogue."""
+def cube_ways(region: Region, target: Target) -> Iterator[Way]:
+    """Yield ways to compute a region of kind "cube": one Dot or Convolution, what it carries, its epilogue."""
     if all(v.type.size == 0 for v in region.outputs):
-        return []
+        yield []
+        return
     read = read_region(region.ops, region.outputs[0]) if len(region.outputs) == 1 else None
     if read is None:
-        return _with_epilogue(region, target)
+        yield from _with_epilogue(region, target)
+        return
     (result,) = region.outputs
     if isinstance(read.problem, Gemm):
         kernels = [emit_gemm(read.problem, target)]
     else:
         kernels = [emit_correlation(*plan_axes(part, target), target) for part in split_phases(read.problem)]
-    steps: list[Step] = []
+    way: Way = []
     before: Value | None = None
     for index, kernel in enumerate(kernels):  # each writes its part of what the one before has written to
         output = result if index == len(kernels) - 1 else Value(result.type)
         starts_as = ((output, before),) if before else ()
-        steps.append(Launch(_copy(kernel), [*read.arguments[:-1], output], [output], starts_as=starts_as))
+        way.append(Launch(_copy(kernel), [*read.arguments[:-1], output], [output], starts_as=starts_as))
         before = output
-    return steps
+    yield way
 
 
-def _with_epilogue(region: Region, target: Target) -> list[Step]:
-    """Return the launch of a product that the vector cores finish, or two where a tile of it does not fit them."""
+def _with_epilogue(region: Region, target: Target) -> Iterator[Way]:
+    """Yield the launch of a product that the vector cores finish in smaller and smaller chunks, then the two apart."""
     limit = _CHUNK
     while limit >= _LEAST_CHUNK:
         read = read_epilogue(region)  # anew each time: emitting it names its axes after the problem's
@@ -62,10 +64,6 @@ def _with_epilogue(region: Region, target: Target) -> list[Step]:
         assert isinstance(cube.problem, Gemm), "a Dot is read as a Gemm"
         try:
             kernel = emit_gemm_with(epilogue, cube.problem, target, limit)
-            allocate_tiles(kernel, target)
-        except DoesNotFit:
-            limit //= 2
-            continue
         except NotVectorizable:
             break
         *operands, head = cube.arguments
@@ -75,7 +73,8 @@ def _with_epilogue(region: Region, target: Target) -> list[Step]:
         arguments = [*operands, *epilogue.inputs, *outputs]
         own = {v: i for i, v in enumerate(arguments) if v not in (*operands, epilogue.head)}
         aliases = may_take_over([(epilogue.stores, Plan({}))], kernel, own)
-        return [Launch(kernel, arguments, outputs, aliases)]
+        yield [Launch(kernel, arguments, outputs, aliases)]
+        limit //= 2
     split = split_at_head(region)
     if split is None or not split[1].ops:
         ops = ", ".join(f"{op.name} at {op.loc or 'unknown'}" for op in region.ops)
@@ -83,8 +82,7 @@ def _with_epilogue(region: Region, target: Target) -> list[Step]:
             f"[cube region: {ops}] no cube kernel computes these together; expected one dot or convolution, layout ops "
             f"before it, what carried_ops allows after it, and what is elementwise over the result."
         )
-    product, rest = split
-    return lower_cube_region(product, target) + lower_vector_region(rest, target)
+    yield [*split]
 
 
 def _copy(kernel: Kernel) -> Kernel:

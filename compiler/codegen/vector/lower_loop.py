@@ -10,6 +10,7 @@ collects), is stored part by part.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -18,11 +19,10 @@ from ...graph.graph import Value, row_major
 from ...graph.ops import Constant, DynamicUpdateSlice, While
 from ...graph.trip_count import Progression, progressions, trip_count
 from ...isa.model import CLASSES
-from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, make_plan
-from ..steps import Launch
+from ..steps import Launch, Way
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
 from .lower_vector_region import make_problem, merge_accesses
@@ -44,18 +44,18 @@ class _Group:
         return [*(s for c in self.carried for s in (c.final, c.next)), *self.stacked]
 
 
-def lower_loop(op: While, target: Target) -> Launch | None:
-    """Return the launch of a loop's kernel, or None if its trip count or its body is not of the kind."""
+def loop_ways(op: While, target: Target) -> Iterator[Way]:
+    """Yield the launch of a loop's kernel, with smaller and smaller tiles; nothing if the loop is not of the kind."""
     count = trip_count(op)
     ops = op.body.ops
     if not count or len(ops) > _MOST_OPS or any(True for inner in ops for _ in inner.regions()):
-        return None
+        return
     if any(v.type.size == 0 or v.dtype not in CLASSES["all"] for v in op.operands):  # a tile of it cannot be moved
-        return None
+        return
     try:
-        return _LoopKernel(op, count).launch(target)
-    except (Conflict, DoesNotFit, NotVectorizable):
-        return None
+        yield from _LoopKernel(op, count).launches(target)
+    except (Conflict, NotVectorizable):
+        return
 
 
 class _LoopKernel:
@@ -190,16 +190,12 @@ class _LoopKernel:
 
     # --- the kernel ---
 
-    def launch(self, target: Target) -> Launch:
-        """Plan and emit; tiles become smaller until they fit UB."""
+    def launches(self, target: Target) -> Iterator[Way]:
+        """Plan and emit, again with smaller tiles as often as asked."""
         part = 1
-        while True:
-            try:
-                return self._emit([self._plan(g, target, part) for g in self.groups], target)
-            except DoesNotFit:
-                part *= 2
-                if part > _SMALLEST_PART:
-                    raise
+        while part <= _SMALLEST_PART:
+            yield [self._emit([self._plan(g, target, part) for g in self.groups])]
+            part *= 2
 
     def _plan(self, group: _Group, target: Target, part: int) -> Plan:
         stores = group.stores()
@@ -208,7 +204,7 @@ class _LoopKernel:
         problem.reductions = [replace(r, again=True) for r in problem.reductions]
         return make_plan(problem, target, part)
 
-    def _emit(self, plans: list[Plan], target: Target) -> Launch:
+    def _emit(self, plans: list[Plan]) -> Launch:
         blocks = max((p.blocks for p in plans), default=1)
         b = KernelBuilder("loop", "aiv", (blocks,))
         (block,) = b.blocks
@@ -224,7 +220,6 @@ class _LoopKernel:
                 emitter.run_loop(group.carried, group.stacked)
         with b.when(1 - block) if blocks > 1 else nullcontext():
             SectionEmitter(b, Plan({}), arguments, block).run(self.counters)
-        allocate_tiles(b.kernel, target)
         aliases = []
         for group, plan in zip(self.groups, plans, strict=True):
             for c in group.carried:

@@ -8,7 +8,7 @@ ops that share no loop nest    ->  one launch per group of ops, values between t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -30,17 +30,16 @@ from ...graph.ops import (
     Reshape,
 )
 from ...isa.model import Access as Effect
-from ...kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
-from ..steps import Launch, Rename, Step
+from ..steps import Launch, Rename, Split, Step, Way
 from .emit import SectionEmitter
 from .expand_arg_reduce import expand_arg_reduce
 from .nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .pieces import concatenate_pieces, pad_pieces
 from .select_instruction import reduces_in_tile
-from .split_region import is_free, make_region, only, split_by_outputs, split_by_reductions, split_everywhere
+from .split_region import is_free, make_region, split_by_outputs, split_by_reductions, split_everywhere
 
 
 @dataclass(eq=False)
@@ -52,42 +51,41 @@ class Section:
     partial: list[tuple[Node, Value]]
 
 
-def lower_vector_region(region: Region, target: Target, two_stages: bool = True) -> list[Step]:
-    """Return the steps that compute a vector region's outputs.
+_SMALLEST_PART = 64  # tiles that do not fit UB are made smaller down to a part
+
+
+def vector_ways(region: Region, target: Target) -> Iterator[Way]:
+    """Yield ways to compute a vector region's outputs, the best first: one loop nest of smaller and smaller tiles, parts.
 
     Raises NotVectorizable if an op of it has no vector instruction.
     """
     if any(isinstance(op, OptimizationBarrier) for op in region.ops):
         (op,) = region.ops
-        return [Rename(r, v) for r, v in zip(op.results, op.operands, strict=True) if r in region.outputs]
+        yield [Rename(r, v) for r, v in zip(op.results, op.operands, strict=True) if r in region.outputs]
+        return
     if len(region.ops) == 1:
-        without = _without_kernel(region, target)
+        without = _without_kernel(region)
         if without is not None:
-            return without
+            yield without
+            return
+    reason: Exception | None = None
     try:
-        return _lower(region, target, two_stages)
-    except (Conflict, NotVectorizable, DoesNotFit) as e:
-        if sum(not is_free(op) for op in region.ops) <= 1:
-            op = region.ops[-1]
-            if isinstance(op, ArgReduce):
-                expanded = make_region(expand_arg_reduce(op), region.outputs)
-                return lower_vector_region(expanded, target, two_stages)
-            raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {e}") from e
+        yield from _nests(region, target)
+    except (Conflict, NotVectorizable) as e:
+        reason = e
+    if sum(not is_free(op) for op in region.ops) <= 1:
+        op = region.ops[-1]
+        if isinstance(op, ArgReduce):
+            yield [make_region(expand_arg_reduce(op), region.outputs, region.two_stages)]
+        elif reason is not None:
+            raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {reason}") from reason
+        return
     parts = split_by_outputs(region) if len(region.outputs) > 1 else split_by_reductions(region)
-    if len(parts) == 1:
-        parts = split_everywhere(region)
-    steps: list[Step] = []
-    made: set[Value] = set()
-    for part in parts:  # each value is computed once: the placement relies on it
-        wanted = [v for v in part.outputs if v not in made]
-        new = lower_vector_region(only(part, wanted, made), target, two_stages) if wanted else []
-        steps += new
-        made.update(v for step in new for v in ([step.output] if isinstance(step, Rename) else step.outputs))
-    return steps
+    yield [Split(parts if len(parts) > 1 else split_everywhere(region))]
 
 
-def _without_kernel(region: Region, target: Target) -> list[Step] | None:
-    """Return the steps of an op that needs no computation: a reshape, an empty result, a reduction of nothing."""
+def _without_kernel(region: Region) -> Way | None:
+    """Return how an op is done that computes nothing: a reshape, an empty result, a reduction of nothing."""
     (op,) = region.ops
     result = op.results[0]
     if result.type.size == 0:
@@ -100,13 +98,15 @@ def _without_kernel(region: Region, target: Target) -> list[Step] | None:
         element = np.asarray(identity_element(op.kind, result.dtype))
         fill = Constant([], np.broadcast_to(element, result.shape))
         fill.results = [result]
-        return _lower(Region("vector", [fill], [], [result]), target, False)
+        return [Region("vector", [fill], [], [result], two_stages=False)]
     return None
 
 
-def _lower(region: Region, target: Target, two_stages: bool) -> list[Step]:
+def _nests(region: Region, target: Target) -> Iterator[Way]:
+    """Yield a loop nest that computes the region, again and again with smaller tiles."""
     if isinstance(region.ops[-1], (Concatenate, Pad)):
-        return _lower_pieces(region, target)
+        yield _lower_pieces(region, target)
+        return
     expressions = Expressions(region.ops)
     steps: list[Step] = []
     stores: list[Store] = []
@@ -126,8 +126,10 @@ def _lower(region: Region, target: Target, two_stages: bool) -> list[Step]:
             first[key] = value
             stores.append(store)
     if not stores:
-        return steps
-    return _launch(region, expressions, stores, target, two_stages) + steps
+        yield [*steps]
+        return
+    for launch in _launches(region, expressions, stores, target):
+        yield [*launch, *steps]
 
 
 def _is_whole(expressions: Expressions, view: Access, value: Value) -> bool:
@@ -136,46 +138,28 @@ def _is_whole(expressions: Expressions, view: Access, value: Value) -> bool:
     return view.value.type.bytes == value.type.bytes and not view.offset and not view.dynamic and present == dense
 
 
-def _launch(
-    region: Region, expressions: Expressions, stores: list[Store], target: Target, two_stages: bool
-) -> list[Step]:
+def _launches(region: Region, expressions: Expressions, stores: list[Store], target: Target) -> Iterator[Way]:
     sums = {
         node: expressions.dense(node.op.results[0], expressions.space.dims[node.op.results[0]])
         for node in reachable(s.node for s in stores)
         if node.kind == "reduce" and node.op is not None
     }
     merge_accesses(expressions, stores, sums)
-    sections = [_plan_section(expressions, [group], target, sums, two_stages) for group in _connected(stores)]
-    launch = _emit_fitting(region, expressions, sections, target, sums, two_stages)
-    partial = {node: value for s in sections for node, value in s.partial}
-    if not partial:
-        return [launch]
-    done = {s.access.value for section in sections for s in section.stores}
-    rest = _second_stage(region, partial, [v for v in region.outputs if v not in done])
-    return [launch, *lower_vector_region(rest, target, False)]
+    groups, shrink = _connected(stores), 1
+    while shrink <= _SMALLEST_PART:
+        sections = [_plan_section(expressions, group, target, sums, region.two_stages, shrink) for group in groups]
+        launch = _emit(region.ops, region.outputs, [(s.stores, s.plan) for s in sections])
+        partial = {node: value for s in sections for node, value in s.partial}
+        done = {s.access.value for section in sections for s in section.stores}
+        rest = [_second_stage(region, partial, [v for v in region.outputs if v not in done])] if partial else []
+        yield [launch, *rest]
+        shrink *= 2
+        groups = [[*_whole(s.stores), *(Store(sums[node], node) for node, _ in s.partial)] for s in sections]
 
 
-def _emit_fitting(
-    region: Region,
-    expressions: Expressions,
-    sections: list[Section],
-    target: Target,
-    sums: dict[Node, Access],
-    two_stages: bool,
-) -> Launch:
-    shrink = 1
-    while True:
-        try:
-            return _emit(region.ops, region.outputs, [(s.stores, s.plan) for s in sections], target)
-        except DoesNotFit:
-            shrink *= 2
-            if shrink > 64:
-                raise
-            for section in sections:
-                stores = [s for s in section.stores if not s.access.by_block]
-                group = [*stores, *(Store(sums[node], node) for node, _ in section.partial)]
-                again = _plan_section(expressions, [group], target, sums, two_stages, shrink)
-                section.stores, section.plan, section.partial = again.stores, again.plan, again.partial
+def _whole(stores: list[Store]) -> list[Store]:
+    """Return the stores that are not of partial results."""
+    return [s for s in stores if not s.access.by_block]
 
 
 # --- planning ---
@@ -255,13 +239,12 @@ def make_problem(expressions: Expressions, stores: list[Store], nodes: list[Node
 
 def _plan_section(
     expressions: Expressions,
-    groups: list[list[Store]],
+    stores: list[Store],
     target: Target,
     sums: dict[Node, Access],
     two_stages: bool,
     shrink: int = 1,
 ) -> Section:
-    (stores,) = groups
     nodes = reachable(s.node for s in stores)
     problem = make_problem(expressions, stores, nodes)
     plan = make_plan(problem, target, shrink)
@@ -336,9 +319,7 @@ def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) 
 # --- emission ---
 
 
-def _emit(
-    ops: Sequence[Op], outputs: Sequence[Value], sections: list[tuple[list[Store], Plan]], target: Target
-) -> Launch:
+def _emit(ops: Sequence[Op], outputs: Sequence[Value], sections: list[tuple[list[Store], Plan]]) -> Launch:
     blocks = max(plan.blocks for _, plan in sections)
     builder = KernelBuilder(kernel_name(ops), "aiv", (blocks,))
     written = list(dict.fromkeys(s.access.value for stores, _ in sections for s in stores))
@@ -364,7 +345,6 @@ def _emit(
                 emitter.run(stores)
         else:
             emitter.run(stores)
-    allocate_tiles(builder.kernel, target)
     return Launch(builder.kernel, list(arguments), written, may_take_over(sections, builder.kernel, arguments))
 
 
@@ -445,13 +425,13 @@ def _second_stage(region: Region, partial: dict[Node, Value], outputs: list[Valu
         if op is not None and op not in wanted:
             wanted.add(op)
             stack += [v for v in op.operands if v not in known]
-    return make_region([*ops, *(op for op in region.ops if op in wanted)], outputs)
+    return make_region([*ops, *(op for op in region.ops if op in wanted)], outputs, two_stages=False)
 
 
 # --- pieces ---
 
 
-def _lower_pieces(region: Region, target: Target) -> list[Step]:
+def _lower_pieces(region: Region, target: Target) -> Way:
     op = region.ops[-1]
     pieces = concatenate_pieces(op) if isinstance(op, Concatenate) else pad_pieces(op)  # type: ignore[arg-type]
     sections: list[tuple[list[Store], Plan]] = []
@@ -469,7 +449,7 @@ def _lower_pieces(region: Region, target: Target) -> list[Step]:
                 stride *= expressions.axes.extent[axis]
         store = Store(access, expressions.as_type(expressions.node(piece.value), op.results[0].dtype))
         merge_accesses(expressions, [store], {})
-        sections.append(([store], _plan_section(expressions, [[store]], target, {}, False).plan))
+        sections.append(([store], _plan_section(expressions, [store], target, {}, False).plan))
     if not sections:
         return []
-    return [_emit(region.ops, region.outputs, sections, target)]
+    return [_emit(region.ops, region.outputs, sections)]

@@ -15,11 +15,11 @@ from ...graph.graph import Op, Value
 from ...graph.ops import Constant, Reduce
 
 
-def make_region(ops: list[Op], outputs: list[Value]) -> Region:
+def make_region(ops: list[Op], outputs: list[Value], two_stages: bool) -> Region:
     """Return a vector region of ops, its inputs found."""
     made = {r for op in ops for r in op.results}
     inputs = dict.fromkeys(v for op in ops for v in op.operands if v not in made and not is_splat(v))
-    return Region("vector", ops, list(inputs), outputs)
+    return Region("vector", ops, list(inputs), outputs, two_stages)
 
 
 def only(region: Region, outputs: list[Value], made: set[Value]) -> Region:
@@ -32,12 +32,12 @@ def only(region: Region, outputs: list[Value], made: set[Value]) -> Region:
         if op is not None and op not in wanted:
             wanted.add(op)
             stack += op.operands
-    return make_region([op for op in region.ops if op in wanted], outputs)
+    return make_region([op for op in region.ops if op in wanted], outputs, region.two_stages)
 
 
 def split_by_outputs(region: Region) -> list[Region]:
     """Return a region per output; each has all the ops."""
-    return [make_region(region.ops, [v]) for v in region.outputs]
+    return [make_region(region.ops, [v], region.two_stages) for v in region.outputs]
 
 
 def split_by_reductions(region: Region) -> list[Region]:
@@ -73,5 +73,5 @@ def _as_regions(region: Region, parts: list[list[Op]]) -> list[Region]:
         later = {v for other in parts[i + 1 :] for op in other for v in op.operands}
         outputs = [r for op in ops for r in op.results if r in outside or (r in later and r not in constants)]
         if ops and outputs:
-            out.append(make_region([*(c for c in extra if c not in ops), *ops], outputs))
+            out.append(make_region([*(c for c in extra if c not in ops), *ops], outputs, region.two_stages))
     return out

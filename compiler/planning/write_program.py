@@ -5,6 +5,7 @@ Buffers of the frame whose times do not overlap share memory (best fit over a wa
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from bisect import bisect
 
@@ -15,7 +16,7 @@ from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
 from ..targets import Target
 from .place_values import Copy, Placed, PlacedSchedule, Placer, Storage
-from .schedule_graph import Loop, Materialise, Schedule
+from .schedule import Loop, Materialise, Schedule
 
 ALIGNMENT = 512  # an L2 line
 
@@ -70,14 +71,15 @@ class _Writer:
         self._encoded: dict[tuple[int, ...], int] = {}
         self._slots: dict[Storage, int] = {}
         self._offsets, self.function.frame_bytes = assign_offsets([s for s in placer.all if s.kind == "frame"])
-        self._constants: dict[bytes, int] = {}
+        self._constants: dict[bytes, int] = {}  # digest -> offset
         self._placer = placer
-        self._blob = bytearray()
+        self._pieces: list[bytes | memoryview] = []
+        self._size = 0
 
     def write(self) -> None:
         self.function.commands = self.schedule(self._placer.placed)
         self.program.functions.append(self.function)
-        self.program.constants = bytes(self._blob)
+        self.program.constants = b"".join(self._pieces)
 
     def slot(self, storage: Storage) -> int:
         if storage not in self._slots:
@@ -100,12 +102,14 @@ class _Writer:
 
     def constant(self, item: Materialise) -> None:
         """Append the constant's bytes (equal ones once) and let its slot point there."""
-        data = np.ascontiguousarray(item.op.value).tobytes()
-        if data not in self._constants:
-            self._blob += bytes(-len(self._blob) % 64)
-            self._constants[data] = len(self._blob)
-            self._blob += data
-        self._placer.storage[item.op.result].number = self._constants[data]
+        data = np.ascontiguousarray(item.op.value).reshape(-1).view(np.uint8).data
+        key = hashlib.sha256(data).digest()
+        if key not in self._constants:
+            padding = -self._size % 64
+            self._constants[key] = self._size + padding
+            self._pieces += (bytes(padding), data)
+            self._size += padding + data.nbytes
+        self._placer.storage[item.op.result].number = self._constants[key]
 
     def copy(self, copy: Copy) -> Command:
         return command("copy", self.slot(copy.destination), self.slot(copy.source), copy.bytes)
@@ -137,16 +141,17 @@ class _Writer:
         return [command("case", self.slot(where[item.op.operands[0]]), parts)]
 
 
-def plan_program(
+def write_program(
     name: str,
     schedule: Schedule,
+    placer: Placer,
     result_alias: list[int],
     target: Target,
     metadata: dict[str, str | bytes],
 ) -> Program:
-    """Give the schedule storage and write it as a program."""
+    """Write a schedule whose values have storage as a program."""
     graph = schedule.graph
     parameters, results = [v.type for v in graph.arguments], [v.type for v in graph.results]
     program = Program(name, target.name, parameters, results, list(result_alias), metadata=metadata)
-    _Writer(program, Placer(schedule, result_alias)).write()
+    _Writer(program, placer).write()
     return program

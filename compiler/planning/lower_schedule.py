@@ -1,0 +1,106 @@
+"""Schedule of regions -> schedule of steps: regions are lowered, and constants that steps read get a place in memory.
+
+A loop that one kernel can run from start to end is a launch like any other (codegen/vector/lower_loop.py). Equal regions
+(same structure, shapes and layout) are lowered once: a model of twelve equal layers pays for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..codegen.lower_region import first_fitting, lower_region, region_key
+from ..codegen.steps import Launch, Rename, Step
+from ..codegen.vector.lower_loop import loop_ways
+from ..codegen.vector.nodes import NotVectorizable
+from ..fusion.region import Region
+from ..graph.graph import Value, captured
+from ..graph.ops import Constant
+from ..kernel_passes.allocate_tiles import DoesNotFit
+from ..targets import Target
+from .schedule import Branches, Item, Loop, Materialise, Schedule
+
+CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
+
+
+def lower_schedule(schedule: Schedule, target: Target) -> Schedule:
+    """Return the schedule in steps; kernels have layouts, but neither addresses nor flags yet."""
+    return _Lowering(target).schedule(schedule)
+
+
+class _Lowering:
+    def __init__(self, target: Target):
+        self.target = target
+        self._lowered: dict[object, tuple[Region, list[Step]]] = {}
+
+    def schedule(self, schedule: Schedule) -> Schedule:
+        result = Schedule(schedule.graph)
+        available: set[Value] = set()
+        for item in schedule.items:
+            if isinstance(item, Loop):
+                result.items += self._loop(item, available)
+            elif isinstance(item, Branches):
+                result.items += self._constants([*item.op.operands, *captured(item.op)], available)
+                result.items.append(Branches(item.op, [self.schedule(part) for part in item.branches]))
+            else:
+                assert isinstance(item, Region), "[lower schedule] the schedule is lowered already"
+                result.items += self._constants(item.inputs, available)
+                result.items += self.region(item)
+        result.items += self._constants(schedule.graph.results, available)
+        return result
+
+    def _constants(self, values: list[Value], available: set[Value]) -> list[Item]:
+        """Return what puts those values into memory that are constants and not there yet."""
+        items: list[Item] = []
+        for value in values:
+            if not isinstance(value.producer, Constant) or value in available:
+                continue
+            available.add(value)
+            if value.type.bytes > CONSTANT_LIMIT and value.producer.splat is not None:
+                items += self.region(Region("vector", [value.producer], [], [value]))
+            else:
+                items.append(Materialise(value.producer))
+        return items
+
+    def _loop(self, item: Loop, available: set[Value]) -> list[Item]:
+        try:
+            steps = first_fitting(loop_ways(item.op, self.target), self.target)
+        except (DoesNotFit, NotVectorizable):
+            steps = None
+        if steps is None:
+            constants = self._constants([*item.op.operands, *captured(item.op)], available)
+            return [*constants, Loop(item.op, self.schedule(item.cond), self.schedule(item.body))]
+        (launch,) = steps
+        assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
+        starts = [start for _, start in launch.starts_as]
+        return [*self._constants([*launch.arguments, *starts], available), launch]
+
+    def region(self, region: Region) -> list[Step]:
+        """Return the steps of a region, lowered once for all equal ones, with temporaries of its own."""
+        key = region_key(region)
+        if key not in self._lowered:
+            self._lowered[key] = (region, lower_region(region, self.target))
+        original, steps = self._lowered[key]
+        mapping = dict(zip(original.inputs + original.outputs, region.inputs + region.outputs, strict=True))
+        return [_instantiate(step, mapping) for step in steps]
+
+
+def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:
+    def get(value: Value) -> Value:
+        if value not in mapping and isinstance(value.producer, Constant):
+            return value  # no input, so the key holds its element: an equal region has the same constant
+        return mapping.setdefault(value, Value(value.type))  # a temporary of the region
+
+    def pairs(items: tuple[tuple[Value, Value], ...]) -> tuple[tuple[Value, Value], ...]:
+        return tuple((get(a), get(b)) for a, b in items)
+
+    if isinstance(step, Rename):
+        return Rename(get(step.output), get(step.input))
+    same = replace(
+        step,
+        arguments=[get(v) for v in step.arguments],
+        outputs=[get(v) for v in step.outputs],
+        starts_as=pairs(step.starts_as),
+    )
+    if isinstance(same, Launch):
+        same.may_alias = pairs(same.may_alias)
+    return same
