@@ -25,7 +25,6 @@ from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
 from .targets import Target, target
 
-
 _PRINTED_ELEMENTS = 1 << 16  # of a constant; the text of larger ones would take twice their bytes
 
 
