@@ -19,13 +19,12 @@ import zlib
 from typing import Any
 
 from ..graph.graph import TensorType
-from ..isa.encoding import DecodeError, Reader, isa_hash
+from ..isa.encoding import FORMAT_VERSION, DecodeError, Reader, isa_hash
 from ..isa.stream import AICPU, COMMANDS
 from .kernel import Kernel
 from .program import SLOT_KINDS, Command, Function, Program, Slot
 
 MAGIC = b"ASCENDPG"
-VERSION = 1
 _HEADER = struct.Struct("<8sIIQQQQ")
 _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
@@ -62,7 +61,7 @@ def encode_program(program: Program) -> bytes:
     start = -(-(_HEADER.size + len(packed)) // 64) * 64
     body = packed + bytes(start - _HEADER.size - len(packed)) + program.constants
     tail = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants)) + body
-    return MAGIC + struct.pack("<II", VERSION, zlib.crc32(tail)) + tail
+    return MAGIC + struct.pack("<II", FORMAT_VERSION, zlib.crc32(tail)) + tail
 
 
 def decode_program(data: bytes) -> Program:
@@ -72,7 +71,7 @@ def decode_program(data: bytes) -> Program:
     magic, version, checksum, isa, count, start, size = _HEADER.unpack_from(data)
     for what, expected, got in (
         ("magic", MAGIC, magic),
-        ("format version", VERSION, version),
+        ("format version", FORMAT_VERSION, version),
         ("checksum", zlib.crc32(data[16:]), checksum),
         ("hash of the instruction set", isa_hash(), isa),
         ("length", start + size, len(data)),

@@ -30,7 +30,7 @@ Core& Core::of_this_thread() {
 
 Core::Core() {
   int64_t total = host_bytes(Loc::kvec) + kScratchBytes + kStripBytes;
-  for (int loc = 0; loc < 7; ++loc) total += host_bytes(static_cast<Loc>(loc));
+  for (int loc = 0; loc < kLocs; ++loc) total += host_bytes(static_cast<Loc>(loc));
   total = (total + kAlignment - 1) / kAlignment * kAlignment;
   arena_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, total));
   if (!arena_) throw std::bad_alloc();
@@ -39,7 +39,7 @@ Core::Core() {
 #endif
   std::byte* next = arena_;
   const auto take = [&](int64_t bytes) { return std::exchange(next, next + bytes); };
-  for (int loc = 0; loc < 7; ++loc) memory[loc] = take(host_bytes(static_cast<Loc>(loc)));
+  for (int loc = 0; loc < kLocs; ++loc) memory[loc] = take(host_bytes(static_cast<Loc>(loc)));
   vector_memory_[0] = memory[static_cast<int>(Loc::kvec)];
   vector_memory_[1] = take(host_bytes(Loc::kvec));
   strips = take(kStripBytes);

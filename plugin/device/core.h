@@ -44,9 +44,9 @@ class Core {
     memory[static_cast<int>(Loc::kvec)] = vector_memory_[vector_core];
   }
 
-  std::array<int64_t, 4096> registers;
+  std::array<int64_t, Limits::registers> registers;
   std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
-  std::byte* memory[7];
+  std::byte* memory[kLocs];
   std::byte* scratch;
   std::byte* strips;
   std::byte* const* arguments = nullptr;

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -12,6 +13,7 @@
 #include "plugin/device/simd_variant.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
+#include "plugin/isa/module.h"
 
 namespace nb = nanobind;
 
@@ -32,6 +34,12 @@ struct Memory {
 
 std::span<const std::byte> span_of(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
+}
+
+Kernel kernel_of(const std::string& name, const nb::bytes& words) {
+  std::vector<int64_t> list(words.size() / sizeof(int64_t));
+  std::memcpy(list.data(), words.c_str(), list.size() * sizeof(int64_t));
+  return read_kernel(name, std::move(list));
 }
 
 // A program with buffers of its own: parameters are written, results read, and runs cost nothing but the
@@ -94,6 +102,24 @@ void bind_device(nb::module_& m) {
   m.def(
       "verify_program", [](const nb::bytes& bytes) { Program::load(span_of(bytes)); },
       "Load a Program and throw it away; RuntimeError says what is wrong with it.");
+  m.def(
+      "verify_kernel",
+      [](const std::string& name, const nb::bytes& words, const std::vector<int64_t>& capacities) {
+        Capacities of_memories{};
+        std::copy_n(capacities.begin(), std::min(capacities.size(), of_memories.size()), of_memories.begin());
+        verify_kernel(kernel_of(name, words), capacities.empty() ? nullptr : &of_memories);
+      },
+      "RuntimeError says which rule a kernel, as its encoded words, breaks; with the capacities of the "
+      "memories "
+      "its tiles must have addresses.");
+  m.def(
+      "print_kernel",
+      [](const std::string& name, const nb::bytes& words) {
+        std::vector<std::string> lines;
+        for (const Instruction& i : kernel_of(name, words).body) lines.push_back(print(i));
+        return lines;
+      },
+      "The text of each instruction of a kernel, as messages show it.");
   m.def("simd_variants", [] {
     std::vector<std::string> names;
     for (std::string_view n : simd_variants()) names.emplace_back(n);

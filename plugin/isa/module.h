@@ -1,6 +1,7 @@
-// A Program's bytes as structs: what compiler/program/program.py and kernel.py wrote, before it is decoded for
-// execution.
+// A Program's bytes as structs: what compiler/program/program.py and kernel.py wrote, before it is decoded
+// for execution.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -57,8 +58,6 @@ decltype(auto) visit(const Instruction& i, F&& f) {
   }
   __builtin_unreachable();
 }
-
-enum class CoreKind : uint8_t { kAiv, kAic, kMix };
 
 struct ArgumentSpec {
   DType dtype;
@@ -163,15 +162,20 @@ struct Module {
 // kInvalidArgument}.
 Module read_module(std::span<const std::byte> bytes);
 
+// One kernel, from the words that Kernel.encode wrote.
+Kernel read_kernel(std::string name, std::vector<int64_t> words);
+
 // Throw Error{kInvalidArgument} naming the place if the kernel, or the stream, breaks a rule of the ISA.
+// `capacities` are the bytes of each memory; without them addresses, which a kernel may not have yet, are not
+// looked at.
+using Capacities = std::array<int64_t, kLocs>;
+void verify_kernel(const Kernel& kernel, const Capacities* capacities);
 void verify_kernel(const Kernel& kernel, const Target& target);
 void verify_stream(const Module& module);
 
-// Bytes of one on-chip memory.
-int64_t memory_bytes(const Target& target, Loc loc);
-
-// One line of text: `pto.tadd %2, %0, %1`; tiles as %number, registers as %rnumber.
+// One line of text: `pto.tadd ins(%t0, %t1) outs(%t2)`.
 std::string print(const Instruction& instruction);
+std::string print(const Affine& affine);
 // `kernel NAME, instruction 17: pto.tadd ...`, the place of an error.
 std::string place(const Kernel& kernel, size_t index);
 

@@ -1,5 +1,6 @@
 // Bytes of a Program -> Module. Every count is checked against what is left before anything is allocated.
 #include <cstring>
+#include <iterator>
 
 #include "plugin/error.h"
 #include "plugin/isa/checksum.h"
@@ -10,7 +11,6 @@ namespace ascend {
 namespace {
 
 constexpr size_t kHeaderBytes = 48;
-constexpr uint32_t kVersion = 1;
 
 class Reader {
  public:
@@ -103,7 +103,7 @@ struct OperandReader {
   [[gnu::noinline]] void take(Affine& a) { a = reader.affine(); }
   [[gnu::noinline]] void take(ViewOperand& v) {
     v.argument = reader.word();
-    const int64_t rank = reader.within(6, "the rank of a view");
+    const int64_t rank = reader.within(Limits::view_rank + 1, "the rank of a view");
     v.split = reader.word();
     v.offset = reader.affine();
     for (int64_t i = 0; i < rank; ++i) v.shape.push_back(reader.affine());
@@ -147,11 +147,10 @@ Instruction read_instruction(Reader& reader) {
   return result;
 }
 
-Kernel read_kernel(Reader& reader) {
+Kernel read_body(Reader& reader, std::string name) {
   Kernel k;
-  k.name = reader.name();
-  const size_t length = reader.count(), start = reader.position();
-  k.core = static_cast<CoreKind>(reader.within(3, "the core type of a kernel"));
+  k.name = std::move(name);
+  k.core = static_cast<CoreKind>(reader.within(std::size(kCoreKindNames), "the core type of a kernel"));
   k.grid = reader.list();
   k.arguments.resize(reader.count(3));
   for (ArgumentSpec& a : k.arguments) {
@@ -159,10 +158,10 @@ Kernel read_kernel(Reader& reader) {
   }
   k.tiles.resize(reader.count(12));
   for (TileSpec& t : k.tiles) {
-    t.loc = static_cast<Loc>(reader.within(7, "the location of a tile"));
+    t.loc = static_cast<Loc>(reader.within(kLocs, "the location of a tile"));
     t.dtype = reader.dtype();
     t.rows = reader.word(), t.columns = reader.word();
-    t.layout = static_cast<Layout>(reader.within(4, "the layout of a tile"));
+    t.layout = static_cast<Layout>(reader.within(kLayouts, "the layout of a tile"));
     t.address = reader.word(), t.slots = reader.word(), t.slot_stride = reader.word();
     t.valid_rows = reader.affine(), t.valid_columns = reader.affine();
   }
@@ -170,6 +169,13 @@ Kernel read_kernel(Reader& reader) {
   const size_t instructions = reader.count();
   k.body.reserve(instructions);
   for (size_t i = 0; i < instructions; ++i) k.body.push_back(read_instruction(reader));
+  return k;
+}
+
+Kernel read_kernel(Reader& reader) {
+  std::string name = reader.name();
+  const size_t length = reader.count(), start = reader.position();
+  Kernel k = read_body(reader, std::move(name));
   if (reader.position() - start != length) reader.fail(concat("kernel ", k.name, " has the wrong length"));
   return k;
 }
@@ -280,6 +286,13 @@ int64_t Kernel::blocks() const {
   return n;
 }
 
+Kernel read_kernel(std::string name, std::vector<int64_t> words) {
+  Reader reader(std::move(words));
+  Kernel kernel = read_body(reader, std::move(name));
+  if (reader.left() != 0) reader.fail("words are left over after the last instruction");
+  return kernel;
+}
+
 Module read_module(std::span<const std::byte> bytes) {
   const auto lost = [](const std::string& what) { throw Error(Code::kDataLoss, "[program] " + what); };
   if (bytes.size() < kHeaderBytes)
@@ -291,8 +304,8 @@ Module read_module(std::span<const std::byte> bytes) {
     return value;
   };
   const uint32_t version = field(8, uint32_t{}), checksum = field(12, uint32_t{});
-  if (version != kVersion)
-    lost(concat("unknown format version; expected ", kVersion, ", got ", version, "."));
+  if (version != kFormatVersion)
+    lost(concat("unknown format version; expected ", kFormatVersion, ", got ", version, "."));
   if (const uint32_t actual = crc32(bytes.subspan(16)); actual != checksum) {
     lost(concat("the program is damaged; expected checksum ", checksum, ", got ", actual,
                 ". Compile it again."));

@@ -4,9 +4,10 @@ import struct
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS
 from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
-from jax_ascend.compiler.program.kernel import CORES, Argument, Instruction, Kernel, Tile
+from jax_ascend.compiler.program.kernel import Argument, Instruction, Kernel, Tile
 from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Function, Program, Slot
 
 NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
@@ -28,7 +29,7 @@ def operand(rng, kernel, kind, values):
     if kind == "affine":
         return affine(rng, kernel.registers)
     if kind == "view":
-        rank = rng.randint(0, 5)
+        rank = rng.randint(0, LIMITS.view_rank)
         shape = tuple(affine(rng, kernel.registers) for _ in range(rank))
         strides = tuple(integer(rng) for _ in range(rank))
         argument, offset = rng.randrange(len(kernel.arguments)), affine(rng, kernel.registers)
@@ -43,7 +44,7 @@ def operand(rng, kernel, kind, values):
 
 
 def random_kernel(rng, name="k"):
-    kernel = Kernel(name, rng.choice(CORES), tuple(rng.randint(1, 9) for _ in range(rng.randint(1, 3))))
+    kernel = Kernel(name, rng.choice(KERNEL_CORES), tuple(rng.randint(1, 9) for _ in range(rng.randint(1, 3))))
     kernel.registers = len(kernel.grid) + rng.randint(0, 6)
     dtypes = list(DType)
     kernel.arguments = [

@@ -7,8 +7,6 @@
 
 namespace ascend::cycles {
 
-inline constexpr int kPipes = 7;
-
 struct Interval {  // one instruction on one pipe
   int core;        // number of the AI core, or of the vector core for a vector kernel
   int unit;        // 0 cube (or the only) core, 1 and 2 the vector cores of a mixed kernel
