@@ -27,8 +27,8 @@ from .machine import (
     Loc,
     Pipe,
 )
-from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Operand, Spec
-from .stream import AICPU, COMMANDS
+from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Access, Operand, Spec
+from .stream import AICPU, COMMANDS, SLOT_KINDS, AicpuSpec, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule
 
@@ -175,6 +175,16 @@ struct MemoryInfo {
   uint64_t layouts;  // bit set of Layout
 };
 """
+_STREAM_STRUCTS = """\
+struct FieldInfo {
+  const char* name;
+  int access;  // of the slots it names: 1 read, 2 write, 3 update, 0 as what it runs says
+};
+struct ParameterInfo {
+  const char* name;
+  int64_t low, high;  // of integers
+};
+"""
 _TABLE_STRUCTS = """\
 struct OperandInfo {
   std::string_view name;
@@ -269,18 +279,14 @@ def _tables() -> list[str]:
     cpp = {"str": "std::string", "int": "int64_t", "float": "double"}
     opcodes = [s.name for s in specs()]
     return [
-        "#include <string>\n#include <string_view>\n#include <vector>\n",
+        "#include <string>\n#include <string_view>\n#include <utility>\n#include <variant>\n#include <vector>\n",
         "namespace ascend {\n",
         f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
         f"inline constexpr uint32_t kFormatVersion = {FORMAT_VERSION};\n",
         *_machine(),
         _enum("CostKind", sorted({s.cost.kind for s in specs()})),
         _enum("OperandKind", _MEMBER),
-        _enum("CommandCode", [c.name for c in COMMANDS]),
-        f"inline constexpr int kCommands = {len(COMMANDS)};\n",
-        _enum("AicpuOp", [a.name for a in AICPU]),
-        f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
-        _names("kAicpuNames", [a.name for a in AICPU]),
+        *_stream(),
         _STRUCTS,
         "namespace isa {\n",
         *map(_struct, specs()),
@@ -295,6 +301,74 @@ def _tables() -> list[str]:
         "inline const Target kTargets[] = {\n" + "\n".join(map(_target, TARGETS.values())) + "\n};\n",
         _capacities(),
         "}  // namespace ascend",
+    ]
+
+
+_FIELDS = {
+    "slot": "int64_t", "kernel": "int64_t", "function": "int64_t", "int": "int64_t", "slots": "std::vector<int64_t>",
+    "pairs": "std::vector<std::pair<int64_t, int64_t>>", "aicpu": "AicpuOp", "parameters": "AicpuParameters",
+    "region": "Region", "regions": "std::vector<Region>",
+}  # fmt: skip
+_PARAMETERS = {"int": "int64_t", "bool": "bool", "dtype": "DType"}
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _visits(calls: str) -> str:
+    return "".join(f"  template <class F> void visit(F&& f){const} {{ {calls}; }}\n" for const in ("", " const"))
+
+
+def _parameters(spec: AicpuSpec) -> str:
+    members = ""
+    for p in spec.parameters:
+        item = _PARAMETERS[p.kind.removesuffix("s")]
+        members += f"  std::vector<{item}> {p.name};\n" if p.is_list else f"  {item} {p.name}{{}};\n"
+    calls = "; ".join(f'f(ParameterInfo{{"{p.name}", {p.low}, {p.high}}}, {p.name})' for p in spec.parameters)
+    count = " + ".join(f"{s.each}.size()" if s.each else "size_t{1}" for s in spec.slots)
+    written = " + ".join(
+        f"{s.each}.size()" if s.each else "size_t{1}" for s in spec.slots if s.access is not Access.read
+    )
+    return (
+        f"struct {_camel(spec.name)}Parameters {{  // {spec.summary}\n"
+        f"  static constexpr AicpuOp kOp = AicpuOp::k{spec.name};\n{members}{_visits(calls)}"
+        f"  size_t slots() const {{ return {count}; }}\n"
+        f"  size_t written() const {{ return {written}; }}  // of the slots, the first ones\n}};\n"
+    )
+
+
+def _command(spec: CommandSpec) -> str:
+    plain = ("int64_t", "AicpuOp")
+    members = "".join(f"  {(c := _FIELDS[f.kind])} {f.name}{'{}' if c in plain else ''};\n" for f in spec.fields)
+    calls = "; ".join(f'f(FieldInfo{{"{f.name}", {int(f.access or 0)}}}, {f.name})' for f in spec.fields)
+    return f"struct {_camel(spec.name)}Command {{  // {spec.summary}\n{members}{_visits(calls)}}};\n"
+
+
+def _made_by(head: str, enum: str, names: Iterable[str], suffix: str) -> str:
+    cases = "".join(f"    case {enum}::k{n}:\n      return {{{_camel(n)}{suffix}{{}}}};\n" for n in names)
+    return f"inline {head} {{\n  switch (code) {{\n{cases}  }}\n  __builtin_unreachable();\n}}\n"
+
+
+def _stream() -> list[str]:
+    """Commands, and the parameters of AICPU kernels; variants have the order of the codes."""
+    calls, commands = [a.name for a in AICPU], [c.name for c in COMMANDS]
+    return [
+        _enum("SlotKind", [kind.capitalize() for kind in SLOT_KINDS], "uint8_t"),
+        f"inline constexpr int kSlotKinds = {len(SLOT_KINDS)};\n",
+        _enum("CommandCode", commands),
+        f"inline constexpr int kCommands = {len(COMMANDS)};\n",
+        _enum("AicpuOp", calls),
+        f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
+        _names("kAicpuNames", calls),
+        _STREAM_STRUCTS,
+        *map(_parameters, AICPU),
+        f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",
+        _made_by("AicpuParameters parameters_of(AicpuOp code)", "AicpuOp", calls, "Parameters"),
+        "struct Command;\nusing Region = std::vector<Command>;\n",
+        *map(_command, COMMANDS),
+        f"struct Command {{\n  std::variant<{', '.join(f'{_camel(c)}Command' for c in commands)}> value;\n}};\n",
+        _made_by("Command command_of(CommandCode code)", "CommandCode", commands, "Command"),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .dtypes import DType
 from .model import Access, Affine, Loc, Operand, Pipe, Spec, TileRef, View, instruction_set
-from .stream import AICPU, COMMANDS
+from .stream import AICPU, COMMANDS, Field
 from .text_operands import print_instruction
 
 TABLE_FROM = 10  # a group of as many instructions is printed as a table
@@ -159,6 +159,10 @@ def _classes_of(specs: list[Spec]) -> Iterator[str]:
     yield ""
 
 
+def _how(field: Field) -> str:
+    return f": {field.kind}" + (f", {_ACCESS[field.access]}" if field.access else "")
+
+
 def _stream_lines() -> Iterator[str]:
     yield from (
         "## The stream",
@@ -168,7 +172,7 @@ def _stream_lines() -> Iterator[str]:
     )
     yield from ("| command | fields | meaning |", "|---|---|---|")
     for command in COMMANDS:
-        fields = ", ".join(f"{name}: {kind}" for name, kind in command.fields)
+        fields = ", ".join(f.name + _how(f) for f in command.fields)
         yield f"| {command.name} | {fields} | {command.summary} |"
     yield from (
         "",
@@ -177,6 +181,11 @@ def _stream_lines() -> Iterator[str]:
         "What CANN too gives to the device's ARM cores, and why.",
         "",
     )
-    yield from ("| kernel | reason | operands |", "|---|---|---|")
-    yield from (f"| {a.name} | {a.reason} | {a.summary} |" for a in AICPU)
+    yield from ("| kernel | meaning | slots | parameters | reason |", "|---|---|---|---|---|")
+    for a in AICPU:
+        slots = ", ".join(
+            f"{s.name}{f' (as many as {s.each})' if s.each else ''}: {_ACCESS[s.access]}" for s in a.slots
+        )
+        parameters = ", ".join(f"{p.name}: {p.kind}" for p in a.parameters)
+        yield f"| {a.name} | {a.summary} | {slots} | {parameters} | {a.reason} |"
     yield ""

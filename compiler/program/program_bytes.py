@@ -20,9 +20,9 @@ from typing import Any
 
 from ..graph.graph import TensorType
 from ..isa.encoding import FORMAT_VERSION, DecodeError, Reader, isa_hash
-from ..isa.stream import AICPU, COMMANDS
+from ..isa.stream import AICPU, AICPU_BY_NAME, COMMANDS, SLOT_KINDS
 from .kernel import Kernel
-from .program import SLOT_KINDS, Command, Function, Program, Slot
+from .program import Command, Function, Program, Slot
 
 MAGIC = b"ASCENDPG"
 _HEADER = struct.Struct("<8sIIQQQQ")
@@ -145,15 +145,19 @@ def _read_command(reader: Reader) -> Command:
     if code >= len(COMMANDS):
         raise DecodeError(f"[word {start}] no command has code {code}; expected less than {len(COMMANDS)}")
     spec = COMMANDS[code]
-    values = tuple(_read_field(reader, kind) for _, kind in spec.fields)
+    values: list[Any] = []
+    for field in spec.fields:
+        values.append(
+            _read_parameters(reader, values[0]) if field.kind == "parameters" else _read_field(reader, field.kind)
+        )
     reader.expect_position(start + (head >> 32), f"command {spec.name}")
-    return Command(spec, values)
+    return Command(spec, tuple(values))
 
 
 def _read_field(reader: Reader, kind: str) -> Any:
     if kind in ("slot", "kernel", "function", "int"):
         return reader.word()
-    if kind in ("slots", "ints"):
+    if kind == "slots":
         return list(reader.several(reader.word()))
     if kind == "pairs":
         flat = reader.several(2 * reader.word())
@@ -163,6 +167,18 @@ def _read_field(reader: Reader, kind: str) -> Any:
     if kind == "region":
         return _read_region(reader)
     return [_read_region(reader) for _ in range(reader.count())]
+
+
+def _read_parameters(reader: Reader, op: str) -> dict[str, Any]:
+    parameters = {}
+    for p in AICPU_BY_NAME[op].parameters:
+        at, words = reader.position, reader.several(reader.word()) if p.is_list else (reader.word(),)
+        try:
+            items = [p.decode(word) for word in words]
+        except KeyError as error:
+            raise DecodeError(f"[word {at}] {p.name} of {op}; no element type has code {error.args[0]}") from None
+        parameters[p.name] = items if p.is_list else items[0]
+    return parameters
 
 
 def _string(words: list[int], text: str | bytes) -> None:
@@ -182,10 +198,11 @@ def _region(words: list[int], commands: list[Command]) -> None:
 def _command(words: list[int], c: Command) -> None:
     head = len(words)
     words.append(0)
-    for (_, kind), value in zip(c.spec.fields, c.values, strict=True):
+    for field, value in c.fields():
+        kind = field.kind
         if kind in ("slot", "kernel", "function", "int"):
             words.append(value)
-        elif kind in ("slots", "ints"):
+        elif kind == "slots":
             words.append(len(value))
             words += value
         elif kind == "pairs":
@@ -193,6 +210,11 @@ def _command(words: list[int], c: Command) -> None:
             words += [x for pair in value for x in pair]
         elif kind == "aicpu":
             words.append(_AICPU[value])
+        elif kind == "parameters":
+            for p in AICPU_BY_NAME[c.values[0]].parameters:
+                items = value[p.name] if p.is_list else [value[p.name]]
+                words += [len(items)] if p.is_list else []
+                words += map(p.encode, items)
         elif kind == "region":
             _region(words, value)
         else:

@@ -28,7 +28,7 @@ void verify_aicpu_commands(const Function& f) {
     if (!aicpu) return;
     std::vector<int64_t> bytes;
     for (int64_t s : aicpu->slots) bytes.push_back(f.slots[s].bytes);
-    verify_aicpu(aicpu->op, bytes, aicpu->ints);
+    verify_aicpu(aicpu->parameters, bytes);
   });
 }
 
@@ -80,7 +80,7 @@ void Stream::execute(const LaunchCommand& c, std::byte** slots) const {
 void Stream::execute(const AicpuCommand& c, std::byte** slots) const {
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  run_aicpu(c.op, {arguments.data(), c.slots.size()}, c.ints);
+  run_aicpu(c.parameters, {arguments.data(), c.slots.size()});
 }
 
 void Stream::execute(const CopyCommand& c, std::byte** slots) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -86,58 +87,35 @@ struct Kernel {
   int64_t blocks() const;
 };
 
-enum class SlotKind : uint8_t { kParameter, kResult, kConstant, kFrame };
-
 struct Slot {
   SlotKind kind;
   int64_t offset;  // parameter or result number, or bytes into constants or frame
   int64_t bytes;
 };
 
-struct Command;
-using Region = std::vector<Command>;
-
-struct LaunchCommand {
-  int64_t kernel;
-  std::vector<int64_t> slots;
-};
-struct AicpuCommand {
-  AicpuOp op;
-  std::vector<int64_t> slots, ints;
-};
-struct CopyCommand {
-  int64_t destination, source, bytes;
-};
-struct LoopCommand {
-  int64_t predicate;
-  std::vector<std::pair<int64_t, int64_t>> swaps;
-  Region condition, body;
-};
-struct CaseCommand {
-  int64_t index;
-  std::vector<Region> branches;
-};
-struct CallCommand {
-  int64_t function;
-  std::vector<int64_t> slots;
-};
-struct Command {  // alternatives in the order of CommandCode
-  std::variant<LaunchCommand, AicpuCommand, CopyCommand, LoopCommand, CaseCommand, CallCommand> value;
-};
 // Calls f with every command of a region, those of loops and branches among them.
+template <class F>
+void for_each_command(const Region& region, const F& f);
+
+// Calls f with every region of a command.
+template <class F>
+void for_each_region(const Command& command, const F& f) {
+  const auto look = [&]<class T>(const FieldInfo&, const T& field) {
+    if constexpr (std::is_same_v<T, Region>) f(field);
+    if constexpr (std::is_same_v<T, std::vector<Region>>) {
+      for (const Region& region : field) f(region);
+    }
+  };
+  std::visit([&](const auto& c) { c.visit(look); }, command.value);
+}
+
 template <class F>
 void for_each_command(const Region& region, const F& f) {
   for (const Command& c : region) {
     f(c);
-    if (const auto* loop = std::get_if<LoopCommand>(&c.value)) {
-      for_each_command(loop->condition, f);
-      for_each_command(loop->body, f);
-    } else if (const auto* choice = std::get_if<CaseCommand>(&c.value)) {
-      for (const Region& branch : choice->branches) for_each_command(branch, f);
-    }
+    for_each_region(c, [&](const Region& inner) { for_each_command(inner, f); });
   }
 }
-static_assert(std::variant_size_v<decltype(Command::value)> == kCommands, "a stream command has no struct");
 
 struct Function {
   std::string name;
@@ -161,6 +139,9 @@ struct Module {
 // Checks magic, version, checksum and ISA hash and takes the words apart; throws Error{kDataLoss,
 // kInvalidArgument}.
 Module read_module(std::span<const std::byte> bytes);
+
+// The parameters of an AICPU kernel, from the words that encode them.
+AicpuParameters read_parameters(AicpuOp op, std::vector<int64_t> words);
 
 // One kernel, from the words that Kernel.encode wrote.
 Kernel read_kernel(std::string name, std::vector<int64_t> words);

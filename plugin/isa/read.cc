@@ -184,56 +184,73 @@ constexpr int kMaxDepth = 200;
 
 Region read_region(Reader& reader, int depth);
 
+// Fills the parameters of an AICPU kernel in declared order.
+struct ParameterReader {
+  Reader& reader;
+  const char* kernel;
+
+  void take(const ParameterInfo&, DType& value) { value = reader.dtype(); }
+  void take(const ParameterInfo& info, int64_t& value) { value = within(info, info.low, info.high); }
+  void take(const ParameterInfo& info, bool& value) { value = within(info, 0, 1) == 1; }
+  template <class T>
+  void operator()(const ParameterInfo& info, T& value) {
+    take(info, value);
+  }
+  template <class T>
+  void operator()(const ParameterInfo& info, std::vector<T>& list) {
+    for (size_t n = reader.count(); n > 0; --n) {
+      T value{};
+      take(info, value);
+      list.push_back(value);
+    }
+  }
+
+  int64_t within(const ParameterInfo& info, int64_t low, int64_t high) {
+    const int64_t value = reader.word();
+    if (value < low || value > high) {
+      reader.fail(
+          concat("aicpu ", kernel, ": ", info.name, "; expected ", low, " to ", high, ", got ", value));
+    }
+    return value;
+  }
+};
+
+AicpuParameters take_parameters(AicpuOp op, Reader& reader) {
+  AicpuParameters parameters = parameters_of(op);
+  std::visit([&](auto& p) { p.visit(ParameterReader{reader, kAicpuNames[static_cast<int>(op)]}); },
+             parameters);
+  return parameters;
+}
+
+// Fills the fields of a command in declared order.
+struct FieldReader {
+  Reader& reader;
+  int depth;
+  AicpuOp op{};
+
+  void operator()(const FieldInfo&, int64_t& value) { value = reader.word(); }
+  void operator()(const FieldInfo&, std::vector<int64_t>& slots) { slots = reader.list(); }
+  void operator()(const FieldInfo&, std::vector<std::pair<int64_t, int64_t>>& pairs) {
+    pairs.resize(reader.count(2));
+    for (auto& [a, b] : pairs) a = reader.word(), b = reader.word();
+  }
+  void operator()(const FieldInfo&, AicpuOp& code) {
+    code = op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
+  }
+  void operator()(const FieldInfo&, AicpuParameters& parameters) { parameters = take_parameters(op, reader); }
+  void operator()(const FieldInfo&, Region& region) { region = read_region(reader, depth); }
+  void operator()(const FieldInfo&, std::vector<Region>& regions) {
+    for (size_t n = reader.count(); n > 0; --n) regions.push_back(read_region(reader, depth));
+  }
+};
+
 Command read_command(Reader& reader, int depth) {
   const size_t start = reader.position();
   const uint64_t head = static_cast<uint64_t>(reader.word());
   const uint64_t code = head & 0xFFFFFFFF, length = head >> 32;
   if (code >= kCommands) reader.fail(concat("no stream command has code ", code));
-  Command result;
-  switch (static_cast<CommandCode>(code)) {
-    case CommandCode::klaunch: {
-      LaunchCommand c;
-      c.kernel = reader.word(), c.slots = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kaicpu: {
-      AicpuCommand c;
-      c.op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
-      c.slots = reader.list(), c.ints = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcopy: {
-      CopyCommand c;
-      c.destination = reader.word(), c.source = reader.word(), c.bytes = reader.word();
-      result.value = c;
-      break;
-    }
-    case CommandCode::kloop: {
-      LoopCommand c;
-      c.predicate = reader.word();
-      c.swaps.resize(reader.count(2));
-      for (auto& [a, b] : c.swaps) a = reader.word(), b = reader.word();
-      c.condition = read_region(reader, depth), c.body = read_region(reader, depth);
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcase: {
-      CaseCommand c;
-      c.index = reader.word();
-      const size_t branches = reader.count();
-      for (size_t i = 0; i < branches; ++i) c.branches.push_back(read_region(reader, depth));
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcall: {
-      CallCommand c;
-      c.function = reader.word(), c.slots = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-  }
+  Command result = command_of(static_cast<CommandCode>(code));
+  std::visit([&](auto& c) { c.visit(FieldReader{reader, depth}); }, result.value);
   if (reader.position() - start != length) reader.fail("a stream command has the wrong length");
   return result;
 }
@@ -254,7 +271,7 @@ Function read_function(Reader& reader) {
   f.slots.resize(reader.count(3));
   f.parameters = f.results = 0;
   for (Slot& s : f.slots) {
-    s.kind = static_cast<SlotKind>(reader.within(4, "the kind of a slot"));
+    s.kind = static_cast<SlotKind>(reader.within(kSlotKinds, "the kind of a slot"));
     s.offset = reader.word(), s.bytes = reader.word();
     if (s.offset < 0 || s.bytes < 0) reader.fail("a slot has a negative offset or size");
     if (s.kind == SlotKind::kParameter) f.parameters = std::max(f.parameters, s.offset + 1);
@@ -284,6 +301,14 @@ int64_t Kernel::blocks() const {
   int64_t n = 1;
   for (int64_t g : grid) n *= g;
   return n;
+}
+
+AicpuParameters read_parameters(AicpuOp op, std::vector<int64_t> words) {
+  Reader reader(std::move(words));
+  AicpuParameters parameters = take_parameters(op, reader);
+  if (reader.left() != 0)
+    reader.fail(concat("aicpu ", kAicpuNames[static_cast<int>(op)], ": words are left over"));
+  return parameters;
 }
 
 Kernel read_kernel(std::string name, std::vector<int64_t> words) {

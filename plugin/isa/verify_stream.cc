@@ -32,21 +32,29 @@ class FunctionVerifier {
     }
   }
   void operator()(const AicpuCommand& c) {
-    for (int64_t s : c.slots) slot(s);
+    std::visit(
+        [&](const auto& parameters) {
+          if (c.slots.size() != parameters.slots()) {
+            fail(concat("aicpu ", kAicpuNames[static_cast<int>(c.op)], ": expected ", parameters.slots(),
+                        " slots, got ", c.slots.size(), "."));
+          }
+          for (size_t i = 0; i < c.slots.size(); ++i) {
+            slot(c.slots[i]);
+            if (i < parameters.written()) need_writable(c.slots[i]);
+          }
+        },
+        c.parameters);
   }
   void operator()(const CopyCommand& c) {
     if (c.bytes < 0) fail("copy: a negative number of bytes.");
     need(c.destination, c.bytes, "copy, destination");
     need(c.source, c.bytes, "copy, source");
-    need_writable(c.destination);
   }
   void operator()(const LoopCommand& c) {
     need(c.predicate, 1, "loop, predicate");
     for (const auto& [a, b] : c.swaps) {
       if (slot(a).bytes != slot(b).bytes)
         fail(concat("loop: swaps slots of ", slot(a).bytes, " and ", slot(b).bytes, " bytes."));
-      need_writable(a);
-      need_writable(b);
     }
     region(c.condition);
     region(c.body);
@@ -127,7 +135,22 @@ class FunctionVerifier {
   }
 
   void region(const Region& commands) {
-    for (const Command& c : commands) std::visit(*this, c.value);
+    // Of what a field names, writable is what its declaration writes.
+    const auto look = [this]<class T>(const FieldInfo& info, const T& field) {
+      if (!(info.access & 2)) return;
+      if constexpr (std::is_same_v<T, int64_t>) need_writable(field);
+      if constexpr (std::is_same_v<T, std::vector<std::pair<int64_t, int64_t>>>) {
+        for (const auto& [a, b] : field) need_writable(a), need_writable(b);
+      }
+    };
+    for (const Command& c : commands) {
+      std::visit(
+          [&](const auto& command) {
+            command.visit(look);
+            (*this)(command);
+          },
+          c.value);
+    }
   }
 
   const Module& module_;

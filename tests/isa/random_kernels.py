@@ -6,9 +6,9 @@ from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS
 from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
-from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
+from jax_ascend.compiler.isa.stream import AICPU, COMMANDS, SLOT_KINDS
 from jax_ascend.compiler.program.kernel import Argument, Instruction, Kernel, Tile
-from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Function, Program, Slot
+from jax_ascend.compiler.program.program import Command, Function, Program, Slot
 
 NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
            struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000123))[0]]  # fmt: skip
@@ -79,15 +79,27 @@ def random_commands(rng, program, slots, depth=0):
         "kernel": lambda: rng.randrange(len(program.kernels)),
         "function": lambda: rng.randrange(len(program.functions)),
         "int": lambda: integer(rng),
-        "ints": lambda: [integer(rng) for _ in range(rng.randint(0, 5))],
-        "aicpu": lambda: rng.choice(AICPU).name,
+        "aicpu": lambda: aicpu.name,
+        "parameters": lambda: {p.name: parameter(rng, p) for p in aicpu.parameters},
         "pairs": lambda: [(rng.randrange(slots), rng.randrange(slots)) for _ in range(rng.randint(0, 3))],
         "region": lambda: random_commands(rng, program, slots, depth + 1),
         "regions": lambda: [random_commands(rng, program, slots, depth + 1) for _ in range(rng.randint(0, 3))],
     }
-    flat = [c for c in COMMANDS if not any(kind.startswith("region") for _, kind in c.fields)]
-    chosen = [rng.choice(COMMANDS if depth < 2 else flat) for _ in range(rng.randint(0, 4))]
-    return [Command(spec, tuple(fields[kind]() for _, kind in spec.fields)) for spec in chosen]
+    flat = [c for c in COMMANDS if not any(f.kind.startswith("region") for f in c.fields)]
+    commands = []
+    for _ in range(rng.randint(0, 4)):
+        spec, aicpu = rng.choice(COMMANDS if depth < 2 else flat), rng.choice(AICPU)
+        commands.append(Command(spec, tuple(fields[f.kind]() for f in spec.fields)))
+    return commands
+
+
+def parameter(rng, declared):
+    item = {
+        "int": lambda: rng.choice([declared.low, declared.high, rng.randint(declared.low, declared.high)]),
+        "bool": lambda: rng.random() < 0.5,
+        "dtype": lambda: rng.choice(list(DType)),
+    }[declared.kind.removesuffix("s")]
+    return [item() for _ in range(rng.randint(0, 5))] if declared.is_list else item()
 
 
 def random_program(rng):
