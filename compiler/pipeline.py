@@ -22,12 +22,11 @@ from .codegen.steps import AicpuLaunch, Launch
 from .cost_analysis import count_bytes, count_operations
 from .errors import Refusal, UnsupportedOpsError
 from .graph.module import Module
-from .graph.trip_count import trip_count
 from .passes import GRAPH_PASSES
 from .planning.plan_program import plan_program
 from .planning.schedule_graph import Branches, Loop, Schedule, Scheduler
-from .program.program import Program
-from .targets import Target, target
+from .program.program import Costs, Program
+from .targets import Target, memory_kind
 
 
 class CompileError(Exception):
@@ -70,14 +69,14 @@ class Stages:
 
 
 def compile_artifact(
-    artifact: bytes, compile_options: bytes, target_name: str, dump_directory: str | None = None
+    artifact: bytes, compile_options: bytes, device: Target, dump_directory: str | None = None
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
     Args:
         artifact: StableHLO as a portable artifact (VHLO bytecode), MLIR bytecode or text.
         compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
-        target_name: a name of targets.TARGETS.
+        device: what to compile for.
         dump_directory: where to write every stage, one sub-directory per module.
 
     Raises:
@@ -85,7 +84,7 @@ def compile_artifact(
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, target(target_name), Stages(dump_directory)).encode()
+    return compile_program(artifact, device, Stages(dump_directory)).encode()
 
 
 def compile_program(artifact: bytes | str, target: Target, stages: Stages | None = None) -> Program:
@@ -117,17 +116,20 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     if stages.directory is not None:
         stages.directory = stages.directory / module.name
     stages.dump("graph", lambda: str(module.main))
-    return compile_module(module, target, stages, {"stablehlo": text}, refused)
+    return compile_module(module, target, stages, text, refused)
 
 
 def compile_module(
     module: Module,
     target: Target,
     stages: Stages,
-    metadata: dict[str, str | bytes] | None = None,
+    stablehlo: str = "",
     refused: Sequence[Refusal] = (),
 ) -> Program:
-    """Compile an imported module to a Program for `target`; `refused` are the ops the import did not accept."""
+    """Compile an imported module to a Program for `target`.
+
+    `stablehlo` is its text, which the program carries; `refused` are the ops the import did not accept.
+    """
     unsupported = list(refused)
     for graph_pass in GRAPH_PASSES:
         name = graph_pass.__name__
@@ -145,40 +147,21 @@ def compile_module(
     stages.dump("regions", lambda: "\n\n".join(map(_print_region, scheduler.regions)))
     stages.dump("kernels", lambda: "\n\n".join(str(launch.kernel) for launch in _kernels(schedule)))
     with stages.stage("plan"):
-        program = plan_program(
-            module.name, schedule, [-1 if a is None else a for a in module.aliases], target, dict(metadata or {})
-        )
-        program.metadata |= describe(module, program, schedule)
+        program = plan_program(module.name, schedule, [-1 if a is None else a for a in module.aliases], target)
+        program.stablehlo = stablehlo
+        describe(program, module, schedule)
     stages.dump("program", lambda: str(program))
     return program
 
 
-def describe(module: Module, program: Program, schedule: Schedule) -> dict[str, str | bytes]:
-    """Return what the plugin tells JAX about a program, as text by key."""
-    counts, operations = program.launches(), count_operations(module.main)
-    return {
-        "name": module.name,
-        "num_partitions": str(module.num_partitions),
-        "num_replicas": str(module.num_replicas),
-        "donated_parameters": ",".join(map(str, module.donated)),
-        "parameter_memory_kinds": ",".join(module.parameter_memories),
-        "result_memory_kinds": ",".join(module.result_memories),
-        "trip_counts": ",".join(map(str, _trip_counts(schedule))),  # of its loops, in order; empty where data decides
-        "cost.flops": str(operations.flops),
-        "cost.transcendentals": str(operations.transcendentals),
-        "cost.bytes_accessed": str(count_bytes(schedule)),
-        **{f"launches.{kind}": str(count) for kind, count in counts.items()},
-    }
-
-
-def _trip_counts(schedule: Schedule) -> Iterator[int | str]:
-    for item in schedule.items:
-        if isinstance(item, Loop):
-            count = trip_count(item.op)
-            yield "" if count is None else count
-        if isinstance(item, (Loop, Branches)):
-            for part in item.parts:
-                yield from _trip_counts(part)
+def describe(program: Program, module: Module, schedule: Schedule) -> None:
+    """Fill in what the plugin tells JAX about a program."""
+    operations = count_operations(module.main)
+    program.donated = frozenset(module.donated)
+    program.parameter_memory = list(map(memory_kind, module.parameter_memories))
+    program.result_memory = list(map(memory_kind, module.result_memories))
+    program.replicas, program.partitions = module.num_replicas, module.num_partitions
+    program.costs = Costs(operations.flops, operations.transcendentals, count_bytes(schedule))
 
 
 def _print_region(region: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import threading
 import traceback
+from collections.abc import Callable
 
 from . import configuration, jax_compat
 from .errors import AscendError, HazardError, status_of
@@ -36,18 +37,33 @@ def register() -> None:
 
 
 def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[int, bytes]:
-    """Compile a portable artifact; called by the plugin with the GIL held.
+    """Compile a portable artifact for a target, given as text; called by the plugin with the GIL held.
 
     Returns:
         (0, the Program's bytes), or (a PJRT status code, the message as UTF-8).
     """
-    try:
-        from .compiler import pipeline  # pyright: ignore
 
-        program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get())
+    def compile() -> bytes:
+        from .compiler import pipeline  # pyright: ignore
+        from .compiler.target_text import parse_target  # pyright: ignore
+
+        device = parse_target(target, "client")
+        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get())
         if configuration.CHECK.get():
             _check(program)
-        return 0, program
+        return program
+
+    return _answer(compile)
+
+
+def target_for_plugin(name: str) -> tuple[int, bytes]:
+    """Return the text of the target that a name or a TOML file gives, "" being the configured one, as compile_for_plugin."""
+    return _answer(lambda: configuration.target_text(name).encode())
+
+
+def _answer(run: Callable[[], bytes]) -> tuple[int, bytes]:
+    try:
+        return 0, run()
     except AscendError as error:
         return status_of(error), str(error).encode()
     except Exception as error:
@@ -62,11 +78,10 @@ def _check(data: bytes) -> None:
     from . import _plugin
     from .compiler.program.program import Program  # pyright: ignore
     from .compiler.program.verify_kernel import verify_kernel  # pyright: ignore
-    from .compiler.targets import target  # pyright: ignore
 
     program = Program.decode(data)
     for kernel in program.kernels:
-        verify_kernel(kernel, target(program.target))
+        verify_kernel(kernel, program.target)
     found = _plugin.find_hazards(data)
     if found:
         raise HazardError(

@@ -20,9 +20,9 @@ from .. import configuration
 from ..compiler.frontend import UnsupportedOpsError
 from ..compiler.pipeline import CompileError, Stages, compile_program
 from ..compiler.program.program import Program
-from ..compiler.targets import TARGETS, target
+from ..compiler.targets import TARGETS
 from ..errors import AscendError, InvalidInputError, UnsupportedError
-from .files import is_program, load_function, parse_shapes, read_bytes
+from .files import find_target, is_program, load_function, parse_shapes, read_bytes
 
 _KINDS = {"cube": "aic", "vector": "aiv", "mixed": "mix", "aicpu": "aicpu"}
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shapes", nargs="+", metavar="SHAPE", help="the function's arguments, as f32[8,128] i32[]")
     parser.add_argument("--example", metavar="NAME", help="a function of the same module that returns the arguments")
     parser.add_argument("--stage", default="launches", help="which stage to print, or all (default: %(default)s)")
-    targets = f"one of {', '.join(TARGETS)} (default: %(default)s)"
+    targets = f"one of {', '.join(TARGETS)}, or a TOML file (default: %(default)s)"
     parser.add_argument("--target", default=configuration.TARGET.get(), help=targets)
     parser.add_argument("-o", "--output", help="where to write the program's bytes")
 
@@ -59,12 +59,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _compile(options: argparse.Namespace, stages: Stages) -> Program:
-    if options.target not in TARGETS:
-        raise InvalidInputError(
-            f"[--target {options.target}] there is no such target; expected one of {', '.join(TARGETS)}."
-        )
+    device = find_target(options.target, "--target")
     try:
-        return compile_program(_stablehlo(options), target(options.target), stages)
+        return compile_program(_stablehlo(options), device, stages)
     except UnsupportedOpsError as error:
         raise UnsupportedError(str(error)) from error
     except CompileError as error:
@@ -112,7 +109,7 @@ def _summary(program: Program) -> str:
     launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
     frame = max((f.frame_bytes for f in program.functions), default=0)
     return (
-        f"program {program.name} for {program.target}: launches {launches}\n"
+        f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
         f"{len(program.encode())} bytes in all"
     )

@@ -18,7 +18,7 @@ constexpr double kWorthPacking = 200000;
 }  // namespace
 
 KernelCode::KernelCode(const Kernel& kernel, const Target& target)
-    : kernel_(kernel), blocks_(kernel.blocks()) {
+    : kernel_(kernel), blocks_(kernel.blocks()), core_bytes_(CoreBytes::of(target)) {
   Decoder decoder(kernel, target);
   body_ = decoder.kernel();
   parallel_ =
@@ -79,6 +79,7 @@ void KernelCode::launch(std::byte* const* arguments) const {
   const bool in_place = unwritten(in_place_arguments_, arguments);
   const auto block = [this, arguments, in_place, &lease](int64_t number) {
     Core& core = Core::of_this_thread();
+    core.fit(core_bytes_);
     core.arguments = arguments;
     core.packed = lease.cache;
     core.in_place = in_place;

@@ -36,7 +36,7 @@ void verify_aicpu_commands(const Function& f) {
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
-  for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
+  for (const Kernel& k : module.kernels) kernels_.emplace_back(k, module.target);
   for (const Function& f : module.functions) verify_aicpu_commands(f);
 }
 

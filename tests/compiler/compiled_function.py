@@ -28,7 +28,7 @@ def compile_graph(function, arguments):
     run_graph_passes(module)
     scheduler = Scheduler(TARGET)
     schedule = scheduler.schedule(module.main)
-    program = plan_program("test", schedule, [-1] * len(module.main.results), TARGET, {})
+    program = plan_program("test", schedule, [-1] * len(module.main.results), TARGET)
     return scheduler, schedule, program
 
 

@@ -148,7 +148,7 @@ def compiled(graph):
     schedule = Scheduler(TARGET).schedule(graph)
     found = [item.kernel.name == "loop" for item in schedule.items if isinstance(item, Launch)].count(True) == 1
     assert found != any(isinstance(item, Loop) for item in schedule.items)
-    return found, plan_program("test", schedule, [-1] * len(graph.results), TARGET, {})
+    return found, plan_program("test", schedule, [-1] * len(graph.results), TARGET)
 
 
 @pytest.mark.parametrize("seed", range(150))
