@@ -1,11 +1,13 @@
 """What is compiled, as it goes through the passes of pipeline.py, and the passes of the back half on it.
 
-fuse_regions             graph      -> schedule of regions
-lower_regions            regions    -> steps: kernels with layouts, copies, control flow
-allocate_tiles           layouts    -> addresses of tiles
-insert_synchronization   addresses  -> flags between pipes
-place_values             steps      -> storage for every value
-write_program            all of it  -> stream commands, constants, slots
+    fuse_regions             graph      -> schedule of regions
+    lower_regions            regions    -> steps: kernels with layouts, copies, control flow
+    allocate_tiles           layouts    -> addresses of tiles
+    insert_synchronization   addresses  -> flags between pipes
+    place_values             steps      -> storage for every value
+    write_program            all of it  -> stream commands, constants, slots
+
+These names are those of the stages in dumps, errors and timings.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from .kernel_passes.allocate_tiles import allocate_tiles
 from .kernel_passes.insert_synchronization import insert_synchronization
 from .planning.lower_schedule import lower_schedule
 from .planning.place_values import Placer, print_placement
-from .planning.schedule import Branches, Loop, Schedule, distinct_launches, kernels, print_schedule, walk
+from .planning.schedule import Loop, Schedule, distinct_launches, kernels, print_schedule, walk
 from .planning.schedule_regions import schedule_regions
 from .planning.write_program import write_program
 from .program.program import Program
@@ -142,10 +144,7 @@ def _describe(c: Compilation) -> dict[str, str | bytes]:
 
 
 def _trip_counts(schedule: Schedule) -> Iterator[int | str]:
-    for item in schedule.items:
+    for item in walk(schedule):
         if isinstance(item, Loop):
             count = trip_count(item.op)
             yield "" if count is None else count
-        if isinstance(item, (Loop, Branches)):
-            for part in item.parts:
-                yield from _trip_counts(part)

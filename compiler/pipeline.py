@@ -26,9 +26,6 @@ from .program.program import Program
 from .targets import Target, target
 
 
-_PRINTED_ELEMENTS = 1 << 16  # of a constant; the text of larger ones would take twice their bytes
-
-
 class Stages:
     """Names, times, checks and dumps the stages of one compilation."""
 
@@ -113,6 +110,7 @@ def collector_paused() -> Iterator[None]:
 
 
 _NESTING = 100_000  # frames: more than the graphs that MLIR's own reader can take need
+_usual_limit = sys.getrecursionlimit()  # before the first of the compilations that are running
 _deep_compilations = 0
 _deep_lock = threading.Lock()
 
@@ -138,13 +136,10 @@ def recursion_allowed() -> Iterator[None]:
                 sys.setrecursionlimit(_usual_limit)
 
 
-_usual_limit = sys.getrecursionlimit()
-
-
 def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
-        text = str(mlir.operation.get_asm(enable_debug_info=False, large_elements_limit=_PRINTED_ELEMENTS))
+        text = str(mlir.operation.get_asm(enable_debug_info=False))
     stages.dump("stablehlo", lambda: text)
     refused: list[Refusal] = []
     with stages.stage("import"):

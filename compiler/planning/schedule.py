@@ -93,7 +93,7 @@ def print_schedule(schedule: Schedule) -> str:
     return "\n".join(_lines(schedule, names, ""))
 
 
-def name_of(value: Value, names: dict[Value, str]) -> str:
+def _name(value: Value, names: dict[Value, str]) -> str:
     """Return the name a value has in a printed schedule; a new value gets the next number."""
     if value not in names:
         names[value] = f"%{len(names)}"
@@ -103,7 +103,7 @@ def name_of(value: Value, names: dict[Value, str]) -> str:
 
 def _lines(schedule: Schedule, names: dict[Value, str], indent: str) -> Iterator[str]:
     def show(values: list[Value]) -> str:
-        return ", ".join(name_of(v, names) for v in values)
+        return ", ".join(_name(v, names) for v in values)
 
     for item in schedule.items:
         match item:

@@ -10,6 +10,8 @@ from programs import PROGRAMS
 from jax_ascend.compiler import frontend
 from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.passes import GRAPH_PASSES
+from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.targets import target
 
 INTERMEDIATE = (
     *(ops.Call, ops.Gather, ops.GeneralReduce, ops.OptimizationBarrier, ops.ReduceWindow, ops.RngBitGenerator),
@@ -61,3 +63,10 @@ def test_passes_are_deterministic():
             graph_pass(module, None)
         texts.append(str(module.main))
     assert texts[0] == texts[1]
+
+
+def test_the_text_of_a_program_has_its_constants_whole():
+    """`compiled.as_text()` is made of it: MLIR cannot turn elided constants into HLO."""
+    artifact = artifact_of(lambda x: x + np.arange(70_000, dtype=np.float32), np.float32(1))
+    text = compile_program(artifact, target("ascend910b")).metadata["stablehlo"]
+    assert "dense_resource" not in text and len(text) > 2 * 4 * 70_000

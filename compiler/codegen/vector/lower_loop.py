@@ -25,11 +25,10 @@ from ...tiling.vector_plan import Conflict, Plan, make_plan
 from ..steps import Launch, Way
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
-from .lower_vector_region import make_problem, merge_accesses
+from .lower_vector_region import SMALLEST_PART, make_problem, merge_accesses
 from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, reachable
 
 _MOST_OPS, _MOST_ARGUMENTS = 256, 48
-_SMALLEST_PART = 64  # a plan that does not fit UB is made smaller down to a part
 
 
 @dataclass(eq=False)
@@ -193,7 +192,7 @@ class _LoopKernel:
     def launches(self, target: Target) -> Iterator[Way]:
         """Plan and emit, again with smaller tiles as often as asked."""
         part = 1
-        while part <= _SMALLEST_PART:
+        while part <= SMALLEST_PART:
             yield [self._emit([self._plan(g, target, part) for g in self.groups])]
             part *= 2
 

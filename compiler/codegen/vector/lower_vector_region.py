@@ -51,7 +51,7 @@ class Section:
     partial: list[tuple[Node, Value]]
 
 
-_SMALLEST_PART = 64  # tiles that do not fit UB are made smaller down to a part
+SMALLEST_PART = 64  # tiles that do not fit UB are made smaller down to a part
 
 
 def vector_ways(region: Region, target: Target) -> Iterator[Way]:
@@ -146,7 +146,7 @@ def _launches(region: Region, expressions: Expressions, stores: list[Store], tar
     }
     merge_accesses(expressions, stores, sums)
     groups, shrink = _connected(stores), 1
-    while shrink <= _SMALLEST_PART:
+    while shrink <= SMALLEST_PART:
         sections = [_plan_section(expressions, group, target, sums, region.two_stages, shrink) for group in groups]
         launch = _emit(region.ops, region.outputs, [(s.stores, s.plan) for s in sections])
         partial = {node: value for s in sections for node, value in s.partial}
