@@ -7,6 +7,7 @@
 #include "plugin/device/cycles/module_cycles.h"
 #include "plugin/device/execute/module_vector.h"
 #include "plugin/device/module_device.h"
+#include "plugin/isa/module_isa.h"
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
 
@@ -37,4 +38,5 @@ NB_MODULE(_plugin, m) {
   ascend::bind_cycles(m);
   ascend::bind_vector(m);
   ascend::bind_device(m);
+  ascend::bind_isa(m);
 }

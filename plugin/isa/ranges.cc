@@ -7,34 +7,50 @@
 namespace ascend {
 namespace {
 
-int64_t clamp(__int128 v) {
-  if (v <= Range::kLeast) return Range::kLeast;
-  if (v >= Range::kMost) return Range::kMost;
-  return static_cast<int64_t>(v);
+Range exact_or_unknown(__int128 low, __int128 high) {
+  if (low < Range::kLeast || high > Range::kMost) return {};
+  return {static_cast<int64_t>(low), static_cast<int64_t>(high)};
 }
 
-bool bounded(int64_t bound) { return bound != Range::kLeast && bound != Range::kMost; }
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }  // b > 0
 
-int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+// What sload makes of an element (device/execute/scalar.cc).
+Range loaded(DType dtype) {
+  const int bits = 8 * dtype_bytes(dtype);
+  switch (dtype) {
+    case DType::ki1:
+    case DType::ku8:
+    case DType::ku16:
+    case DType::ku32:
+      return {0, (int64_t{1} << bits) - 1};
+    case DType::ki8:
+    case DType::ki16:
+    case DType::ki32:
+      return {-(int64_t{1} << (bits - 1)), (int64_t{1} << (bits - 1)) - 1};
+    case DType::ku64:
+      return {0, Range::kMost};
+    default:
+      return {};
+  }
+}
 
 }  // namespace
 
 Range operator+(Range a, Range b) {
-  return {bounded(a.low) && bounded(b.low) ? clamp(__int128(a.low) + b.low) : Range::kLeast,
-          bounded(a.high) && bounded(b.high) ? clamp(__int128(a.high) + b.high) : Range::kMost};
+  return exact_or_unknown(__int128(a.low) + b.low, __int128(a.high) + b.high);
 }
 
-Range scale(Range a, int64_t factor) {
-  if (factor == 0) return {0, 0};
-  const auto times = [&](int64_t bound) { return clamp(__int128(bound) * factor); };
-  int64_t low = bounded(a.low) ? times(a.low) : (factor > 0 ? Range::kLeast : Range::kMost);
-  int64_t high = bounded(a.high) ? times(a.high) : (factor > 0 ? Range::kMost : Range::kLeast);
-  if (factor < 0) std::swap(low, high);
-  return {low, high};
+Range operator*(Range a, Range b) {
+  const __int128 corners[] = {__int128(a.low) * b.low, __int128(a.low) * b.high, __int128(a.high) * b.low,
+                              __int128(a.high) * b.high};
+  return exact_or_unknown(*std::min_element(corners, corners + 4), *std::max_element(corners, corners + 4));
 }
 
 Ranges::Ranges(const Kernel& kernel)
-    : registers_(static_cast<size_t>(kernel.registers)), assignments_(registers_.size()), blocks_(1) {
+    : kernel_(kernel),
+      registers_(static_cast<size_t>(kernel.registers)),
+      assignments_(registers_.size()),
+      blocks_(1) {
   for (size_t i = 0; i < kernel.grid.size(); ++i) {
     registers_[i] = {0, kernel.grid[i] - 1};
     assignments_[i] = 1;
@@ -48,7 +64,7 @@ Ranges::Ranges(const Kernel& kernel)
 
 Range Ranges::of(const Affine& a) const {
   Range sum{a.constant, a.constant};
-  for (const Term& t : a.terms) sum = sum + scale(registers_[t.reg], t.coefficient);
+  for (const Term& t : a.terms) sum = sum + registers_[t.reg] * Range{t.coefficient, t.coefficient};
   return sum;
 }
 
@@ -59,13 +75,13 @@ void Ranges::assign(int64_t reg, Range range) {
 }
 
 void Ranges::step(const Instruction& instruction) {
+  const auto assign_of = [&](const auto& i, auto&& f) { assign(i.dst_, f(of(i.a_), of(i.b_))); };
   switch (instruction.opcode()) {
-    case Opcode::kloop: {
+    case Opcode::kloop: {  // the body runs for values from start on below stop, and nowhere else
       const auto& i = instruction.as<isa::loop>();
       blocks_.emplace_back();
-      const Range start = of(i.start_), stop = of(i.stop_);
-      assign(i.dst_, {start.low, std::max(start.high == Range::kMost ? start.low : start.high,
-                                          stop.high == Range::kMost ? stop.high : stop.high - 1)});
+      const int64_t low = of(i.start_).low, stop = of(i.stop_).high;
+      assign(i.dst_, {low, stop > low ? stop - 1 : low});
       break;
     }
     case Opcode::kwhen:
@@ -84,53 +100,35 @@ void Ranges::step(const Instruction& instruction) {
       assign(i.dst_, of(i.a_));
       break;
     }
-    case Opcode::ksmin: {
-      const auto& i = instruction.as<isa::smin>();
-      const Range a = of(i.a_), b = of(i.b_);
-      assign(i.dst_, {std::min(a.low, b.low), std::min(a.high, b.high)});
+    case Opcode::ksmin:
+      assign_of(instruction.as<isa::smin>(),
+                [](Range a, Range b) { return Range{std::min(a.low, b.low), std::min(a.high, b.high)}; });
       break;
-    }
-    case Opcode::ksmax: {
-      const auto& i = instruction.as<isa::smax>();
-      const Range a = of(i.a_), b = of(i.b_);
-      assign(i.dst_, {std::max(a.low, b.low), std::max(a.high, b.high)});
+    case Opcode::ksmax:
+      assign_of(instruction.as<isa::smax>(),
+                [](Range a, Range b) { return Range{std::max(a.low, b.low), std::max(a.high, b.high)}; });
       break;
-    }
-    case Opcode::ksmul: {
-      const auto& i = instruction.as<isa::smul>();
-      const Range a = of(i.a_), b = of(i.b_);
-      Range product;
-      if (a.within(Range::kLeast + 1, Range::kMost - 1) && b.within(Range::kLeast + 1, Range::kMost - 1)) {
-        const __int128 corners[] = {__int128(a.low) * b.low, __int128(a.low) * b.high,
-                                    __int128(a.high) * b.low, __int128(a.high) * b.high};
-        product = {clamp(*std::min_element(corners, corners + 4)),
-                   clamp(*std::max_element(corners, corners + 4))};
-      }
-      assign(i.dst_, product);
+    case Opcode::ksmul:
+      assign_of(instruction.as<isa::smul>(), [](Range a, Range b) { return a * b; });
       break;
-    }
-    case Opcode::ksdiv: {
-      const auto& i = instruction.as<isa::sdiv>();
-      const Range a = of(i.a_), b = of(i.b_);
-      Range quotient;  // b > 0: the quotient lies between 0 and a, or is exact bounds for a constant b
-      if (b.low == b.high && b.low > 0) {
-        if (a.low != Range::kLeast) quotient.low = floor_div(a.low, b.low);
-        if (a.high != Range::kMost) quotient.high = floor_div(a.high, b.low);
-      } else {
-        if (a.low != Range::kLeast) quotient.low = std::min<int64_t>(a.low, 0);
-        if (a.high != Range::kMost) quotient.high = std::max<int64_t>(a.high, 0);
-      }
-      assign(i.dst_, quotient);
+    case Opcode::ksdiv:  // a divisor below one is refused when it happens
+      assign_of(instruction.as<isa::sdiv>(), [](Range a, Range b) {
+        const int64_t least = std::max<int64_t>(b.low, 1), most = std::max<int64_t>(b.high, 1);
+        return Range{floor_div(a.low, a.low < 0 ? least : most),
+                     floor_div(a.high, a.high < 0 ? most : least)};
+      });
       break;
-    }
-    case Opcode::ksmod: {
-      const auto& i = instruction.as<isa::smod>();
-      const Range b = of(i.b_);
-      assign(i.dst_, {0, b.high == Range::kMost ? b.high : std::max<int64_t>(b.high - 1, 0)});
+    case Opcode::ksmod:
+      assign_of(instruction.as<isa::smod>(),
+                [](Range, Range b) { return Range{0, std::max<int64_t>(b.high, 1) - 1}; });
+      break;
+    case Opcode::ksload: {
+      const auto& i = instruction.as<isa::sload>();
+      assign(i.dst_, loaded(kernel_.arguments[i.src_.argument].dtype));
       break;
     }
     default:
-      break;  // sload: not known
+      break;
   }
 }
 

@@ -71,9 +71,10 @@ ActionPtr decode(const isa::wait_cross_flag&, Decoder&) { return nullptr; }
 ActionPtr decode(const isa::loop& i, Decoder& d) {
   auto a = std::make_unique<Loop>();
   a->reg = i.dst_, a->step = i.step_.constant, a->start = i.start_, a->stop = i.stop_;
-  const Range trips = d.ranges().of(i.stop_) + scale(d.ranges().of(i.start_), -1);
-  const double outer =
-      d.enter_loop(trips.high == Range::kMost ? 16.0 : std::max<double>(0, trips.high) / a->step);
+  const int64_t first = d.ranges().of(i.start_).low, last = d.ranges().of(i.stop_).high;
+  const bool known = first != Range::kLeast && last != Range::kMost;
+  const double trips = std::max(0.0, static_cast<double>(last) - static_cast<double>(first));
+  const double outer = d.enter_loop(known ? trips / static_cast<double>(a->step) : 16.0);
   d.step();
   a->body = d.block();
   d.leave_loop(outer);

@@ -13,7 +13,8 @@ constexpr int64_t kMaxExtent = int64_t{1}
 // Appends a dimension to a side: merged with the one before it if together they are one run of memory.
 void append(Dimension* side, int& rank, int64_t extent, int64_t stride) {
   if (extent == 1) return;
-  if (rank > 0 && side[rank - 1].stride == extent * stride) {
+  int64_t run;
+  if (rank > 0 && !__builtin_mul_overflow(extent, stride, &run) && side[rank - 1].stride == run) {
     side[rank - 1] = {side[rank - 1].extent * extent, stride};
   } else {
     side[rank++] = {extent, stride};
@@ -35,38 +36,42 @@ ViewAccess::ViewAccess(const ViewOperand& view, const Kernel& kernel, const Rang
     constant_shape_ &= view.shape[i].terms.empty();
     extents[i] = view.shape[i].constant;
     if (!extent.within(0, kMaxExtent)) proven_ = false;
-    const Range steps =
-        scale({0, std::max<int64_t>(extent.high == Range::kMost ? extent.high : extent.high - 1, 0)},
-              view.strides[i]);
-    reach = reach + steps;
+    const Range last{0, std::max<int64_t>(extent.high, 1) - 1};
+    reach = reach + last * Range{view.strides[i], view.strides[i]};
   }
   proven_ &= reach.within(0, size_ - 1);
-  if (constant_shape_) {
-    if (view.offset.terms.empty()) check(view.offset.constant, extents), proven_ = true;
-    for (size_t i = 0; i < view.shape.size(); ++i) {
-      if (extents[i] < 0 || extents[i] > kMaxExtent)
-        site_.fail(concat("extent; expected 0 to ", kMaxExtent, ", got ", extents[i], "."));
-    }
-    shape_ = merge(extents);
+  if (!constant_shape_) return;
+  check_extents(extents);
+  if (view.offset.terms.empty()) proven_ = check(view.offset.constant, extents);
+  shape_ = merge(extents);
+}
+
+void ViewAccess::check_extents(const int64_t* extents) const {
+  for (size_t i = 0; i < view_.shape.size(); ++i) {
+    if (extents[i] < 0 || extents[i] > kMaxExtent)
+      site_.fail(concat("extent of the view; expected 0 to ", kMaxExtent, ", got ", extents[i], "."));
   }
 }
 
-// Every element between the least and the greatest offset of the view exists.
-void ViewAccess::check(int64_t offset, const int64_t* extents) const {
+// Every element between the least and the greatest offset of the view exists. Returns whether there is one.
+bool ViewAccess::check(int64_t offset, const int64_t* extents) const {
   int64_t low = 0, high = 0;
+  bool any = true;
   for (size_t i = 0; i < view_.shape.size(); ++i) {
-    if (extents[i] < 0 || extents[i] > kMaxExtent) {
-      site_.fail(concat("extent of the view; expected 0 to ", kMaxExtent, ", got ", extents[i], "."));
-    }
-    if (extents[i] == 0) return;
+    any &= extents[i] > 0;
     const __int128 reach = __int128(extents[i] - 1) * view_.strides[i];
     if (reach > (int64_t{1} << 60) || reach < -(int64_t{1} << 60)) site_.fail("the view reaches too far.");
     (reach > 0 ? high : low) += static_cast<int64_t>(reach);
   }
-  if (offset < -low || offset >= size_ - high) {
+  if (any && (offset < -low || offset >= size_ - high)) {
+    const auto element = [&](int64_t by) {
+      int64_t at;
+      return __builtin_add_overflow(offset, by, &at) ? offset : at;
+    };
     site_.fail(concat("the view leaves argument ", argument_, "; expected elements 0 to ", size_ - 1,
-                      ", got ", offset + low, " to ", offset + high, "."));
+                      ", got ", element(low), " to ", element(high), "."));
   }
+  return any;
 }
 
 Window ViewAccess::merge(const int64_t* extents) const {
@@ -95,8 +100,16 @@ void ViewAccess::resolve(const Core& core, Window& window) const {
   } else {
     int64_t extents[5];
     for (size_t i = 0; i < view_.shape.size(); ++i) extents[i] = evaluate(view_.shape[i], core);
-    if (!proven_) check(offset(core), extents);
+    bool any = true;
+    if (!proven_) {
+      check_extents(extents);
+      any = check(offset(core), extents);
+    }
     window = constant_shape_ ? shape_ : merge(extents);
+    if (!any) {  // the offset of nothing may be anything
+      window.base = core.arguments[argument_];
+      return;
+    }
   }
   window.base = base(core);
 }

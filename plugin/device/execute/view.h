@@ -53,7 +53,8 @@ class ViewAccess {
   const Site& site() const { return site_; }
 
  private:
-  void check(int64_t offset, const int64_t* extents) const;
+  void check_extents(const int64_t* extents) const;
+  bool check(int64_t offset, const int64_t* extents) const;
   Window merge(const int64_t* extents) const;
 
   ViewOperand view_;
