@@ -37,14 +37,13 @@ struct Matmul final : Action {
         function(d.cube().matmul(this->left.dtype())) {
     m = d.valid_rows(this->left, dst.spec().rows);
     k = d.valid_columns(this->left, this->right.spec().rows);
-    n = d.valid_columns(this->right, dst.spec().columns);
+    int64_t most_columns = dst.spec().columns;
     if (bias_row) {
       bias = d.tile(*bias_row);
       has_bias = true;
-      if (bias.spec().columns < this->right.spec().columns)
-        n = d.extent(n.affine(), bias.spec().columns, "columns of the bias");
-      if (bias.spec().columns < dst.spec().columns) n = d.valid_columns(this->right, bias.spec().columns);
+      most_columns = std::min(most_columns, bias.spec().columns);
     }
+    n = d.valid_columns(this->right, most_columns);
     if (this->left.dtype() == DType::kbf16) tiles = d.cube().matmul_tiles;
     if (!function) site.fail("there is no product of such operands.");
     // Nanoseconds: 100 GFLOP/s, or 1000 in tiles.

@@ -68,8 +68,11 @@ struct Img2col final : Action {
       case 4:
         gather = &Img2col::fill<uint32_t, 1>;
         break;
-      default:
+      case 8:
         gather = &Img2col::fill<uint64_t, 1>;
+        break;
+      default:
+        site.fail("the cube unit does not take this element type.");
     }
     d.add_work(dst.spec().bytes() / 5.0);
   }
@@ -99,8 +102,9 @@ struct Img2col final : Action {
     slot(core) = {dst.at(core), to.stride, dst.spec().rows, dst.spec().columns, map.least_exponent};
     const int64_t first = evaluate(m, core), start = evaluate(k, core), pad_top = evaluate(top, core),
                   pad_left = evaluate(left, core);
-    if (first < 0 || start < 0 || first > (int64_t{1} << 40) || start > (int64_t{1} << 40) ||
-        std::abs(pad_top) > (1 << 24) || std::abs(pad_left) > (1 << 24)) {
+    constexpr int64_t kMostPosition = int64_t{1} << 40, kMostPadding = 1 << 24;
+    if (first < 0 || start < 0 || first > kMostPosition || start > kMostPosition || pad_top < -kMostPadding ||
+        pad_top > kMostPadding || pad_left < -kMostPadding || pad_left > kMostPadding) {
       return;  // no such position
     }
     Tap* taps = reinterpret_cast<Tap*>(core.scratch);

@@ -165,8 +165,14 @@ struct StoreThroughScratch final : Action {
       d.run_serially();
     }
     if (!copy) size.site.fail("element type cannot be moved.");
+    const int64_t each = (relu ? tile.element_bytes() : 0) + (convert ? view.element_bytes() : 0) +
+                         (update ? view.element_bytes() : 0);
+    if (each * std::max(kAtOnce, tile.spec().columns) + 3 * 64 > kScratchBytes)
+      size.site.fail("the tile has too many columns.");
     d.add_work(2 * tile.spec().bytes() / kBytesPerNanosecond);
   }
+
+  static constexpr int64_t kAtOnce = 4096;  // elements, or a row
 
   TileAccess tile;
   ViewAccess view;
@@ -178,7 +184,7 @@ struct StoreThroughScratch final : Action {
     const Window w = view.resolve(core);
     size.check(w);
     // A few rows at a time: what is converted is stored while it is in the cache.
-    const int64_t at_once = std::clamp<int64_t>(4096 / std::max<int64_t>(w.columns, 1), 1, 64);
+    const int64_t at_once = std::clamp<int64_t>(kAtOnce / std::max<int64_t>(w.columns, 1), 1, 64);
     for (int64_t r = 0; r < w.rows; r += at_once) store_rows(core, w, r, std::min(r + at_once, w.rows));
   }
 
@@ -385,7 +391,7 @@ ActionPtr decode(const isa::tload& i, Decoder& d) {
 ActionPtr decode(const isa::tstore& i, Decoder& d) {
   const TileSpec& tile = d.source().tiles[i.src_.tile];
   const DType to = d.source().arguments[i.dst_.argument].dtype;
-  if (i.atomic_ != 0 || i.activation_ != 0 || tile.dtype != to)
+  if (i.atomic_ != 0 || i.activation_ != 0 || host_dtype(tile.loc, tile.dtype) != to)
     return std::make_unique<StoreThroughScratch>(i, d);
   return std::make_unique<StoreAction>(i, d);
 }

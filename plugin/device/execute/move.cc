@@ -14,7 +14,10 @@ struct MoveToBias final : Action {
       : dst(d.tile(i.dst_)), src(d.tile(i.src_)), src_slot(src, d.source()) {
     rows = d.valid_rows(dst, src.spec().rows);
     columns = d.valid_columns(dst, src.spec().columns);
-    if (src.dtype() != dst.dtype()) widen = find_vector({Opcode::ktcvt, dst.dtype(), src.dtype()});
+    if (src.dtype() != dst.dtype()) {
+      widen = find_vector({Opcode::ktcvt, dst.dtype(), src.dtype()});
+      if (!widen) d.site().fail("BT does not take this element type.");
+    }
     if (src.spec().loc != Loc::kmat || src.spec().layout == Layout::kzn)
       d.site().fail("expected a tile of L1 in rows.");
   }
@@ -23,10 +26,11 @@ struct MoveToBias final : Action {
   Extent rows, columns;
   VectorFn widen = nullptr;  // bf16, which BT keeps as f32
   void run(Core& core) const override {
+    const CubeOperand& source = src_slot(core);  // a tile that may still lie in GM, as its rows do there
     VectorArgs args{};
-    args.dst = dst.at(core), args.src[0] = src_slot(core).data;
+    args.dst = dst.at(core), args.src[0] = source.data;
     args.dst_stride = dst.row_stride() * dst.element_bytes();
-    args.src_stride[0] = src.row_stride() * src.element_bytes();
+    args.src_stride[0] = source.stride * src.element_bytes();
     args.rows = rows(core), args.columns = columns(core);
     if (widen) return widen(args);
     for (int64_t r = 0; r < args.rows; ++r) {
@@ -47,7 +51,7 @@ struct Extract final : Action {
         site(d.site()),
         from(src, d.cube().panel),
         to(dst, d.cube().panel),
-        alias(may_alias(d.source(), i.dst_.tile)),
+        alias(d.may_alias(i.dst_.tile)),
         copy(d.cube().copy(dst.element_bytes())),
         pack(d.cube().pack(dst.dtype())) {
     rows = d.valid_rows(dst, src.spec().rows);
@@ -113,6 +117,7 @@ struct Extract final : Action {
 
 ActionPtr decode(const isa::tmov& i, Decoder& d) {
   if (d.source().tiles[i.dst_.tile].loc == Loc::kbias) return std::make_unique<MoveToBias>(i, d);
+  if (d.source().tiles[i.src_.tile].loc != Loc::kvec) d.site().fail("there is no path from L1 to UB.");
   return decode_vector(d.source().body[d.index()], d);
 }
 

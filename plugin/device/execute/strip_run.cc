@@ -62,16 +62,18 @@ void StripRun::repeat(Core& core, Values v) const {
   State state;
   const bool prepared = prepare(core, state), moves = this->moves(v.reg);
   if (prepared && !moves && in_place(state)) {
-    const int64_t more = (v.stop - 1 - v.start) / v.step;
+    // Unsigned: from the least of 64 bits to the greatest there are more than a signed number counts.
+    const uint64_t more =
+        (static_cast<uint64_t>(v.stop) - 1 - static_cast<uint64_t>(v.start)) / static_cast<uint64_t>(v.step);
     const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
-    for (int64_t i = 0; chained && i <= more; ++i) run_strip(state, 0, state.total());
+    for (uint64_t i = 0; chained && i <= more; ++i) run_strip(state, 0, state.total());
     const size_t count = chained ? 0 : parts_.size();
     VectorFn functions[kMostParts];
     for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
-    for (int64_t i = 0; !chained && i <= more; ++i) {
+    for (uint64_t i = 0; !chained && i <= more; ++i) {
       for (size_t p = 0; p < count; ++p) functions[p](state.args[p]);
     }
-    core.registers[v.reg] += more * v.step;
+    core.registers[v.reg] = static_cast<int64_t>(static_cast<uint64_t>(v.start) + more * v.step);
     return;
   }
   for (bool fits = prepared;;) {
@@ -393,7 +395,11 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
       for (int i = 0; i < v.count; ++i) {
         if (v.sources[i].shape != Shape::kRow) args.src[i] += count * s.places[part.src[i]].step;
       }
-      if (v.has_params) args.param[0] += count * args.param[1];
+      if (v.has_params) {  // wraps, as tci itself does
+        args.param[0] =
+            static_cast<int64_t>(static_cast<uint64_t>(args.param[0]) +
+                                 static_cast<uint64_t>(count) * static_cast<uint64_t>(args.param[1]));
+      }
       continue;
     }
     if (moves_nothing(p, s)) continue;
