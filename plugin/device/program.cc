@@ -52,13 +52,6 @@ class LoadedProgram final : public Program {
   };
   using Memory = std::unique_ptr<std::byte[], Free>;
 
-  static Module read_verified(std::span<const std::byte> bytes) {
-    Module module = read_module(bytes);
-    for (const Kernel& k : module.kernels) verify_kernel(k, *module.target);
-    verify_stream(module);
-    return module;
-  }
-
   // Aligned as device memory is; the bytes given to load need not be.
   static Memory copy_constants(const Module& module) {
     const size_t size = (module.constants.size() + 64) / 64 * 64;

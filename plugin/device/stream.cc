@@ -22,35 +22,30 @@ class Pointers {
   std::unique_ptr<std::byte*[]> many_;
 };
 
-void verify_aicpu_commands(const Function& f) {
-  for_each_command(f.commands, [&](const Command& c) {
-    const auto* aicpu = std::get_if<AicpuCommand>(&c.value);
-    if (!aicpu) return;
-    std::vector<int64_t> bytes;
-    for (int64_t s : aicpu->slots) bytes.push_back(f.slots[s].bytes);
-    verify_aicpu(aicpu->op, bytes, aicpu->ints);
-  });
-}
-
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
-  for (const Function& f : module.functions) verify_aicpu_commands(f);
 }
 
-void Stream::call(const Function& function, std::byte* const* arguments, std::byte* frame) const {
+void Stream::run(std::byte* const* arguments, std::byte* workspace) const {
+  call(module_.functions.front(), [=](int64_t number) { return arguments[number]; }, workspace);
+}
+
+// `argument` gives the storage of a parameter, or of a result after the last of them.
+template <class F>
+void Stream::call(const Function& function, const F& argument, std::byte* frame) const {
   Pointers table(function.slots.size());
   std::byte** slots = table.data();
   for (size_t i = 0; i < function.slots.size(); ++i) {
     const Slot& s = function.slots[i];
     switch (s.kind) {
       case SlotKind::kParameter:
-        slots[i] = arguments[s.offset];
+        slots[i] = argument(s.offset);
         break;
       case SlotKind::kResult:
-        slots[i] = arguments[function.parameters + s.offset];
+        slots[i] = argument(function.parameters + s.offset);
         break;
       case SlotKind::kConstant:
         slots[i] = constants_ + s.offset;
@@ -104,9 +99,9 @@ void Stream::execute(const CaseCommand& c, std::byte** slots) const {
 }
 
 void Stream::execute(const CallCommand& c, std::byte** slots) const {
-  Pointers arguments(c.slots.size());
-  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  call(module_.functions[c.function], arguments.data(), arguments.data()[c.slots.size() - 1]);
+  call(
+      module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
+      slots[c.slots.back()]);
 }
 
 }  // namespace ascend

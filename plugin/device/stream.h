@@ -12,12 +12,11 @@ class Stream {
   Stream(const Module& module, std::byte* constants);  // `module` must outlive the stream; throws Error
 
   // `arguments` are the entry's parameters, then its results.
-  void run(std::byte* const* arguments, std::byte* workspace) const {
-    call(module_.functions.front(), arguments, workspace);
-  }
+  void run(std::byte* const* arguments, std::byte* workspace) const;
 
  private:
-  void call(const Function& function, std::byte* const* arguments, std::byte* frame) const;
+  template <class F>
+  void call(const Function& function, const F& argument, std::byte* frame) const;
   void run(const Region& region, std::byte** slots) const;
 
   void execute(const LaunchCommand& c, std::byte** slots) const;

@@ -167,6 +167,9 @@ Module read_module(std::span<const std::byte> bytes);
 void verify_kernel(const Kernel& kernel, const Target& target);
 void verify_stream(const Module& module);
 
+// read_module, and both of these.
+Module read_verified(std::span<const std::byte> bytes);
+
 // Bytes of one on-chip memory.
 int64_t memory_bytes(const Target& target, Loc loc);
 

@@ -3,6 +3,7 @@
 
 #include "plugin/error.h"
 #include "plugin/isa/checksum.h"
+#include "plugin/isa/limits.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
 
@@ -174,11 +175,9 @@ Kernel read_kernel(Reader& reader) {
   return k;
 }
 
-constexpr int kMaxDepth = 200;
+Region read_region(Reader& reader, int64_t depth);
 
-Region read_region(Reader& reader, int depth);
-
-Command read_command(Reader& reader, int depth) {
+Command read_command(Reader& reader, int64_t depth) {
   const size_t start = reader.position();
   const uint64_t head = static_cast<uint64_t>(reader.word());
   const uint64_t code = head & 0xFFFFFFFF, length = head >> 32;
@@ -232,8 +231,8 @@ Command read_command(Reader& reader, int depth) {
   return result;
 }
 
-Region read_region(Reader& reader, int depth) {
-  if (depth > kMaxDepth) reader.fail(concat("regions are nested deeper than ", kMaxDepth));
+Region read_region(Reader& reader, int64_t depth) {
+  if (depth >= kMaxNesting) reader.fail(concat("regions are nested deeper than ", kMaxNesting));
   const size_t length = reader.count(), stop = reader.position() + length;
   Region region;
   while (reader.position() < stop) region.push_back(read_command(reader, depth + 1));
@@ -250,7 +249,9 @@ Function read_function(Reader& reader) {
   for (Slot& s : f.slots) {
     s.kind = static_cast<SlotKind>(reader.within(4, "the kind of a slot"));
     s.offset = reader.word(), s.bytes = reader.word();
-    if (s.offset < 0 || s.bytes < 0) reader.fail("a slot has a negative offset or size");
+    if (s.offset < 0 || s.bytes < 0 || s.offset > kMaxBytes || s.bytes > kMaxBytes)
+      reader.fail(concat("a slot's offset and size; expected 0 to ", kMaxBytes, ", got ", s.offset, " and ",
+                         s.bytes));
     if (s.kind == SlotKind::kParameter) f.parameters = std::max(f.parameters, s.offset + 1);
     if (s.kind == SlotKind::kResult) f.results = std::max(f.results, s.offset + 1);
   }
@@ -268,6 +269,7 @@ std::vector<TensorSpec> read_types(Reader& reader) {
       if (d < 0 || __builtin_mul_overflow(t.bytes, static_cast<uint64_t>(d), &t.bytes))
         reader.fail("a tensor is too large");
     }
+    if (t.bytes > uint64_t{kMaxBytes}) reader.fail(concat("a tensor is too large, ", t.bytes, " bytes"));
   }
   return types;
 }

@@ -54,6 +54,18 @@ std::vector<TileUse> tile_uses(const Instruction& instruction) {
   return tiles;
 }
 
+KernelUses::KernelUses(const Kernel& kernel) : reads(kernel.tiles.size()), loaded(kernel.tiles.size()) {
+  tiles.reserve(kernel.body.size());
+  registers.reserve(kernel.body.size());
+  for (const Instruction& instruction : kernel.body) {
+    registers.push_back(written_register(instruction));
+    for (const TileUse& use : tiles.emplace_back(tile_uses(instruction))) {
+      if (use.reads() || instruction.opcode() == Opcode::ktreshape) ++reads[use.tile->tile];
+      if (instruction.opcode() == Opcode::ktload) loaded[use.tile->tile] = true;
+    }
+  }
+}
+
 int64_t written_register(const Instruction& instruction) {
   std::vector<TileUse> tiles;
   Collector collector{instruction.info(), tiles};

@@ -14,6 +14,16 @@ struct TileUse {
 };
 
 std::vector<TileUse> tile_uses(const Instruction& instruction);
+
+// The same of all instructions of a kernel, and what follows of its tiles. Found once: to ask every
+// instruction again for each of them would make load quadratic.
+struct KernelUses {
+  explicit KernelUses(const Kernel& kernel);
+  std::vector<std::vector<TileUse>> tiles;  // by instruction
+  std::vector<int64_t> registers;           // by instruction: the one it writes, or -1
+  std::vector<int64_t> reads;               // by tile: operands that read it, or give it another name
+  std::vector<bool> loaded;                 // by tile: whether a tload fills it
+};
 int64_t written_register(const Instruction& instruction);  // or -1
 
 // Per register, whether values depend on it: flags alone do not count.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugin/error.h"
+#include "plugin/isa/limits.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
 
@@ -126,7 +127,8 @@ class KernelVerifier {
     tiles_.clear();
     visit(instruction, [&](const auto& operands) { operands.visit(*this); });
     const InstructionInfo& info = instruction.info();
-    if (info.opens) ++depth_;
+    if (info.opens && ++depth_ > kMaxBlockDepth)
+      fail(concat("blocks are nested deeper than ", kMaxBlockDepth, "."));
     if (instruction.opcode() == Opcode::kend && --depth_ < 0) fail("closes no block.");
     if (instruction.opcode() == Opcode::kloop) {
       const Affine& step = instruction.as<isa::loop>().step_;

@@ -1,23 +1,49 @@
-// Rules of the stream: every slot a command names exists and is large enough, whatever swaps and calls do.
+// Rules of the stream: every slot a command names exists and is large enough, whatever swaps and calls do;
+// nothing writes constants, or a parameter whose storage no result takes over; runs and their stacks end.
+#include <algorithm>
+
+#include "plugin/device/aicpu/aicpu.h"
 #include "plugin/error.h"
+#include "plugin/isa/limits.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
 
 namespace ascend {
 namespace {
 
-constexpr int64_t kMaxBytes = int64_t{1} << 48;
+// What callers must know of a function.
+struct Callee {
+  std::vector<int64_t> parameter_bytes, result_bytes;  // that its slots reach to
+  std::vector<bool> writes;                            // its parameters
+  int64_t calls = 0;                                   // inside each other, its own call among them
+  int64_t nesting = 0;                                 // regions inside each other, from its own on
+  int64_t commands = 0;                                // that a run executes, loops going round once
+};
 
 class FunctionVerifier {
  public:
-  FunctionVerifier(const Module& module, const Function& function) : module_(module), function_(function) {}
+  // Callees are verified already.
+  FunctionVerifier(const Module& module, const Function& function, const std::vector<Callee>& callees,
+                   const std::vector<bool>& taken_over)
+      : module_(module), function_(function), callees_(callees), taken_over_(taken_over) {}
 
-  void run() {
+  Callee run() {
     verify_slots();
-    region(function_.commands);
+    facts_.commands = region(function_.commands);
+    ++facts_.calls;
+    if (facts_.calls > kMaxCallDepth) fail(concat("calls are nested deeper than ", kMaxCallDepth, "."));
+    if (facts_.nesting > kMaxNesting)
+      fail(concat("regions and those of functions called there are nested deeper than ", kMaxNesting, "."));
+    if (facts_.commands > kMaxCommands) {
+      fail(concat("executes more commands than a run may; expected at most ", kMaxCommands,
+                  ", loops going round once."));
+    }
+    return std::move(facts_);
   }
 
-  void operator()(const LaunchCommand& c) {
+  // Each returns how many commands a run executes.
+
+  int64_t operator()(const LaunchCommand& c) {
     if (c.kernel < 0 || c.kernel >= static_cast<int64_t>(module_.kernels.size()))
       fail(concat("launch: no kernel ", c.kernel, "."));
     const Kernel& k = module_.kernels[c.kernel];
@@ -28,53 +54,62 @@ class FunctionVerifier {
     for (size_t i = 0; i < c.slots.size(); ++i) {
       const ArgumentSpec& a = k.arguments[i];
       need(c.slots[i], a.size * dtype_bytes(a.dtype), concat("launch of ", k.name, ", argument ", i));
-      if (a.writes) need_writable(c.slots[i]);
+      if (a.writes) write(c.slots[i]);
     }
+    return 1;
   }
-  void operator()(const AicpuCommand& c) {
-    for (int64_t s : c.slots) slot(s);
+  int64_t operator()(const AicpuCommand& c) {
+    std::vector<int64_t> bytes;
+    for (int64_t s : c.slots) bytes.push_back(slot(s).bytes);
+    const size_t written = verify_aicpu(c.op, bytes, c.ints);
+    for (size_t i = 0; i < written; ++i) write(c.slots[i]);
+    return 1;
   }
-  void operator()(const CopyCommand& c) {
+  int64_t operator()(const CopyCommand& c) {
     if (c.bytes < 0) fail("copy: a negative number of bytes.");
     need(c.destination, c.bytes, "copy, destination");
     need(c.source, c.bytes, "copy, source");
-    need_writable(c.destination);
+    write(c.destination);
+    return 1;
   }
-  void operator()(const LoopCommand& c) {
+  int64_t operator()(const LoopCommand& c) {
     need(c.predicate, 1, "loop, predicate");
     for (const auto& [a, b] : c.swaps) {
       if (slot(a).bytes != slot(b).bytes)
         fail(concat("loop: swaps slots of ", slot(a).bytes, " and ", slot(b).bytes, " bytes."));
-      need_writable(a);
-      need_writable(b);
+      write(a);
+      write(b);
     }
-    region(c.condition);
-    region(c.body);
+    return 1 + region(c.condition) + region(c.body);
   }
-  void operator()(const CaseCommand& c) {
+  int64_t operator()(const CaseCommand& c) {
     need(c.index, 4, "case, index");
     if (c.branches.empty()) fail("case: expected at least one branch, got none.");
-    for (const Region& r : c.branches) region(r);
+    int64_t most = 0;
+    for (const Region& r : c.branches) most = std::max(most, region(r));
+    return 1 + most;
   }
-  void operator()(const CallCommand& c) {
-    if (c.function <= 0 || c.function >= static_cast<int64_t>(module_.functions.size()))
-      fail(concat("call: no function ", c.function, "."));
+  int64_t operator()(const CallCommand& c) {
     const Function& callee = module_.functions[c.function];
+    const Callee& facts = callees_[c.function];
     const int64_t expected = callee.parameters + callee.results + 1;
     if (static_cast<int64_t>(c.slots.size()) != expected) {
       fail(concat("call of ", callee.name, ": expected ", expected, " slots, got ", c.slots.size(), "."));
     }
     need(c.slots.back(), callee.frame_bytes, concat("call of ", callee.name, ", frame"));
-    for (const Slot& s : callee.slots) {
-      if (s.kind == SlotKind::kParameter)
-        need(c.slots[s.offset], s.bytes, concat("call of ", callee.name, ", parameter ", s.offset));
-      if (s.kind == SlotKind::kResult) {
-        need(c.slots[callee.parameters + s.offset], s.bytes,
-             concat("call of ", callee.name, ", result ", s.offset));
-        need_writable(c.slots[callee.parameters + s.offset]);
-      }
+    for (int64_t i = 0; i < callee.parameters; ++i) {
+      need(c.slots[i], facts.parameter_bytes[i], concat("call of ", callee.name, ", parameter ", i));
+      if (facts.writes[i]) write(c.slots[i]);
     }
-    if (callee.frame_bytes > 0) need_writable(c.slots.back());
+    for (int64_t i = 0; i < callee.results; ++i) {
+      const int64_t number = c.slots[callee.parameters + i];
+      need(number, facts.result_bytes[i], concat("call of ", callee.name, ", result ", i));
+      write(number);
+    }
+    if (callee.frame_bytes > 0) write(c.slots.back());
+    facts_.calls = std::max(facts_.calls, facts.calls);
+    facts_.nesting = std::max(facts_.nesting, nesting_ + facts.nesting);
+    return 1 + facts.commands;
   }
 
  private:
@@ -95,14 +130,19 @@ class FunctionVerifier {
                   slot(number).bytes, "."));
     }
   }
-  void need_writable(int64_t number) const {
-    if (slot(number).kind == SlotKind::kConstant)
-      fail(concat("slot ", number, " is a constant and cannot be written."));
+  void write(int64_t number) {
+    const Slot& s = slot(number);
+    if (s.kind == SlotKind::kConstant) fail(concat("slot ", number, " is a constant and cannot be written."));
+    if (s.kind != SlotKind::kParameter || facts_.writes[s.offset]) return;
+    facts_.writes[s.offset] = true;
+    if (is_entry() && !taken_over_[s.offset]) {
+      fail(concat("slot ", number, " is parameter ", s.offset,
+                  ", which no result takes over, and cannot be written."));
+    }
   }
 
-  void verify_slots() const {
+  void verify_slots() {
     if (function_.frame_bytes < 0 || function_.frame_bytes > kMaxBytes) fail("frame size out of range.");
-    const bool entry = &function_ == &module_.functions.front();
     for (size_t i = 0; i < function_.slots.size(); ++i) {
       const Slot& s = function_.slots[i];
       int64_t limit = kMaxBytes, end = s.bytes;
@@ -111,7 +151,7 @@ class FunctionVerifier {
                                            : static_cast<int64_t>(module_.constants.size());
         if (s.offset > limit) fail(concat("slot ", i, " starts beyond its storage."));
         end += s.offset;
-      } else if (entry) {
+      } else if (is_entry()) {
         const auto& types = s.kind == SlotKind::kParameter ? module_.parameters : module_.results;
         if (s.offset >= static_cast<int64_t>(types.size()))
           fail(concat("slot ", i, " is parameter or result ", s.offset, ", which does not exist."));
@@ -124,53 +164,101 @@ class FunctionVerifier {
                     "."));
       }
     }
+    facts_.parameter_bytes.resize(static_cast<size_t>(function_.parameters));
+    facts_.result_bytes.resize(static_cast<size_t>(function_.results));
+    facts_.writes.resize(static_cast<size_t>(function_.parameters));
+    for (const Slot& s : function_.slots) {
+      if (s.kind == SlotKind::kParameter)
+        facts_.parameter_bytes[s.offset] = std::max(facts_.parameter_bytes[s.offset], s.bytes);
+      if (s.kind == SlotKind::kResult)
+        facts_.result_bytes[s.offset] = std::max(facts_.result_bytes[s.offset], s.bytes);
+    }
   }
 
-  void region(const Region& commands) {
-    for (const Command& c : commands) std::visit(*this, c.value);
+  bool is_entry() const { return &function_ == &module_.functions.front(); }
+
+  int64_t region(const Region& commands) {
+    facts_.nesting = std::max(facts_.nesting, ++nesting_);
+    int64_t executed = 0;  // saturates
+    for (const Command& c : commands)
+      executed = std::min(executed + std::visit([this](const auto& v) { return (*this)(v); }, c.value),
+                          kMaxCommands + 1);
+    --nesting_;
+    return executed;
   }
 
   const Module& module_;
   const Function& function_;
+  const std::vector<Callee>& callees_;
+  const std::vector<bool>& taken_over_;  // parameters of the entry, by results
+  Callee facts_;
+  int64_t nesting_ = 0;  // of the command being verified
 };
 
-// Calls must end: no function may reach itself.
-class CallGraph {
- public:
-  explicit CallGraph(const Module& module) : module_(module), state_(module.functions.size()) {}
-
-  void walk(size_t function) {
-    if (state_[function] == 2) return;
-    if (state_[function] == 1) {
-      throw Error(Code::kInvalidArgument,
-                  concat("[function ", module_.functions[function].name, "] calls itself."));
-    }
-    state_[function] = 1;
-    for_each_command(module_.functions[function].commands, [this](const Command& c) {
-      if (const auto* call = std::get_if<CallCommand>(&c.value)) walk(call->function);
+// The functions, every one after those it calls. Calls must end: no function may reach itself.
+std::vector<size_t> callees_first(const Module& module) {
+  const size_t count = module.functions.size();
+  const auto fail = [&](size_t function, const std::string& what) {
+    throw Error(Code::kInvalidArgument, concat("[function ", module.functions[function].name, "] ", what));
+  };
+  std::vector<std::vector<size_t>> calls(count);
+  for (size_t f = 0; f < count; ++f) {
+    for_each_command(module.functions[f].commands, [&](const Command& c) {
+      const auto* call = std::get_if<CallCommand>(&c.value);
+      if (!call) return;
+      if (call->function <= 0 || call->function >= static_cast<int64_t>(count))
+        fail(f, concat("call: no function ", call->function, "."));
+      calls[f].push_back(static_cast<size_t>(call->function));
     });
-    state_[function] = 2;
   }
-
- private:
-  const Module& module_;
-  std::vector<int> state_;  // 0 new, 1 being walked, 2 done
-};
+  enum class State { kNew, kOpen, kDone };
+  std::vector<State> state(count, State::kNew);
+  std::vector<size_t> order, open;  // no recursion: chains may be long
+  for (size_t first = 0; first < count; ++first) {
+    if (state[first] == State::kNew) open.push_back(first);
+    while (!open.empty()) {
+      const size_t f = open.back();
+      state[f] = State::kOpen;
+      if (calls[f].empty()) {
+        state[f] = State::kDone;
+        order.push_back(f);
+        open.pop_back();
+        continue;
+      }
+      const size_t next = calls[f].back();
+      calls[f].pop_back();
+      if (state[next] == State::kOpen) fail(next, "calls itself.");
+      if (state[next] == State::kNew) open.push_back(next);
+    }
+  }
+  return order;
+}
 
 }  // namespace
 
 void verify_stream(const Module& module) {
   if (module.functions.empty()) throw Error(Code::kInvalidArgument, "[program] there is no entry function.");
+  std::vector<bool> taken_over(module.parameters.size());
   for (size_t i = 0; i < module.results.size(); ++i) {
     const int alias = module.result_alias[i];
     if (alias >= 0 && module.parameters[alias].bytes != module.results[i].bytes) {
       throw Error(Code::kInvalidArgument,
                   concat("[program] result ", i, " aliases parameter ", alias, " of another size."));
     }
+    if (alias >= 0 && taken_over[alias])
+      throw Error(Code::kInvalidArgument, concat("[program] two results alias parameter ", alias, "."));
+    if (alias >= 0) taken_over[alias] = true;
   }
-  for (const Function& f : module.functions) FunctionVerifier(module, f).run();
-  CallGraph graph(module);
-  for (size_t i = 0; i < module.functions.size(); ++i) graph.walk(i);
+  std::vector<Callee> callees(module.functions.size());
+  for (size_t f : callees_first(module))
+    callees[f] = FunctionVerifier(module, module.functions[f], callees, taken_over).run();
+}
+
+Module read_verified(std::span<const std::byte> bytes) {
+  Module module = read_module(bytes);
+  for (const Kernel& k : module.kernels) verify_kernel(k, *module.target);
+  verify_stream(module);
+  return module;
 }
 
 }  // namespace ascend

@@ -51,7 +51,7 @@ namespace {
 
 struct Kernel {
   void (*run)(Slots, Ints);
-  void (*verify)(Bytes, Ints);
+  size_t (*verify)(Bytes, Ints);
 };
 
 Kernel kernel_of(AicpuOp op) {
@@ -72,8 +72,8 @@ void run_aicpu(AicpuOp op, std::span<std::byte* const> slots, std::span<const in
   aicpu::kernel_of(op).run(slots, ints);
 }
 
-void verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints) {
-  aicpu::kernel_of(op).verify(slot_bytes, ints);
+size_t verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints) {
+  return aicpu::kernel_of(op).verify(slot_bytes, ints);
 }
 
 }  // namespace ascend

@@ -13,7 +13,7 @@ namespace ascend {
 void run_aicpu(AicpuOp op, std::span<std::byte* const> slots, std::span<const int64_t> ints);
 
 // Throws Error{kInvalidArgument} at load if the integers make no sense or a slot is smaller than what they
-// imply.
-void verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints);
+// imply. Returns how many slots the kernel writes: the first ones.
+size_t verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints);
 
 }  // namespace ascend

@@ -12,10 +12,11 @@ using Slots = std::span<std::byte* const>;
 using Ints = std::span<const int64_t>;
 using Bytes = std::span<const int64_t>;
 
+// A verifier returns how many slots its kernel writes, the first ones.
 void sort(Slots slots, Ints ints);
-void verify_sort(Bytes slot_bytes, Ints ints);
+size_t verify_sort(Bytes slot_bytes, Ints ints);
 void top_k(Slots slots, Ints ints);
-void verify_top_k(Bytes slot_bytes, Ints ints);
+size_t verify_top_k(Bytes slot_bytes, Ints ints);
 
 // Takes static integers one after the other while verifying; throws Error with the kernel's name.
 class IntReader {

@@ -1,5 +1,6 @@
 // sort: n operands together along one dimension, by keys in order of significance. top_k: the first of each
 // row.
+#include <algorithm>
 #include <array>
 
 #include "plugin/device/aicpu/kernels.h"
@@ -9,7 +10,7 @@
 namespace ascend::aicpu {
 namespace {
 
-constexpr int64_t kMost = 1 << 20;  // operands, keys, dimensions: far beyond use
+constexpr int64_t kMostOperands = 1 << 20;  // far beyond use
 
 // ints: n, rank, shape..., dimension, stable, dtype per operand, number of keys, (operand, descending, total)
 // per key.
@@ -69,6 +70,7 @@ void sort_by_several(const uint64_t* keys, int64_t key_count, int64_t count, uin
 
 void sort(Slots slots, Ints ints) {
   const SortInts s(ints);
+  if (std::find(s.shape.begin(), s.shape.end(), 0) != s.shape.end()) return;  // other extents may be huge
   int64_t outer = 1, inner = 1;
   for (int64_t d = 0; d < s.dimension; ++d) outer *= s.shape[d];
   for (int64_t d = s.dimension + 1; d < s.rank; ++d) inner *= s.shape[d];
@@ -100,9 +102,10 @@ void sort(Slots slots, Ints ints) {
   });
 }
 
-void verify_sort(Bytes slot_bytes, Ints ints) {
+size_t verify_sort(Bytes slot_bytes, Ints ints) {
   IntReader r("sort", ints);
-  const int64_t operands = r.take(1, kMost, "the number of operands"), rank = r.take(1, 64, "the rank");
+  const int64_t operands = r.take(1, kMostOperands, "the number of operands"),
+                rank = r.take(1, 64, "the rank");
   for (int64_t d = 0; d < rank; ++d) r.take(0, INT64_MAX, "an extent");
   const Ints shape = ints.subspan(2, rank);
   const int64_t dimension = r.take(0, rank - 1, "the dimension");
@@ -113,20 +116,21 @@ void verify_sort(Bytes slot_bytes, Ints ints) {
     r.slot(slot_bytes, n, bytes);
     r.slot(slot_bytes, operands + n, bytes);
   }
-  const int64_t keys = r.take(1, kMost, "the number of keys");
+  const int64_t keys = r.take(1, 4 * operands, "the number of keys");  // more would say nothing new
   for (int64_t k = 0; k < keys; ++k) {
     key_type(static_cast<DType>(ints[4 + rank + r.take(0, operands - 1, "the operand of a key")]));
     r.take(0, 1, "descending");
     r.take(0, 1, "total order");
   }
   r.finish();
-  if (keys > 1) r.size(std::array{keys, shape[dimension]}, 8);
+  return static_cast<size_t>(operands);
 }
 
 // ints: dtype, rows, columns, k, largest.
 void top_k(Slots slots, Ints ints) {
   const auto dtype = static_cast<DType>(ints[0]);
   const int64_t rows = ints[1], columns = ints[2], k = ints[3], size = dtype_bytes(dtype);
+  if (k == 0) return;  // of any number of rows
   const KeyType type = key_type(dtype);
   for_each_line(rows, columns, [&](int64_t r) {
     uint64_t* keys = scratch<uint64_t, 3>(columns);
@@ -139,7 +143,7 @@ void top_k(Slots slots, Ints ints) {
   });
 }
 
-void verify_top_k(Bytes slot_bytes, Ints ints) {
+size_t verify_top_k(Bytes slot_bytes, Ints ints) {
   IntReader r("top_k", ints);
   const DType dtype = r.dtype("the element type");
   key_type(dtype);
@@ -150,6 +154,7 @@ void verify_top_k(Bytes slot_bytes, Ints ints) {
   r.slot(slot_bytes, 0, r.size(std::array{rows, k}, dtype_bytes(dtype)));
   r.slot(slot_bytes, 1, r.size(std::array{rows, k}, 4));
   r.slot(slot_bytes, 2, r.size(std::array{rows, columns}, dtype_bytes(dtype)));
+  return 2;
 }
 
 }  // namespace ascend::aicpu

@@ -42,7 +42,7 @@ void bind_cycles(nb::module_& m) {
   m.def(
       "kernel_times",
       [](const nb::bytes& program, bool warm) {
-        const Module module = read_module(span_of(program));
+        const Module module = read_verified(span_of(program));
         std::vector<cycles::KernelTime> times;
         {
           nb::gil_scoped_release release;
@@ -58,7 +58,7 @@ void bind_cycles(nb::module_& m) {
   m.def(
       "kernel_trace",
       [](const nb::bytes& program, int64_t kernel, bool warm, size_t limit) {
-        const Module module = read_module(span_of(program));
+        const Module module = read_verified(span_of(program));
         std::vector<cycles::Interval> trace;
         const Kernel& k = module.kernels.at(kernel);
         cycles::simulate(k, *module.target, warm, &trace, limit);
@@ -73,7 +73,7 @@ void bind_cycles(nb::module_& m) {
   m.def(
       "find_hazards",
       [](const nb::bytes& program) {
-        const Module module = read_module(span_of(program));
+        const Module module = read_verified(span_of(program));
         std::vector<std::string> all;
         for (const Kernel& k : module.kernels)
           for (std::string& text : cycles::find_hazards(k, *module.target)) all.push_back(std::move(text));

@@ -31,9 +31,23 @@ Walk::Walk(const Shape& shape, int64_t block, Role role)
   }
 }
 
+namespace {
+
+// Like the executor's, 64-bit arithmetic wraps.
+int64_t sum(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t product(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+int64_t floor_div(int64_t a, int64_t b) { return b < 1 ? 0 : a / b - (a % b < 0); }
+int64_t floor_mod(int64_t a, int64_t b) { return b < 1 ? 0 : a % b + (a % b < 0 ? b : 0); }
+
+}  // namespace
+
 int64_t Walk::value(const Affine& a) const {
   int64_t v = a.constant;
-  for (const Term& t : a.terms) v += t.coefficient * registers_[t.reg];
+  for (const Term& t : a.terms) v = sum(v, product(t.coefficient, registers_[t.reg]));
   return v;
 }
 
@@ -91,8 +105,9 @@ void Walk::leave(int index) {
   const Instruction& opener = shape_.kernel.body[frame.opener];
   if (opener.opcode() == Opcode::kloop) {
     int64_t& counter = registers_[opener.as<isa::loop>().dst_];
-    counter += frame.step;
-    if (counter < frame.stop) {
+    int64_t next;
+    if (!__builtin_add_overflow(counter, frame.step, &next) && next < frame.stop) {
+      counter = next;
       at_ = frame.opener + 1;
       return;
     }
@@ -100,10 +115,6 @@ void Walk::leave(int index) {
   frames_.pop_back();
   at_ = index + 1;
 }
-
-namespace {
-int64_t floor_div(int64_t a, int64_t b) { return b == 0 ? 0 : a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-}  // namespace
 
 void Walk::scalar(const Instruction& instruction) {
   const auto binary = [&](const auto& i, auto f) { registers_[i.dst_] = f(value(i.a_), value(i.b_)); };
@@ -120,13 +131,13 @@ void Walk::scalar(const Instruction& instruction) {
       binary(instruction.as<isa::smax>(), [](int64_t a, int64_t b) { return std::max(a, b); });
       break;
     case Opcode::ksmul:
-      binary(instruction.as<isa::smul>(), [](int64_t a, int64_t b) { return a * b; });
+      binary(instruction.as<isa::smul>(), product);
       break;
     case Opcode::ksdiv:
       binary(instruction.as<isa::sdiv>(), floor_div);
       break;
     case Opcode::ksmod:
-      binary(instruction.as<isa::smod>(), [](int64_t a, int64_t b) { return a - b * floor_div(a, b); });
+      binary(instruction.as<isa::smod>(), floor_mod);
       break;
     default:
       registers_[instruction.as<isa::sload>().dst_] = 0;

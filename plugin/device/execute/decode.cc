@@ -1,7 +1,7 @@
 #include "plugin/device/execute/decode.h"
 
+#include "plugin/device/execute/left_right.h"
 #include "plugin/device/execute/strips.h"
-#include "plugin/isa/uses.h"
 
 namespace ascend {
 namespace {
@@ -14,7 +14,17 @@ inline constexpr bool kIsVector =
 }  // namespace
 
 Decoder::Decoder(const Kernel& kernel, const Target& target)
-    : kernel_(kernel), cube_(cube_kernels()), ranges_(kernel), registers_read_(registers_read(kernel)) {}
+    : kernel_(kernel),
+      cube_(cube_kernels()),
+      ranges_(kernel),
+      uses_(kernel),
+      aliases_(kernel.tiles.size(), -1),
+      registers_read_(registers_read(kernel)) {}
+
+bool Decoder::may_alias(int64_t tile) {
+  if (aliases_[tile] < 0) aliases_[tile] = ascend::may_alias(kernel_, uses_, tile);
+  return aliases_[tile];
+}
 
 Extent Decoder::valid_rows(const TileAccess& tile, int64_t limit) const {
   return extent(tile.spec().valid_rows, std::min(limit, tile.spec().rows), "valid rows");
@@ -37,7 +47,7 @@ Block Decoder::block() {
     }
     if (ActionPtr action = decode_one()) actions.push_back(std::move(action));
   }
-  return merge_strips(std::move(actions), kernel_);
+  return merge_strips(std::move(actions), kernel_, uses_);
 }
 
 // Whether an instruction only computes a register for flags, which mean nothing to values.

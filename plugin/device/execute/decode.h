@@ -6,6 +6,7 @@
 #include "plugin/device/execute/cube_kernels.h"
 #include "plugin/device/execute/view.h"
 #include "plugin/isa/ranges.h"
+#include "plugin/isa/uses.h"
 
 namespace ascend {
 
@@ -30,6 +31,9 @@ class Decoder {
 
   Site site() const { return {&kernel_, index_}; }
   const Ranges& ranges() const { return ranges_; }
+  const KernelUses& uses() const { return uses_; }
+  // Whether extracts into this tile may refer to L1 instead of copying (left_right.h).
+  bool may_alias(int64_t tile);
   const Kernel& source() const { return kernel_; }
   const CubeKernels& cube() const { return cube_; }
   size_t index() const { return index_; }
@@ -58,6 +62,8 @@ class Decoder {
   const Kernel& kernel_;
   const CubeKernels& cube_;
   Ranges ranges_;
+  KernelUses uses_;
+  std::vector<int8_t> aliases_;  // by tile: -1 not asked yet
   std::vector<bool> registers_read_;
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;

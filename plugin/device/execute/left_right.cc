@@ -39,7 +39,8 @@ SlotRelation relate(const Affine& a, const Affine& b, int64_t slots) {
   Affine rest = a;
   rest.constant = b.constant;
   if (!same(rest, b)) return SlotRelation::kUnknown;
-  return (a.constant - b.constant) % slots == 0 ? SlotRelation::kSame : SlotRelation::kDifferent;
+  return (a.constant % slots - b.constant % slots) % slots == 0 ? SlotRelation::kSame
+                                                                : SlotRelation::kDifferent;
 }
 
 }  // namespace
@@ -48,7 +49,7 @@ bool is_operand(const TileSpec& t) {
   return t.loc == Loc::kmat || t.loc == Loc::kleft || t.loc == Loc::kright || t.loc == Loc::kacc;
 }
 
-bool may_alias(const Kernel& kernel, int64_t tile) {
+bool may_alias(const Kernel& kernel, const KernelUses& uses, int64_t tile) {
   const Blocks blocks(kernel);
   const size_t n = kernel.body.size();
   struct Write {
@@ -57,7 +58,7 @@ bool may_alias(const Kernel& kernel, int64_t tile) {
   };
   std::vector<Write> writes;
   for (size_t i = 0; i < n; ++i) {
-    for (const TileUse& u : tile_uses(kernel.body[i])) {
+    for (const TileUse& u : uses.tiles[i]) {
       if (u.tile->tile != tile) continue;
       if (u.writes()) {
         if (kernel.body[i].opcode() != Opcode::ktextract) return false;
@@ -76,7 +77,7 @@ bool may_alias(const Kernel& kernel, int64_t tile) {
         stop = blocks.end[at];
       const TileOperand& source = w->extract->src_;
       for (size_t j = w->at + 1; j < stop; ++j) {
-        for (const TileUse& other : tile_uses(kernel.body[j])) {
+        for (const TileUse& other : uses.tiles[j]) {
           if (!other.writes()) continue;
           const int64_t written = other.tile->tile;
           if (!overlap(kernel.tiles[written], kernel.tiles[source.tile])) continue;
@@ -86,7 +87,7 @@ bool may_alias(const Kernel& kernel, int64_t tile) {
           if (!other_buffer) return false;
         }
         // The registers in the slots must not change on the way.
-        if (const int64_t reg = written_register(kernel.body[j]); reg >= 0) {
+        if (const int64_t reg = uses.registers[j]; reg >= 0) {
           for (const Affine* a : {&u.tile->slot, &source.slot}) {
             for (const Term& t : a->terms) {
               if (t.reg == reg) return false;

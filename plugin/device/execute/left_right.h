@@ -10,7 +10,7 @@ namespace ascend {
 // Whether an extract into this tile may refer to L1 instead of copying: in textual order every reader follows
 // an extract of the same slot in the same block (or a block inside it), and nothing between them writes the
 // source's memory.
-bool may_alias(const Kernel& kernel, int64_t tile);
+bool may_alias(const Kernel& kernel, const KernelUses& uses, int64_t tile);
 
 // The entry of a tile's slot in core.operands; of a tile in L1, L0A, L0B or L0C.
 class OperandSlot {

@@ -36,7 +36,7 @@ struct LoadToL1 final : Action {
     d.add_work(tile.spec().bytes() / 10.0);
     if (tile.dtype() == DType::kbf16) least_exponent = d.cube().least_exponent;
     bytes_packed = host_tile_bytes(tile.spec(), d.cube().panel);
-    const bool needs_bytes = is_alias(d.source());
+    const bool needs_bytes = is_alias(d.source(), d.uses().loaded);
     shared = loaded_again(d) && !needs_bytes;
     in_place = tile.spec().layout == Layout::knz && view.dtype() == tile.dtype() &&
                !d.source().arguments[view.argument()].writes && !needs_bytes;
@@ -55,11 +55,7 @@ struct LoadToL1 final : Action {
 
   // Whether another tile names the same memory without being loaded itself: then the bytes must really be
   // there.
-  bool is_alias(const Kernel& kernel) const {
-    std::vector<bool> loaded(kernel.tiles.size());
-    for (const Instruction& i : kernel.body) {
-      if (i.opcode() == Opcode::ktload) loaded[i.as<isa::tload>().dst_.tile] = true;
-    }
+  bool is_alias(const Kernel& kernel, const std::vector<bool>& loaded) const {
     for (size_t t = 0; t < kernel.tiles.size(); ++t) {
       if (!loaded[t] && overlap(kernel.tiles[t], tile.spec())) return true;
     }

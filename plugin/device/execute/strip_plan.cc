@@ -1,5 +1,6 @@
 // What load finds out about a run of vector instructions: which tiles it needs no place for, what chains.
 #include <algorithm>
+#include <map>
 
 #include "plugin/device/execute/strip_run.h"
 #include "plugin/isa/uses.h"
@@ -23,7 +24,8 @@ bool other_slot(const TileAccess& a, const TileAccess& b) {
 
 }  // namespace
 
-StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(actions)) {
+StripRun::StripRun(Block actions, const Kernel& kernel, const KernelUses& uses)
+    : actions_(std::move(actions)) {
   for (const ActionPtr& action : actions_) {
     const int position = static_cast<int>(parts_.size());
     StripPart part;
@@ -64,7 +66,7 @@ StripRun::StripRun(Block actions, const Kernel& kernel) : actions_(std::move(act
     }
     parts_.push_back(part);
   }
-  find_tiles(kernel);
+  find_tiles(uses);
   find_conflict();
   find_padding(kernel);
   find_chains();
@@ -81,19 +83,15 @@ int StripRun::tile_index(const TileAccess& tile) {
 }
 
 // A tile is local if the run writes it before it reads it and nothing else in the kernel reads it.
-void StripRun::find_tiles(const Kernel& kernel) {
-  std::vector<int64_t> reads(kernel.tiles.size(), 0);  // by instructions outside of the run
-  for (const Instruction& instruction : kernel.body) {
-    for (const TileUse& use : tile_uses(instruction)) {
-      if (use.reads() || instruction.opcode() == Opcode::ktreshape) ++reads[use.tile->tile];
+void StripRun::find_tiles(const KernelUses& uses) {
+  std::map<int64_t, int64_t> own;  // reads of a tile by the run
+  for (const StripPart& part : parts_) {
+    for (int t : part.src) {
+      if (t >= 0) ++own[tiles_[t].tile.number()];
     }
   }
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    for (int t : parts_[p].src) {
-      if (t >= 0) --reads[tiles_[t].tile.number()];
-    }
-  }
-  for (StripTile& t : tiles_) t.local = t.first_write >= 0 && reads[t.tile.number()] == 0;
+  for (StripTile& t : tiles_)
+    t.local = t.first_write >= 0 && uses.reads[t.tile.number()] == own[t.tile.number()];
   for (size_t p = 0; p < parts_.size(); ++p) {
     for (int t : parts_[p].src) {
       if (t >= 0 && tiles_[t].first_write >= static_cast<int>(p))

@@ -43,7 +43,7 @@ class StripRun final : public Action {
   static constexpr int kMostParts = 96, kMostTiles = 96;
   static constexpr int64_t kCacheLine = 64;
 
-  StripRun(Block actions, const Kernel& kernel);
+  StripRun(Block actions, const Kernel& kernel, const KernelUses& uses);
   void run(Core& core) const override;
 
   // What a loop does whose body this is: run for every value of a register. It takes that no extent depends
@@ -61,7 +61,7 @@ class StripRun final : public Action {
 
  private:
   struct State;
-  void find_tiles(const Kernel& kernel);
+  void find_tiles(const KernelUses& uses);
   void assign_scratch();
   void find_conflict();
   void find_padding(const Kernel& kernel);

@@ -1,7 +1,6 @@
 #include "plugin/device/execute/strips.h"
 
 #include "plugin/device/execute/strip_run.h"
-#include "plugin/isa/uses.h"
 
 namespace ascend {
 namespace {
@@ -44,7 +43,7 @@ bool uses_memory_of(const Action& action, const TileAccess& tile) {
 
 class Merger {
  public:
-  explicit Merger(const Kernel& kernel) : kernel_(kernel) {}
+  Merger(const Kernel& kernel, const KernelUses& uses) : kernel_(kernel), uses_(uses) {}
 
   Block run(Block actions) {
     for (ActionPtr& action : actions) add(std::move(action));
@@ -97,7 +96,7 @@ class Merger {
 
   void close() {
     while (run_.size() > 1) {
-      auto strip = std::make_unique<StripRun>(std::move(run_), kernel_);
+      auto strip = std::make_unique<StripRun>(std::move(run_), kernel_, uses_);
       run_.clear();
       const int conflict = strip->conflict();
       if (conflict < 0) {
@@ -117,12 +116,15 @@ class Merger {
   }
 
   const Kernel& kernel_;
+  const KernelUses& uses_;
   Block merged_, run_;
   const Affine* rows_ = nullptr;
 };
 
 }  // namespace
 
-Block merge_strips(Block actions, const Kernel& kernel) { return Merger(kernel).run(std::move(actions)); }
+Block merge_strips(Block actions, const Kernel& kernel, const KernelUses& uses) {
+  return Merger(kernel, uses).run(std::move(actions));
+}
 
 }  // namespace ascend

@@ -7,10 +7,11 @@
 // strip of scratch memory, or the strip of GM that it is loaded from or stored to.
 #pragma once
 #include "plugin/device/execute/action.h"
+#include "plugin/isa/uses.h"
 
 namespace ascend {
 
 // Replaces runs among the actions of a block by one action each.
-Block merge_strips(Block actions, const Kernel& kernel);
+Block merge_strips(Block actions, const Kernel& kernel, const KernelUses& uses);
 
 }  // namespace ascend

@@ -75,14 +75,16 @@ ASCEND_INLINE F log_core(F t, F n) {
   F low = madd(n, f(0x1.7f7d1cp-20f), madd(p * square, t, -0.5f * square));
   return madd(n, f(0x1.62e4p-1f), t + low);
 }
-// The exponent n of positive normal x = m 2^n with m in [sqrt(1/2), sqrt(2)).
-ASCEND_INLINE I exponent_of(F x) { return (bits_as<I>(x) - 0x3f3504f3) >> 23; }
+// The exponent n of positive normal x = m 2^n with m in [sqrt(1/2), sqrt(2)), and m. Of other x too their
+// bits go through this: unsigned, they may wrap.
+ASCEND_INLINE I exponent_of(F x) { return bits_as<I>(bits_as<U>(x) - 0x3f3504f3u) >> 23; }
+ASCEND_INLINE F significand_of(F x, I n) { return bits_as<F>(bits_as<U>(x) - (bits_as<U>(n) << 23)); }
 
 ASCEND_INLINE F log_of(F x) {
   auto small = x < 0x1p-126f;
   F y = small ? x * 0x1p25f : x;
   I n = exponent_of(y);
-  F m = bits_as<F>(bits_as<I>(y) - (n << 23));
+  F m = significand_of(y, n);
   F r = log_core(m - 1, __builtin_convertvector(n, F) - (small ? f(25) : F{}));
   r = x == 0 ? f(-__builtin_inff()) : r;
   r = x == __builtin_inff() ? x : r;
@@ -94,9 +96,8 @@ ASCEND_INLINE F log1p_of(F x) {
   // What rounding u lost, exactly.
   F lost = x < 1.0f ? x - (u - 1) : 1 - (u - x);
   I n = exponent_of(u);
-  I scale = n << 23;
-  F m = bits_as<F>(bits_as<I>(u) - scale);
-  F shrink = bits_as<F>((127 << 23) - (n < 126 ? n : I{} + 126) * (1 << 23));
+  F m = significand_of(u, n);
+  F shrink = bits_as<F>((127u << 23) - (bits_as<U>(n < 126 ? n : I{} + 126) << 23));
   F t = n == 0 ? x : madd(lost, shrink, m - 1);
   F r = log_core(t, __builtin_convertvector(n, F));
   r = x == -1.0f ? f(-__builtin_inff()) : r;
@@ -249,9 +250,9 @@ ASCEND_INLINE F atan2_of(F y, F x) {
 // log2(a) for positive finite a that is normal in f64; relative error about 1e-11.
 ASCEND_INLINE D log2_f64(D a) {
   L bits = bits_as<L>(a);
-  constexpr int64_t root_half = 0x3fe6a09e667f3bcd;
+  constexpr uint64_t root_half = 0x3fe6a09e667f3bcd;
   // The exponent, offset so that it stays positive, by a logical shift (AVX2 has no other for 64 bits).
-  auto offset = bits_as<Vec<uint64_t>>(bits - root_half + (int64_t{1} << 62)) >> 52;
+  auto offset = (bits_as<Vec<uint64_t>>(bits) - root_half + (uint64_t{1} << 62)) >> 52;
   L n = bits_as<L>(offset) - (int64_t{1} << 10);
   D m = bits_as<D>(bits - (n << 52));
   D whole = bits_as<D>(n + 0x4338000000000000) - 0x1.8p52;

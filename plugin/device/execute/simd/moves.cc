@@ -123,25 +123,32 @@ void gather(const VectorArgs& a) {
   }
 }
 
+// a + b * n, which wraps.
+ASCEND_INLINE int64_t plus_times(int64_t a, int64_t b, int64_t n) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b) * static_cast<uint64_t>(n));
+}
+
 // start + row_step * r + column_step * c in i64, then converted; whole vectors where 32 bits hold it.
 template <class T>
 void iota(const VectorArgs& a) {
   using C = Compute<T>;
   int64_t step = a.param[2];
   for (int64_t r = 0; r < a.rows; ++r) {
-    int64_t first = a.param[0] + a.param[1] * r, last = first + step * a.columns;
+    int64_t first = plus_times(a.param[0], a.param[1], r), last = plus_times(first, step, a.columns);
     std::byte* dst = a.dst + r * a.dst_stride;
     int64_t c = 0;
-    constexpr int64_t bound = kFloat<C> ? 1 << 24 : INT32_MAX;  // f32 steps are exact below
+    // Steps of f32 are exact below 2^24; of 32 bits none leaves them, the one after the last among them.
+    constexpr int64_t bound = kFloat<C> ? 1 << 24 : 1 << 29, most_step = int64_t{1} << 40;
     constexpr int N = kLanes<C>;
-    bool small = first < bound && first > -bound && last < bound && last > -bound;
+    bool small = first < bound && first > -bound && last < bound && last > -bound && step < most_step &&
+                 step > -most_step;
     if constexpr (sizeof(C) >= 4)
       if (small) {
         Vec<C> x, n = splat<C>(static_cast<C>(step * N));
         for (int i = 0; i < N; ++i) x[i] = static_cast<C>(first + step * i);
         for (; c + N <= a.columns; c += N, x += n) store<C>(reinterpret_cast<T*>(dst) + c, x);
       }
-    for (; c < a.columns; ++c) store_one<T>(dst + c * sizeof(T), static_cast<C>(first + step * c));
+    for (; c < a.columns; ++c) store_one<T>(dst + c * sizeof(T), static_cast<C>(plus_times(first, step, c)));
   }
 }
 

@@ -1,0 +1,19 @@
+// How large a program may be where its size decides about stack or time: far beyond what the compiler makes.
+#pragma once
+#include <cstdint>
+
+namespace ascend {
+
+// Regions of the stream inside each other, those of called functions counted on: reading, executing and
+// freeing them recurse, on threads that have 8 MiB of stack.
+inline constexpr int64_t kMaxNesting = 2000;
+// Calls inside each other; each holds a table of slots, 4 KiB.
+inline constexpr int64_t kMaxCallDepth = 500;
+// Commands that a run executes, were each loop to go round once: calls that double and double again end here.
+inline constexpr int64_t kMaxCommands = int64_t{1} << 26;
+// Blocks (loop, when, subblocks) of a kernel inside each other.
+inline constexpr int64_t kMaxBlockDepth = 64;
+// Bytes of a tensor, a frame or a slot: keeps sums of them far from overflow.
+inline constexpr int64_t kMaxBytes = int64_t{1} << 48;
+
+}  // namespace ascend
