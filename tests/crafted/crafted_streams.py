@@ -1,0 +1,334 @@
+"""Streams made to write what is not theirs, to overflow the stack or to work without end, each with what must stop it."""
+
+import sys
+
+import numpy as np
+from corpus import crafted, launching, program
+
+from jax_ascend.compiler.ir.graph import TensorType
+from jax_ascend.compiler.ir.kernel import KernelBuilder
+from jax_ascend.compiler.ir.program import Function, command
+from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.model import Loc
+
+F4 = TensorType((4,), DType.f32)
+U4 = TensorType((4,), DType.u32)
+
+
+def main(frame=0):
+    return Function("main", frame_bytes=frame)
+
+
+def one(f, **parts):
+    """A program of one function, and no inputs."""
+    return program([f], **parts), []
+
+
+def filling(size=8):
+    """A kernel that writes its one argument."""
+    b = KernelBuilder("fill", "aiv", (1,))
+    x = b.argument(DType.f32, size, writes=True)
+    t = b.tile(Loc.vec, DType.f32, 1, size, address=0)
+    b.texpands(t, 1.0)
+    b.tstore(b.view(x, 0, (1, size), (size, 1)), t)
+    return b.kernel
+
+
+# ---- slots and storage
+
+
+@crafted(load="slot 0 starts beyond its storage")
+def constant_beyond_the_constants():
+    f = main()
+    f.slot("constant", 2**40, 2**40)
+    return one(f)
+
+
+@crafted(load=f"a slot's offset and size; expected 0 to {2**48}, got {2**63 - 1} and 8")
+def parameter_of_the_greatest_number():
+    f = main()
+    f.slot("parameter", 2**63 - 1, 8)
+    return one(f)
+
+
+@crafted(load="frame size out of range")
+def frame_of_2_to_the_49_bytes():
+    f = main(2**49)
+    f.slot("frame", 0, 2**49)
+    return one(f)
+
+
+@crafted(load="no memory for 281474976710656 bytes")
+def frame_of_2_to_the_48_bytes():
+    f = main(2**48)
+    f.slot("frame", 0, 2**48)
+    return one(f)
+
+
+@crafted(load="a tensor is too large")
+def result_of_2_to_the_50_bytes():
+    return one(main(), results=[TensorType((2**50,), DType.u8)], alias=[-1])
+
+
+@crafted(load="a tensor is too large")
+def result_whose_size_wraps():
+    return one(main(), results=[TensorType((2**32, 2**32 - 1, 1), DType.u8)], alias=[-1])
+
+
+@crafted(load="slot 0 is parameter or result 3, which does not exist")
+def parameter_that_does_not_exist():
+    f = main()
+    f.slot("parameter", 3, 16)
+    return one(f, parameters=[F4])
+
+
+@crafted(load="slot 0 does not fit its storage; expected at most 16 bytes, got 1048576")
+def slot_larger_than_its_parameter():
+    f = main()
+    f.slot("parameter", 0, 1 << 20)
+    return one(f, parameters=[F4])
+
+
+@crafted(load="result 0 aliases parameter 0 of another size")
+def result_larger_than_the_parameter_it_takes_over():
+    return one(main(), parameters=[F4], results=[TensorType((8,), DType.f32)], alias=[0])
+
+
+@crafted(load="two results alias parameter 0")
+def parameter_taken_over_twice():
+    return one(main(), parameters=[F4], results=[F4, F4], alias=[0, 0])
+
+
+@crafted(load="swaps slots of 8 and 128 bytes")
+def swap_of_different_sizes():
+    f = main(256)
+    a, b = f.slot("frame", 0, 8), f.slot("frame", 64, 128)
+    f.commands.append(command("loop", a, [(a, b)], [], []))
+    return one(f)
+
+
+@crafted()
+def case_below_zero():
+    f = main(64)
+    index, minus = f.slot("frame", 0, 4), f.slot("constant", 0, 4)
+    f.commands += [command("copy", index, minus, 4), command("case", index, [[], []])]
+    return one(f, constants=np.int32([-1]).tobytes())
+
+
+# ---- writes to what is not to be written
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def copy_into_a_constant():
+    f = main(8)
+    c, d = f.slot("constant", 0, 8), f.slot("frame", 0, 8)
+    f.commands.append(command("copy", c, d, 8))
+    return one(f, constants=bytes(64))
+
+
+def sort(f, result, operand, count=4):
+    f.commands.append(command("aicpu", "sort", [result, operand], [1, 1, count, 0, 1, DType.u32.code, 1, 0, 0, 0]))
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def sort_into_a_constant():
+    f = main(64)
+    c, d = f.slot("constant", 0, 16), f.slot("frame", 0, 16)
+    sort(f, c, d)
+    return one(f, constants=bytes(64))
+
+
+@crafted(load="slot 1 is a constant and cannot be written")
+def top_k_into_a_constant():
+    f = main(64)
+    slots = f.slot("frame", 0, 16), f.slot("constant", 0, 16), f.slot("frame", 0, 16)
+    f.commands.append(command("aicpu", "top_k", list(slots), [DType.f32.code, 1, 4, 4, 1]))
+    return one(f, constants=bytes(64))
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def kernel_that_writes_a_constant():
+    f = main()
+    f.commands.append(command("launch", 0, [f.slot("constant", 0, 32)]))
+    return one(f, kernels=[filling()], constants=bytes(64))
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def callee_that_writes_its_parameter():
+    f, outer, inner = main(), Function("outer"), Function("inner")
+    f.commands.append(command("call", 1, [f.slot("constant", 0, 32), f.slot("frame", 0, 0)]))
+    outer.commands.append(command("call", 2, [outer.slot("parameter", 0, 32), outer.slot("frame", 0, 0)]))
+    inner.commands.append(command("launch", 0, [inner.slot("parameter", 0, 32)]))
+    return program([f, outer, inner], kernels=[filling()], constants=bytes(64)), []
+
+
+@crafted(load="slot 0 is parameter 0, which no result takes over, and cannot be written")
+def parameter_that_nobody_gave_away():
+    f = main()
+    f.commands.append(command("launch", 0, [f.slot("parameter", 0, 32)]))
+    return one(f, parameters=[TensorType((8,), DType.f32)], kernels=[filling()])
+
+
+# ---- AICPU kernels
+
+
+@crafted(result=np.uint32([1, 2, 5, 9]))
+def sort_in_place():
+    f = main()
+    x = f.slot("parameter", 0, 16)
+    sort(f, x, x)
+    return program([f], [U4], [U4], [0]), [np.uint32([5, 1, 9, 2])]
+
+
+@crafted()
+def sort_into_half_of_its_operand():
+    f = main(1 << 20)
+    sort(f, f.slot("frame", 4, 1 << 19), f.slot("frame", 0, 1 << 19), 1 << 17)
+    return one(f)
+
+
+@crafted()
+def sort_of_exchanged_operands():
+    f = main(64)
+    a, b = f.slot("frame", 0, 16), f.slot("frame", 8, 16)
+    kinds = [DType.u32.code, DType.f32.code]
+    f.commands.append(command("aicpu", "sort", [a, b, b, a], [2, 1, 4, 0, 1, *kinds, 2, 0, 0, 0, 1, 1, 1]))
+    return one(f)
+
+
+@crafted(load="slot 1 has 16 bytes; its shape takes 20")
+def sort_past_its_operand():
+    f = main(64)
+    sort(f, f.slot("frame", 0, 32), f.slot("frame", 32, 16), 5)
+    return one(f)
+
+
+@crafted(load="the number of keys is 1048576")
+def sort_by_a_million_keys():
+    f = main(64)
+    a, b = f.slot("frame", 0, 16), f.slot("frame", 16, 16)
+    f.commands.append(command("aicpu", "sort", [a, b], [1, 1, 4, 0, 1, DType.u32.code, 1 << 20, *[0] * (3 << 20)]))
+    return one(f)
+
+
+@crafted()
+def sort_of_2_to_the_62_lines_of_nothing():
+    f = main()
+    a, b = f.slot("frame", 0, 0), f.slot("frame", 0, 0)
+    for shape, dimension in (([0, 2**61, 2], 0), ([2**61, 2, 0], 2), ([2**61, 0, 5], 2)):
+        ints = [1, 3, *shape, dimension, 1, DType.u8.code, 1, 0, 0, 0]
+        f.commands.append(command("aicpu", "sort", [a, b], ints))
+    return one(f)
+
+
+@crafted()
+def top_k_of_2_to_the_58_rows_of_nothing():
+    f = main()
+    slots = [f.slot("frame", 0, 0) for _ in range(3)]
+    f.commands.append(command("aicpu", "top_k", slots, [DType.f32.code, 2**58, 0, 0, 1]))
+    return one(f)
+
+
+# ---- depth and work
+
+
+def chain(count, nesting=0, twice=False):
+    """Functions that each call the next, inside `nesting` loops that never go round, or twice."""
+    functions = []
+    for n in range(count):
+        f = Function(f"f{n}")
+        frame, never = f.slot("frame", 0, 0), f.slot("constant", 0, 1)
+        commands = [command("call", n + 1, [frame])] * (1 + twice) if n + 1 < count else []
+        for _ in range(nesting):
+            commands = [command("loop", never, [], commands, [])]
+        f.commands = commands
+        functions.append(f)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 100 * nesting))  # of the encoder
+    try:
+        return program(functions, constants=bytes(64)), []
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@crafted(load=r"function f1\] calls itself")
+def calls_in_a_circle():
+    functions = []
+    for n, following in enumerate((1, 2, 1)):
+        f = Function(f"f{n}")
+        f.commands.append(command("call", following, [f.slot("frame", 0, 0)]))
+        functions.append(f)
+    return program(functions), []
+
+
+@crafted(load="call: no function 0")
+def call_of_the_entry():
+    f = main()
+    f.commands.append(command("call", 0, [f.slot("frame", 0, 0)]))
+    return one(f)
+
+
+@crafted()
+def calls_500_deep():
+    return chain(500)
+
+
+@crafted(load="calls are nested deeper than 500")
+def calls_501_deep():
+    return chain(501)
+
+
+@crafted(load="calls are nested deeper than 500")
+def calls_20_000_deep():
+    return chain(20_000)
+
+
+@crafted()
+def loops_1_000_deep():
+    return chain(1, 1000)
+
+
+@crafted(load="regions are nested deeper than 2000")
+def loops_5_000_deep():
+    return chain(1, 5000)
+
+
+@crafted()
+def calls_and_loops_2_000_deep():
+    return chain(250, 7)
+
+
+@crafted(load="regions and those of functions called there are nested deeper than 2000")
+def calls_and_loops_3_000_deep():
+    return chain(100, 29)
+
+
+@crafted()
+def calls_that_double_16_times():
+    return chain(16, twice=True)
+
+
+@crafted(load="executes more commands than a run may")
+def calls_that_double_40_times():
+    return chain(40, twice=True)
+
+
+@crafted(load="executes more commands than a run may")
+def calls_that_double_400_times():
+    return chain(400, twice=True)
+
+
+# ---- types
+
+
+@crafted(load="there is no entry function")
+def program_without_functions():
+    return program([]), []
+
+
+@crafted(load="expected that of the argument, f32, got i8")
+def tile_of_another_type_than_its_argument():
+    b = KernelBuilder("types", "aiv", (1,))
+    x = b.argument(DType.f32, 64)
+    b.tload(b.tile(Loc.vec, DType.i8, 1, 64, address=0), b.view(x, 0, (1, 64), (64, 1)))
+    return launching(b)
