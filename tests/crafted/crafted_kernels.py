@@ -225,8 +225,8 @@ def nested_blocks(depth):
 
 
 @crafted(load="blocks are nested deeper than 64")
-def blocks_20_000_deep():
-    return nested_blocks(20_000)
+def blocks_5_000_deep():
+    return nested_blocks(5_000)
 
 
 @crafted()
