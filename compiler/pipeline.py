@@ -4,8 +4,8 @@
     graph    -> graph      FRONT_PASSES    inline, simplify, decompose (passes/__init__.py lists them)
     graph    -> program    BACK_PASSES     fuse, lower, allocate, synchronise, place, write (compilation.py)
 
-Every pass is a function of its input and the Target. All go through one hook, which names and times them, checks what they
-leave if asked to, and writes it to a file if there is a dump directory, also when a later one fails.
+Every pass is a function of its input and the Target. All go through one hook (stages.py), which names and times them,
+checks what they leave if asked to, and writes it to a file if there is a dump directory, also when a later one fails.
 """
 
 from __future__ import annotations
@@ -13,62 +13,16 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
-from .errors import CompileError, InvalidInputError, Refusal, UnsupportedError, UnsupportedOpsError
+from .errors import Refusal, UnsupportedOpsError
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
+from .stages import Stages
 from .targets import Target, target
-
-
-class Stages:
-    """Names, times, checks and dumps the stages of one compilation."""
-
-    def __init__(self, dump_directory: str | Path | None = None, check: bool = False):
-        self.directory = Path(dump_directory) if dump_directory else None
-        self.check = check  # verify what every pass leaves
-        self.seconds: dict[str, float] = {}
-        self.texts: dict[str, str] = {}
-        self.keep = False  # keep the texts in memory, for the command line
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; an exception of unknown origin gets the stage's name."""
-        start = time.perf_counter()
-        try:
-            yield
-        except (InvalidInputError, UnsupportedError):
-            raise
-        except Exception as e:
-            where = f" Earlier stages are in {self.directory}." if self.directory else ""
-            raise CompileError(f"[compiler, {name}] {e}{where}") from e
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def run(self, step: Pass, compilation: Compilation) -> None:
-        """Run a pass, check what it leaves if that is wanted, and dump it."""
-        with self.stage(step.name):
-            step.run(compilation)
-        self.dump(step.name, lambda: step.show(compilation))
-        if self.check:
-            with self.stage(f"verify after {step.name}"):
-                step.verify(compilation)
-
-    def dump(self, name: str, text: Callable[[], str]) -> None:
-        """Write a stage's text if somebody wants it."""
-        if self.directory is None and not self.keep:
-            return
-        content = text()
-        if self.keep:
-            self.texts[name] = content
-        if self.directory is not None:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / f"{len(list(self.directory.iterdir())):02d}_{name}.txt").write_text(content + "\n")
 
 
 def compile_artifact(
@@ -80,7 +34,7 @@ def compile_artifact(
         artifact: StableHLO as a portable artifact (VHLO bytecode), MLIR bytecode or text.
         compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
         target_name: a name of targets.TARGETS.
-        dump_directory: where to write every stage, one sub-directory per module.
+        dump_directory: where to write every stage, one sub-directory per compilation.
         check: verify what every pass leaves.
 
     Raises:
@@ -140,12 +94,11 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
         text = str(mlir.operation.get_asm(enable_debug_info=False))
+        stages.module = frontend.module_name(mlir)
     stages.dump("stablehlo", lambda: text)
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused)
-    if stages.directory is not None:
-        stages.directory = stages.directory / module.name
     stages.dump("graph", lambda: str(module.main))
     return compile_module(Compilation(module, target, {"stablehlo": text}), stages, refused)
 

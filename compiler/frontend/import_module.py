@@ -25,6 +25,12 @@ def accepted_ops() -> frozenset[str]:
     return frozenset(IMPORTERS)
 
 
+def module_name(module: ir.Module) -> str:
+    """Return a module's name, which can be any text."""
+    attributes: Any = module.operation.attributes
+    return attributes["sym_name"].value if "sym_name" in attributes else "module"
+
+
 def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Module:
     """Import a StableHLO module; the MLIR module is not needed afterwards.
 
@@ -32,7 +38,7 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
     without a list they are raised as an UnsupportedOpsError.
     """
     attributes: Any = module.operation.attributes
-    name = attributes["sym_name"].value if "sym_name" in attributes else "module"
+    name = module_name(module)
     counts = [
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from .. import configuration
 from ..compiler.errors import AscendError, InvalidInputError
-from ..compiler.pipeline import Stages, compile_program
+from ..compiler.pipeline import compile_program
 from ..compiler.program.program import Program
+from ..compiler.stages import Stages
 from ..compiler.targets import TARGETS, target
 from .files import is_program, load_function, parse_shapes, read_bytes
 

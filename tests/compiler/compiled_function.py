@@ -7,11 +7,12 @@ from jax_ascend.compiler import frontend
 from jax_ascend.compiler.compilation import Compilation
 from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.passes import run_graph_passes
-from jax_ascend.compiler.pipeline import BACK_PASSES, Stages
+from jax_ascend.compiler.pipeline import BACK_PASSES
 from jax_ascend.compiler.planning.place_values import Placer
 from jax_ascend.compiler.planning.schedule import walk
 from jax_ascend.compiler.planning.write_program import write_program
 from jax_ascend.compiler.reference import run_program
+from jax_ascend.compiler.stages import Stages
 from jax_ascend.compiler.targets import target
 
 TARGET = target("ascend910b")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
+from jax_ascend.compiler.program.program import Function, Program, command
 
 MOST = 2**63 - 1
 

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 from corpus import crafted, launching, program
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, command
 
 F4 = TensorType((4,), DType.f32)
 U4 = TensorType((4,), DType.u32)

@@ -10,11 +10,11 @@ import random
 
 import numpy as np
 
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Affine, Loc, instruction_set
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, Program, command
 
 plugin = importlib.import_module("jax_ascend._plugin")
 
