@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import traceback
 
 from . import configuration, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
+EXIT_SECONDS = 2.0  # how long work in flight may take to end by itself when the process exits
 _lock = threading.Lock()
 _registered = False
 
@@ -31,8 +33,25 @@ def register() -> None:
         jax_compat.register_plugin(
             PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options
         )
-        # A device thread that is inside a callback when the interpreter goes away would end the process.
-        atexit.register(_plugin.drain)
+
+
+@atexit.register
+def _end_work() -> None:
+    """Wait for the devices' work before the process exits, and end what takes longer than a moment.
+
+    A device's thread that is inside a callback when the interpreter goes away would end the process.
+    """
+    from . import _plugin
+
+    end = time.monotonic() + EXIT_SECONDS
+    while True:
+        try:  # Ctrl-C arrives between two waits
+            if _plugin.drain(0.05):
+                return
+        except KeyboardInterrupt:
+            end = 0.0
+        if time.monotonic() > end:
+            _plugin.cancel(for_good=True)
 
 
 def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[int, bytes]:

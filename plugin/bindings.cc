@@ -10,8 +10,16 @@
 #include "plugin/isa/module_isa.h"
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
+#include "plugin/runtime/compile_options.h"
 
 namespace nb = nanobind;
+
+static ascend::Client::Clock::time_point deadline_in(double seconds) {
+  using Clock = ascend::Client::Clock;
+  const std::chrono::duration<double> wait(seconds);
+  if (wait > std::chrono::hours(24)) return Clock::time_point::max();
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(wait);
+}
 
 NB_MODULE(_plugin, m) {
   m.doc() = "The PJRT plugin's own settings; JAX reaches the device through GetPjrtApi in the same library.";
@@ -19,11 +27,24 @@ NB_MODULE(_plugin, m) {
         "Sets the StableHLO versions the plugin reports, as [major, minor, patch].");
   m.def(
       "drain",
-      [] {
+      [](double seconds) {
         nb::gil_scoped_release release;
-        ascend::Client::drain_all();
+        return ascend::Client::drain_all_until(deadline_in(seconds));
       },
-      "Waits until all work accepted by all devices of this process is done, callbacks included.");
+      nb::arg("seconds"),
+      "Waits until all work accepted by all devices of this process is done, callbacks included; returns "
+      "False if that takes longer.");
+  m.def("cancel", &ascend::Client::cancel_all, nb::arg("for_good") = false,
+        "Ends the launches that all devices of this process have accepted so far, for good those to come as "
+        "well: they fail as cancelled. drain() waits until they have ended.");
+  m.def(
+      "parse_compile_options",
+      [](const nb::bytes& options) {
+        const auto a = ascend::parse_compile_options({options.c_str(), options.size()});
+        return nb::make_tuple(a.replicas, a.partitions, a.devices);
+      },
+      "Returns (replicas, partitions, ids of [replica][partition] or none) of a serialised "
+      "CompileOptionsProto.");
   m.def(
       "struct_sizes",
       [] {

@@ -3,21 +3,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "plugin/error.h"
+#include "plugin/python_exception.h"
 #include "plugin/runtime/compiler.h"
 
 namespace ascend {
 namespace {
-
-class Gil {
- public:
-  Gil() : state_(PyGILState_Ensure()) {}
-  ~Gil() { PyGILState_Release(state_); }
-  Gil(const Gil&) = delete;
-
- private:
-  PyGILState_STATE state_;
-};
 
 struct Object {
   explicit Object(PyObject* pointer) : pointer(pointer) {}
@@ -28,14 +18,7 @@ struct Object {
 };
 
 [[noreturn]] void throw_python_error() {
-#if PY_VERSION_HEX >= 0x030C0000
-  Object value(PyErr_GetRaisedException());
-#else
-  PyObject *type, *raised, *trace;
-  PyErr_Fetch(&type, &raised, &trace);
-  PyErr_NormalizeException(&type, &raised, &trace);
-  Object owned_type(type), value(raised), owned_trace(trace);
-#endif
+  Object value(take_exception());
   Object text(value ? PyObject_Str(value.pointer) : nullptr);
   const char* utf8 = text ? PyUnicode_AsUTF8(text.pointer) : nullptr;
   std::string message = utf8 ? utf8 : "an exception without a message";
@@ -53,6 +36,10 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
   Object result(PyObject_CallMethod(module.pointer, "compile_for_plugin", "y#y#s#", artifact.data(),
                                     size(artifact), options.data(), size(options), target.data(),
                                     size(target)));
+  if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
+    postpone_exception();
+    throw Error(Code::kCancelled, "[compile] interrupted before the program was compiled.");
+  }
   if (!result) throw_python_error();
   // (0, program) or (code, message)
   int code;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plugin/device/execute/product.h"
+#include "plugin/device/run_context.h"
 #include "plugin/isa/module.h"
 
 namespace ascend {
@@ -49,6 +50,7 @@ class Core {
   std::byte* memory[7];
   std::byte* scratch;
   std::byte* strips;
+  const RunContext* context = nullptr;  // of the launch
   std::byte* const* arguments = nullptr;
   PackCache* packed = nullptr;  // if the launch has one
   bool in_place = false;        // whether the launch keeps what it loads into L1 as it was

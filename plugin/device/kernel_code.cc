@@ -21,6 +21,7 @@ KernelCode::KernelCode(const Kernel& kernel, const Target& target)
     : kernel_(kernel), blocks_(kernel.blocks()) {
   Decoder decoder(kernel, target);
   body_ = decoder.kernel();
+  unbounded_ = decoder.unbounded();
   parallel_ =
       blocks_ > 1 && !decoder.serial() && decoder.work() * static_cast<double>(blocks_) > kWorthSharing;
   if (decoder.work() * static_cast<double>(blocks_) > kWorthPacking)
@@ -67,7 +68,7 @@ bool KernelCode::unwritten(const std::vector<int>& reads, std::byte* const* argu
   return true;
 }
 
-void KernelCode::launch(std::byte* const* arguments) const {
+void KernelCode::launch(const RunContext& context, std::byte* const* arguments) const {
   struct Lease {
     PackCache* cache;
     ~Lease() {
@@ -77,8 +78,10 @@ void KernelCode::launch(std::byte* const* arguments) const {
   const bool share = !shared_arguments_.empty() && unwritten(shared_arguments_, arguments);
   const Lease lease{share ? PackCache::acquire() : nullptr};
   const bool in_place = unwritten(in_place_arguments_, arguments);
-  const auto block = [this, arguments, in_place, &lease](int64_t number) {
+  const auto block = [this, &context, arguments, in_place, &lease](int64_t number) {
+    context.check();
     Core& core = Core::of_this_thread();
+    core.context = &context;
     core.arguments = arguments;
     core.packed = lease.cache;
     core.in_place = in_place;

@@ -1,6 +1,7 @@
 // A kernel ready to run: its instructions decoded once.
 #pragma once
 #include "plugin/device/execute/action.h"
+#include "plugin/device/run_context.h"
 #include "plugin/isa/module.h"
 
 namespace ascend {
@@ -10,7 +11,8 @@ class KernelCode {
   KernelCode(const Kernel& kernel, const Target& target);  // `kernel` must outlive the code; throws Error
 
   // Runs every block with these arguments, on the pool where that pays.
-  void launch(std::byte* const* arguments) const;
+  void launch(const RunContext& context, std::byte* const* arguments) const;
+  bool unbounded() const { return unbounded_; }  // whether it has a loop whose trips are not known
 
  private:
   void run_block(Core& core, int64_t number) const;
@@ -19,7 +21,7 @@ class KernelCode {
   const Kernel& kernel_;
   Block body_;
   int64_t blocks_;
-  bool parallel_;
+  bool parallel_, unbounded_;
   std::vector<int> shared_arguments_;    // whose packed windows blocks may share
   std::vector<int> in_place_arguments_;  // whose windows may be read in GM after they were loaded
   struct OperandHome {                   // where a left or right tile's slot is at the start of a block

@@ -3,15 +3,23 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <functional>
 #include <new>
+#include <semaphore>
 
 #include "plugin/device/pool.h"
 #include "plugin/device/program.h"
 #include "plugin/device/simd_variant.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
+#include "plugin/runtime/queue.h"
 
 namespace nb = nanobind;
 
@@ -32,6 +40,47 @@ struct Memory {
 
 std::span<const std::byte> span_of(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
+}
+
+// A run in another thread than Python's main one, as both see it.
+struct Work {
+  bool ended_within(std::chrono::milliseconds time) {
+    nb::gil_scoped_release release;
+    return ended.try_acquire_for(time);
+  }
+  Cancellation cancellation;
+  std::exception_ptr error;
+  std::binary_semaphore ended{0};
+};
+
+struct Run : Task {
+  Run(std::shared_ptr<Work> work, std::function<void()> body)
+      : work(std::move(work)), body(std::move(body)) {}
+  void run() override {
+    try {
+      body();
+    } catch (...) {
+      work->error = std::current_exception();
+    }
+  }
+  void complete() override { work->ended.release(); }
+
+  std::shared_ptr<Work> work;
+  std::function<void()> body;
+};
+
+constexpr std::chrono::milliseconds kGlance(50);  // between looks for signals
+
+bool in_main_thread() { return syscall(SYS_gettid) == getpid(); }
+
+Queue& main_threads_queue() {
+  static pid_t process = 0;
+  static Queue* queue = nullptr;
+  if (process != getpid()) {  // a process that was forked has none of its parent's threads
+    process = getpid();
+    queue = new Queue;
+  }
+  return *queue;
 }
 
 // A program with buffers of its own: parameters are written, results read, and runs cost nothing but the
@@ -60,9 +109,27 @@ class ProgramRunner {
       throw Error(Code::kInvalidArgument, concat("[run_program] there is no result ", i, "."));
     return nb::bytes(results_[i], program_->results()[i].bytes);
   }
+  // Ctrl-C ends it: Python's main thread looks for signals, and the program runs in another.
   void run(int64_t times) {
-    nb::gil_scoped_release release;
-    for (int64_t i = 0; i < times; ++i) program_->execute(parameters_, results_, workspace_.bytes);
+    auto work = std::make_shared<Work>();
+    const auto repeat = [=, this] {
+      for (int64_t i = 0; i < times; ++i)
+        program_->execute({work->cancellation, 1}, parameters_, results_, workspace_.bytes);
+    };
+    if (!in_main_thread()) {
+      nb::gil_scoped_release release;
+      return repeat();
+    }
+    main_threads_queue().submit(new Run(work, repeat));
+    while (!work->ended_within(kGlance)) {
+      if (PyErr_CheckSignals() == 0) continue;
+      nb::python_error interrupt;  // takes the exception over
+      work->cancellation.cancel_all();
+      while (!work->ended_within(kGlance)) {
+      }
+      throw interrupt;
+    }
+    if (work->error) std::rethrow_exception(work->error);
   }
   // Element type code and shape per result.
   std::vector<std::vector<int64_t>> result_types() const {

@@ -32,8 +32,10 @@ class LoadedProgram final : public Program {
     return found == module_.metadata.end() ? std::string_view() : std::string_view(found->second);
   }
 
-  void execute(std::span<std::byte* const> parameters, std::span<std::byte* const> results,
-               std::byte* workspace) const override {
+  bool may_block() const override { return stream_.unbounded(); }
+
+  void execute(const RunContext& context, std::span<std::byte* const> parameters,
+               std::span<std::byte* const> results, std::byte* workspace) const override {
     // The entry's arguments in one table: parameters as its slots number them, then results.
     const int64_t used = module_.functions.front().parameters;
     constexpr size_t kFew = 256;
@@ -43,7 +45,7 @@ class LoadedProgram final : public Program {
     std::byte** arguments = many ? many.get() : few;
     std::copy_n(parameters.begin(), used, arguments);
     std::copy(results.begin(), results.end(), arguments + used);
-    stream_.run(arguments, workspace);
+    stream_.run(context, arguments, workspace);
   }
 
  private:

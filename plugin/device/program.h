@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "isa.gen.h"  // ascend::DType (codes are those of PJRT_Buffer_Type)
+#include "plugin/device/run_context.h"
 
 namespace ascend {
 
@@ -33,11 +34,16 @@ class Program {
   virtual std::string_view metadata(std::string_view key) const = 0;
   virtual std::span<const std::byte> bytes() const = 0;  // what load() was given
 
-  // Runs to completion on the calling thread and the shared worker pool. No allocation, no Python.
-  // All pointers are 64-byte aligned device memory. Where result i aliases parameter p the caller passes
-  // results[i] == parameters[p]. Throws Error if the program fails (e.g. a hazard, or a host callback).
-  virtual void execute(std::span<std::byte* const> parameters, std::span<std::byte* const> results,
-                       std::byte* workspace) const = 0;
+  // Whether data decide how long it runs: it has loops whose trips are not known. Such a program, and one
+  // that waits for something, must not run in a thread that has other things to do.
+  virtual bool may_block() const = 0;
+
+  // Runs to completion, or until the context is cancelled, on the calling thread and the shared worker pool.
+  // No allocation, no Python. All pointers are 64-byte aligned device memory. Where result i aliases
+  // parameter p the caller passes results[i] == parameters[p]. Throws Error if the program fails or was
+  // cancelled.
+  virtual void execute(const RunContext& context, std::span<std::byte* const> parameters,
+                       std::span<std::byte* const> results, std::byte* workspace) const = 0;
 };
 
 }  // namespace ascend

@@ -1,5 +1,6 @@
 #include "plugin/device/stream.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -22,20 +23,34 @@ class Pointers {
   std::unique_ptr<std::byte*[]> many_;
 };
 
+// Whether data decide how often some loop of commands runs: the compiler records the trips of the others.
+bool has_unknown_trips(const Module& module) {
+  bool loops = false;
+  for (const Function& f : module.functions) {
+    for_each_command(f.commands,
+                     [&](const Command& c) { loops |= std::holds_alternative<LoopCommand>(c.value); });
+  }
+  if (!loops) return false;
+  const auto trips = module.metadata.find("trip_counts");  // "8,,3": of the second it is not known
+  return trips == module.metadata.end() || ("," + trips->second + ",").find(",,") != std::string::npos;
+}
+
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
+  unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
 }
 
-void Stream::run(std::byte* const* arguments, std::byte* workspace) const {
-  call(module_.functions.front(), [=](int64_t number) { return arguments[number]; }, workspace);
+void Stream::run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const {
+  call(context, module_.functions.front(), [=](int64_t number) { return arguments[number]; }, workspace);
 }
 
 // `argument` gives the storage of a parameter, or of a result after the last of them.
 template <class F>
-void Stream::call(const Function& function, const F& argument, std::byte* frame) const {
+void Stream::call(const RunContext& context, const Function& function, const F& argument,
+                  std::byte* frame) const {
   Pointers table(function.slots.size());
   std::byte** slots = table.data();
   for (size_t i = 0; i < function.slots.size(); ++i) {
@@ -55,52 +70,53 @@ void Stream::call(const Function& function, const F& argument, std::byte* frame)
         break;
     }
   }
-  run(function.commands, slots);
+  run(context, function.commands, slots);
 }
 
-void Stream::run(const Region& region, std::byte** slots) const {
+void Stream::run(const RunContext& context, const Region& region, std::byte** slots) const {
   for (const Command& command : region) {
-    std::visit([&](const auto& c) { execute(c, slots); }, command.value);
+    context.check();
+    std::visit([&](const auto& c) { execute(context, c, slots); }, command.value);
   }
 }
 
-void Stream::execute(const LaunchCommand& c, std::byte** slots) const {
+void Stream::execute(const RunContext& context, const LaunchCommand& c, std::byte** slots) const {
   std::byte* few[16];
   std::unique_ptr<std::byte*[]> many(c.slots.size() > 16 ? new std::byte*[c.slots.size()] : nullptr);
   std::byte** arguments = many ? many.get() : few;
   for (size_t i = 0; i < c.slots.size(); ++i) arguments[i] = slots[c.slots[i]];
-  kernels_[c.kernel].launch(arguments);
+  kernels_[c.kernel].launch(context, arguments);
 }
 
-void Stream::execute(const AicpuCommand& c, std::byte** slots) const {
+void Stream::execute(const RunContext& context, const AicpuCommand& c, std::byte** slots) const {
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  run_aicpu(c.op, {arguments.data(), c.slots.size()}, c.ints);
+  run_aicpu(context, c.op, {arguments.data(), c.slots.size()}, c.ints);
 }
 
-void Stream::execute(const CopyCommand& c, std::byte** slots) const {
+void Stream::execute(const RunContext& context, const CopyCommand& c, std::byte** slots) const {
   if (slots[c.destination] != slots[c.source]) std::memmove(slots[c.destination], slots[c.source], c.bytes);
 }
 
-void Stream::execute(const LoopCommand& c, std::byte** slots) const {
+void Stream::execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const {
   for (;;) {
-    run(c.condition, slots);
+    context.check();
+    run(context, c.condition, slots);
     if (slots[c.predicate][0] == std::byte{0}) return;
-    run(c.body, slots);
+    run(context, c.body, slots);
     for (const auto& [a, b] : c.swaps) std::swap(slots[a], slots[b]);
   }
 }
 
-void Stream::execute(const CaseCommand& c, std::byte** slots) const {
+void Stream::execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const {
   int32_t index;
   std::memcpy(&index, slots[c.index], sizeof index);
   const int64_t last = static_cast<int64_t>(c.branches.size()) - 1;
-  run(c.branches[index < 0 || index > last ? last : index], slots);
+  run(context, c.branches[index < 0 || index > last ? last : index], slots);
 }
 
-void Stream::execute(const CallCommand& c, std::byte** slots) const {
   call(
-      module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
+      context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
       slots[c.slots.back()]);
 }
 

@@ -11,24 +11,28 @@ class Stream {
  public:
   Stream(const Module& module, std::byte* constants);  // `module` must outlive the stream; throws Error
 
+  // Whether the trips of a loop, of commands or in a kernel, are not known before it runs.
+  bool unbounded() const { return unbounded_; }
+
   // `arguments` are the entry's parameters, then its results.
-  void run(std::byte* const* arguments, std::byte* workspace) const;
+  void run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const;
 
  private:
   template <class F>
-  void call(const Function& function, const F& argument, std::byte* frame) const;
-  void run(const Region& region, std::byte** slots) const;
+  void call(const RunContext& context, const Function& function, const F& argument, std::byte* frame) const;
+  void run(const RunContext& context, const Region& region, std::byte** slots) const;
 
-  void execute(const LaunchCommand& c, std::byte** slots) const;
-  void execute(const AicpuCommand& c, std::byte** slots) const;
-  void execute(const CopyCommand& c, std::byte** slots) const;
-  void execute(const LoopCommand& c, std::byte** slots) const;
-  void execute(const CaseCommand& c, std::byte** slots) const;
-  void execute(const CallCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const LaunchCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const AicpuCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const CopyCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const CallCommand& c, std::byte** slots) const;
 
   const Module& module_;
   std::byte* constants_;
   std::vector<KernelCode> kernels_;
+  bool unbounded_ = false;
 };
 
 }  // namespace ascend

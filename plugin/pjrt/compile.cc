@@ -6,14 +6,15 @@ namespace ascend::pjrt {
 namespace {
 
 std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options,
-                                          const Target& target) {
+                                          const Topology& topology) {
   note_size(input);
   std::string_view format = input.format;
   if (format != "mlir")
     throw ascend::Error(
         Code::kInvalidArgument,
         "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
-  std::string bytes = compile_in_python({input.code, input.code_size}, options, target.name);
+  parse_compile_options(options).check_devices(topology.devices.size());  // before any work is done
+  std::string bytes = compile_in_python({input.code, input.code_size}, options, topology.target.name);
   return std::make_shared<Executable>(bytes, options);
 }
 
@@ -21,12 +22,11 @@ std::shared_ptr<const Executable> compile(const CompileInput& input, std::string
 
 void fill_compile(Api& api) {
   fill(api.Client_Compile_, [](Client_Compile& a) {
-    auto executable = compile(*a.program, a.options, a.client->topology->target);
+    auto executable = compile(*a.program, a.options, *a.client->topology);
     a.executable = new LoadedExecutable(a.client, executable, executable->assignment);
   });
-  fill(api.Compile_, [](Compile& a) {
-    a.executable = new ExecutableHandle{compile(*a.program, a.options, a.topology->target)};
-  });
+  fill(api.Compile_,
+       [](Compile& a) { a.executable = new ExecutableHandle{compile(*a.program, a.options, *a.topology)}; });
   fill(api.Client_Load_, [](Client_Load& a) {
     std::string_view options = a.options;
     const auto& executable = a.executable->executable;

@@ -15,6 +15,11 @@ constexpr uint64_t kPinnedHostBytes = uint64_t{256} << 30;
 std::mutex clients_mutex;
 std::vector<Client*> clients;
 
+std::vector<Client*> all_clients() {
+  std::lock_guard lock(clients_mutex);
+  return clients;
+}
+
 }  // namespace
 
 const pjrt::MemoryTable MemorySpace::kTable = {sizeof(pjrt::MemoryTable), nullptr, sizeof(void*),
@@ -90,7 +95,7 @@ Client::Client(const Options& options)
 }
 
 Client::~Client() {
-  drain();
+  drain_until(Clock::time_point::max());
   std::lock_guard lock(clients_mutex);
   std::erase(clients, this);
 }
@@ -103,20 +108,21 @@ Device* Client::device(int id) const {
   return devices[id];
 }
 
-void Client::drain() {
-  for (Device* device : devices) {
-    device->launches.drain();
-    device->transfers.drain();
-  }
+bool Client::drain_until(Clock::time_point deadline) {
+  return std::ranges::all_of(devices, [&](Device* device) {
+    return device->launches.drain_until(deadline) && device->transfers.drain_until(deadline);
+  });
 }
 
-void Client::drain_all() {
-  std::vector<Client*> all;
-  {
-    std::lock_guard lock(clients_mutex);
-    all = clients;
+bool Client::drain_all_until(Clock::time_point deadline) {
+  return std::ranges::all_of(all_clients(), [&](Client* client) { return client->drain_until(deadline); });
+}
+
+void Client::cancel_all(bool for_good) {
+  for (Client* client : all_clients()) {
+    if (for_good) client->cancellation.cancel_all();
+    client->cancellation.cancel_accepted();
   }
-  for (Client* client : all) client->drain();
 }
 
 }  // namespace ascend

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/device/run_context.h"
 #include "plugin/runtime/arena.h"
 #include "plugin/runtime/queue.h"
 #include "plugin/runtime/topology.h"
@@ -73,14 +74,19 @@ class Client {
   ~Client();
 
   Device* device(int id) const;  // throws Error{kInvalidArgument}
-  void drain();
-  // Waits for the work of all clients of this process; Python calls it before it exits.
-  static void drain_all();
+  // Waits for the work that was accepted, callbacks included; returns false if that takes longer.
+  using Clock = std::chrono::steady_clock;
+  bool drain_until(Clock::time_point deadline);
+
+  // Of all clients of this process: what Python calls before it exits.
+  static bool drain_all_until(Clock::time_point deadline);
+  static void cancel_all(bool for_good);  // launches accepted so far; for good: those to come, too
 
   std::unique_ptr<Topology> topology;
   std::string platform_version;
   std::vector<Device*> devices;
   std::vector<MemorySpace*> memories;
+  Cancellation cancellation;  // of launches
   // Launches on several devices reach all of their queues in one order.
   std::mutex accept_many;
 

@@ -79,7 +79,8 @@ Executable::Executable(std::string_view bytes, std::string_view options)
 
 namespace {
 
-DeviceAssignment complete(DeviceAssignment assignment) {
+DeviceAssignment complete(DeviceAssignment assignment, size_t devices) {
+  assignment.check_devices(devices);
   if (assignment.devices.empty())
     for (int i = 0; i < assignment.replicas * assignment.partitions; ++i) assignment.devices.push_back(i);
   return assignment;
@@ -89,7 +90,9 @@ DeviceAssignment complete(DeviceAssignment assignment) {
 
 LoadedExecutable::LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable,
                                    DeviceAssignment given)
-    : client(client), executable(std::move(executable)), assignment(complete(std::move(given))) {
+    : client(client),
+      executable(std::move(executable)),
+      assignment(complete(std::move(given), client->devices.size())) {
   for (int id : assignment.devices) {
     int index = static_cast<int>(devices.size());
     logical_ids.push_back({index / assignment.partitions, index % assignment.partitions});

@@ -34,9 +34,9 @@ class LoadedExecutable {
  public:
   LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable, DeviceAssignment assignment);
 
-  // Launches on one device. Returns once the launch is accepted; `outputs` gets one new buffer per result,
-  // and the event returned is theirs. Throws if the arguments do not fit; what fails later is the event's
-  // status.
+  // Launches on one device. Returns once the launch is accepted, for which it may have to wait: not to be
+  // called with the GIL held. `outputs` gets one new buffer per result, and the event returned is theirs.
+  // Throws if the arguments do not fit; what fails later is the event's status.
   Ref<Event> launch(Device* device, std::span<Buffer* const> arguments,
                     std::span<const int64_t> non_donatable, std::span<Buffer*> outputs);
 
@@ -48,6 +48,8 @@ class LoadedExecutable {
   std::atomic<bool> deleted{false};
 
  private:
+  RunContext context_of(const Device* device) const;  // of one more launch
+
   // Nanoseconds the last run took; short programs run in the thread that launches them.
   std::shared_ptr<std::atomic<int64_t>> last_run_ = std::make_shared<std::atomic<int64_t>>(INT64_MAX);
 };

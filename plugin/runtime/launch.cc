@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "plugin/runtime/executable.h"
+#include "plugin/runtime/signals.h"
 
 namespace ascend {
 namespace {
@@ -19,6 +20,9 @@ int64_t now() {
 }
 
 struct Launch : Task {
+  explicit Launch(const RunContext& context) : context(context) {}
+
+  const RunContext context;
   std::shared_ptr<const Program> program;
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
@@ -48,6 +52,7 @@ struct Launch : Task {
 
  private:
   void execute() {
+    context.check();
     thread_local std::vector<std::byte*> inputs, outputs;
     inputs.clear();
     outputs.clear();
@@ -59,7 +64,7 @@ struct Launch : Task {
     Ref<Storage> workspace;
     if (uint64_t bytes = program->workspace_bytes()) workspace = make_ref<Storage>(workspace_arena, bytes);
     int64_t start = now();
-    program->execute(inputs, outputs, workspace ? workspace->data() : nullptr);
+    program->execute(context, inputs, outputs, workspace ? workspace->data() : nullptr);
     last_run->store(now() - start, std::memory_order_relaxed);
   }
 };
@@ -102,6 +107,16 @@ void check_donations(std::span<Buffer* const> arguments, const std::vector<int>&
 
 }  // namespace
 
+RunContext LoadedExecutable::context_of(const Device* device) const {
+  RunContext context{client->cancellation, client->cancellation.accept(), device->description->id};
+  const auto place = std::find(devices.begin(), devices.end(), device);
+  if (place != devices.end()) {
+    const auto& logical = logical_ids[place - devices.begin()];
+    context.replica = logical.replica, context.partition = logical.partition;
+  }
+  return context;
+}
+
 Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arguments,
                                     std::span<const int64_t> non_donatable, std::span<Buffer*> outputs) {
   const Program& program = *executable->program;
@@ -116,7 +131,13 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
                                             std::to_string(arguments.size()) + ".");
   for (size_t i = 0; i < arguments.size(); ++i) check_argument(*executable, i, *arguments[i], device);
 
-  auto launch = std::make_unique<Launch>();
+  Cancellation& cancellation = client->cancellation;
+  if (cancellation.covers_all())
+    throw Error(Code::kCancelled, "[execute " + executable->name + "] the process exits.");
+  device->launches.wait_for_room(check_signals);
+
+  auto launch = std::make_unique<Launch>(context_of(device));
+  launch->bytes = executable->parameter_bytes + executable->output_bytes;
   launch->parameters.reserve(parameters.size());
   launch->results.resize(results.size());
   launch->program = executable->program;
@@ -168,7 +189,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
       launch->dependencies.push_back(argument->ready);
 
   bool run_here = !being_read && launch->dependencies.empty() && device->launches.idle() &&
-                  last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
+                  !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   Ref<Event> done = launch->done = Event::pending();
   for (size_t i = 0; i < results.size(); ++i) {
     MemorySpace* memory = device->memories[executable->output_memory[i]];

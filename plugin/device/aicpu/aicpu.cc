@@ -50,7 +50,7 @@ void IntReader::slot(Bytes slot_bytes, size_t number, int64_t needed) const {
 namespace {
 
 struct Kernel {
-  void (*run)(Slots, Ints);
+  void (*run)(const RunContext&, Slots, Ints);
   size_t (*verify)(Bytes, Ints);
 };
 
@@ -68,8 +68,9 @@ Kernel kernel_of(AicpuOp op) {
 }  // namespace
 }  // namespace aicpu
 
-void run_aicpu(AicpuOp op, std::span<std::byte* const> slots, std::span<const int64_t> ints) {
-  aicpu::kernel_of(op).run(slots, ints);
+void run_aicpu(const RunContext& context, AicpuOp op, std::span<std::byte* const> slots,
+               std::span<const int64_t> ints) {
+  aicpu::kernel_of(op).run(context, slots, ints);
 }
 
 size_t verify_aicpu(AicpuOp op, std::span<const int64_t> slot_bytes, std::span<const int64_t> ints) {

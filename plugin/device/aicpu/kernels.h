@@ -5,6 +5,7 @@
 #include <span>
 
 #include "isa.gen.h"
+#include "plugin/device/run_context.h"
 
 namespace ascend::aicpu {
 
@@ -13,9 +14,9 @@ using Ints = std::span<const int64_t>;
 using Bytes = std::span<const int64_t>;
 
 // A verifier returns how many slots its kernel writes, the first ones.
-void sort(Slots slots, Ints ints);
+void sort(const RunContext& context, Slots slots, Ints ints);
 size_t verify_sort(Bytes slot_bytes, Ints ints);
-void top_k(Slots slots, Ints ints);
+void top_k(const RunContext& context, Slots slots, Ints ints);
 size_t verify_top_k(Bytes slot_bytes, Ints ints);
 
 // Takes static integers one after the other while verifying; throws Error with the kernel's name.

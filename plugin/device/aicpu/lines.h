@@ -3,18 +3,24 @@
 #include <cstdint>
 
 #include "plugin/device/pool.h"
+#include "plugin/device/run_context.h"
 
 namespace ascend::aicpu {
 
 // Calls f(line) for every line; `elements` is the length of one.
 template <class F>
-void for_each_line(int64_t lines, int64_t elements, const F& f) {
+void for_each_line(const RunContext& context, int64_t lines, int64_t elements, const F& f) {
   constexpr int64_t kWorthSharing = 8192;  // elements: some ten microseconds of work
+  const auto run_line = [&](int64_t line) {
+    context.check();
+    f(line);
+  };
   if (lines > 1 && lines * elements >= kWorthSharing) {
     Pool::instance().run(
-        lines, [](const void* context, int64_t line) { (*static_cast<const F*>(context))(line); }, &f);
+        lines, [](const void* g, int64_t line) { (*static_cast<const decltype(run_line)*>(g))(line); },
+        &run_line);
   } else {
-    for (int64_t line = 0; line < lines; ++line) f(line);
+    for (int64_t line = 0; line < lines; ++line) run_line(line);
   }
 }
 

@@ -25,7 +25,8 @@ void run(const std::string& name, const std::vector<Bytes>& slots, const std::ve
       bytes.push_back(static_cast<int64_t>(slot.nbytes()));
     }
     verify_aicpu(static_cast<AicpuOp>(op), bytes, ints);
-    run_aicpu(static_cast<AicpuOp>(op), pointers, ints);
+    const Cancellation never;
+    run_aicpu({never, 1}, static_cast<AicpuOp>(op), pointers, ints);
     return;
   }
   throw Error(Code::kInvalidArgument, "[run_aicpu] no kernel is called " + name);

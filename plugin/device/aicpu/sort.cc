@@ -68,14 +68,14 @@ void sort_by_several(const uint64_t* keys, int64_t key_count, int64_t count, uin
 
 }  // namespace
 
-void sort(Slots slots, Ints ints) {
+void sort(const RunContext& context, Slots slots, Ints ints) {
   const SortInts s(ints);
   if (std::find(s.shape.begin(), s.shape.end(), 0) != s.shape.end()) return;  // other extents may be huge
   int64_t outer = 1, inner = 1;
   for (int64_t d = 0; d < s.dimension; ++d) outer *= s.shape[d];
   for (int64_t d = s.dimension + 1; d < s.rank; ++d) inner *= s.shape[d];
   const int64_t count = s.shape[s.dimension], key_count = s.keys.size() / 3;
-  for_each_line(outer * inner, count, [&](int64_t number) {
+  for_each_line(context, outer * inner, count, [&](int64_t number) {
     const int64_t first = number / inner * count * inner + number % inner;
     uint64_t* keys = scratch<uint64_t, 3>(count * key_count);
     uint32_t* order = scratch<uint32_t, 4>(count);
@@ -127,12 +127,12 @@ size_t verify_sort(Bytes slot_bytes, Ints ints) {
 }
 
 // ints: dtype, rows, columns, k, largest.
-void top_k(Slots slots, Ints ints) {
+void top_k(const RunContext& context, Slots slots, Ints ints) {
   const auto dtype = static_cast<DType>(ints[0]);
   const int64_t rows = ints[1], columns = ints[2], k = ints[3], size = dtype_bytes(dtype);
   if (k == 0) return;  // of any number of rows
   const KeyType type = key_type(dtype);
-  for_each_line(rows, columns, [&](int64_t r) {
+  for_each_line(context, rows, columns, [&](int64_t r) {
     uint64_t* keys = scratch<uint64_t, 3>(columns);
     uint32_t* order = scratch<uint32_t, 4>(columns);
     const std::byte* row = slots[2] + r * columns * size;

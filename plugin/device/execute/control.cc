@@ -26,6 +26,7 @@ struct Loop final : Action {
     const int64_t last = evaluate(stop, core);
     if (strips) return strips->repeat(core, {reg, evaluate(start, core), last, step});
     for (int64_t i = evaluate(start, core); i < last;) {
+      core.context->check();
       core.registers[reg] = i;
       ascend::run(body, core);
       if (__builtin_add_overflow(i, step, &i)) break;
@@ -73,6 +74,7 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   a->reg = i.dst_, a->step = i.step_.constant, a->start = i.start_, a->stop = i.stop_;
   const int64_t first = d.ranges().of(i.start_).low, last = d.ranges().of(i.stop_).high;
   const bool known = first != Range::kLeast && last != Range::kMost;
+  if (!known) d.run_unbounded();
   const double trips = std::max(0.0, static_cast<double>(last) - static_cast<double>(first));
   const double outer = d.enter_loop(known ? trips / static_cast<double>(a->step) : 16.0);
   d.step();

@@ -50,6 +50,8 @@ class Decoder {
   void read_in_place(int argument) { in_place_arguments_.push_back(argument); }
   void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
   void run_serially() { serial_ = true; }
+  bool unbounded() const { return unbounded_; }  // whether the trips of some loop are not known
+  void run_unbounded() { unbounded_ = true; }
   double enter_loop(double trips) {
     return std::exchange(trips_, trips_ * trips);
   }  // returns what leave_loop takes
@@ -67,7 +69,7 @@ class Decoder {
   std::vector<bool> registers_read_;
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;
-  bool serial_ = false;
+  bool serial_ = false, unbounded_ = false;
   std::vector<int> shared_arguments_, in_place_arguments_;
 };
 

@@ -66,17 +66,22 @@ void StripRun::repeat(Core& core, Values v) const {
     const uint64_t more =
         (static_cast<uint64_t>(v.stop) - 1 - static_cast<uint64_t>(v.start)) / static_cast<uint64_t>(v.step);
     const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
-    for (uint64_t i = 0; chained && i <= more; ++i) run_strip(state, 0, state.total());
+    for (uint64_t i = 0; chained && i <= more; ++i) {
+      core.context->check();
+      run_strip(state, 0, state.total());
+    }
     const size_t count = chained ? 0 : parts_.size();
     VectorFn functions[kMostParts];
     for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
     for (uint64_t i = 0; !chained && i <= more; ++i) {
+      core.context->check();
       for (size_t p = 0; p < count; ++p) functions[p](state.args[p]);
     }
     core.registers[v.reg] = static_cast<int64_t>(static_cast<uint64_t>(v.start) + more * v.step);
     return;
   }
   for (bool fits = prepared;;) {
+    core.context->check();
     if (fits) {
       run_strips(state);
     } else {

@@ -1,0 +1,80 @@
+"""Replica and partition counts and device assignments: what cannot be is refused at once, with INVALID_ARGUMENT."""
+
+import jax
+import numpy as np
+import pytest
+from jax._src.lib import xla_client
+
+import jax_ascend._plugin as plugin
+
+MODULE = b"module @m { func.func public @main(%a: tensor<5xf32>) -> tensor<5xf32> { return %a : tensor<5xf32> } }"
+MOST = 2**31 - 1
+
+
+def options(replicas=1, partitions=1, devices=None):
+    made = xla_client.CompileOptions()
+    made.num_replicas, made.num_partitions = replicas, partitions
+    if devices is not None:
+        made.device_assignment = xla_client.DeviceAssignment.create(np.array(devices))
+    return made
+
+
+def load(device, made):
+    return device.client.compile_and_load(MODULE, xla_client.DeviceList((device,)), made)
+
+
+@pytest.mark.parametrize(
+    "made,message",
+    [
+        (options(MOST), "at most the 2"),
+        (options(1, 3), "at most the 2"),
+        (options(65536, 65536), "at most the 2"),
+        (options(MOST, MOST), "at most the 2"),
+        (options(1, 0), "number of partitions.*got 0"),
+        (options(0), "number of replicas.*got 0"),
+        (options(-1), "number of replicas.*got -1"),
+        (options(1, -(2**31)), "number of partitions"),
+        (options(1, 1, [[7]]), "id below 2; got 7"),
+        (options(1, 1, [[-1]]), "device id.*got -1"),
+        (options(2, 1, [[0], [0]]), "assigned twice.*device 0"),
+        (options(2, 1, [[0]]), "expected 2 replicas of 1 partitions; got 1 replicas"),
+        (options(1, 1, [[0], [1]]), "expected 1 replicas of 1 partitions; got 2 replicas"),
+    ],
+)
+def test_what_cannot_be_is_refused(device, made, message):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"(?s)INVALID_ARGUMENT.*{message}"):
+        load(device, made)
+
+
+def test_what_can_be(device, other_device):
+    assert load(other_device, options(1, 1, [[1]])).local_devices() == [other_device]
+
+
+def parse(data):
+    return plugin.parse_compile_options(bytes(data))
+
+
+def test_counts_are_read_from_the_proto():
+    assert parse(b"") == (1, 1, [])
+    assert parse(options(2, 3).SerializeAsString()) == (2, 3, [])
+    assert parse(options(2, 2, [[3, 1], [0, 2]]).SerializeAsString()) == (2, 2, [3, 1, 0, 2])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1a",  # the length of field 3 is missing
+        b"\x1a\x05\x20",  # it ends early
+        b"\x1a\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x20",  # it is longer than memory
+        b"\x20" + b"\xff" * 11,  # no end of a number
+        b"\x02\x00",  # field 0
+        b"\x1b\x1c",  # a group
+        b"\x18\x01",  # build options as a number
+        b"\x1a\x02\x22\x00",  # the number of replicas as text
+        b"\x1a\x06\x20\x01\x28\x01\x4a\x01",  # a device assignment that ends early
+        b"\x1a\x08\x20\x01\x28\x01\x4a\x02\x08\x01",  # an assignment of no partitions
+    ],
+)
+def test_malformed_bytes_are_refused(data):
+    with pytest.raises(RuntimeError, match=r"\[compile options\]"):
+        parse(data)
