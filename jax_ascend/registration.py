@@ -10,6 +10,7 @@ import atexit
 import threading
 import time
 import traceback
+from contextlib import suppress
 
 from . import configuration, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
@@ -37,12 +38,16 @@ def register() -> None:
 
 @atexit.register
 def _end_work() -> None:
-    """Wait for the devices' work before the process exits, and end what takes longer than a moment.
+    """Wait for the devices' work before the process exits, and end compilations and what takes longer than a moment.
 
-    A device's thread that is inside a callback when the interpreter goes away would end the process.
+    A thread of C++ that is inside Python when the interpreter goes away would abort the process: one of a device in a
+    callback, or one that compiles, because Ctrl-C ended only the wait for it.
     """
     from . import _plugin
 
+    while _plugin.end_compilations():
+        with suppress(KeyboardInterrupt):
+            time.sleep(0.05)
     end = time.monotonic() + EXIT_SECONDS
     while True:
         try:  # Ctrl-C arrives between two waits

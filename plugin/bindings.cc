@@ -11,6 +11,7 @@
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
 #include "plugin/runtime/compile_options.h"
+#include "plugin/runtime/compiler.h"
 
 namespace nb = nanobind;
 
@@ -37,6 +38,9 @@ NB_MODULE(_plugin, m) {
   m.def("cancel", &ascend::Client::cancel_all, nb::arg("for_good") = false,
         "Ends the launches that all devices of this process have accepted so far, for good those to come as "
         "well: they fail as cancelled. drain() waits until they have ended.");
+  m.def(
+      "end_compilations", &ascend::end_compilations,
+      "Raises SystemExit in the threads that compile, after which no other may; returns how many there are.");
   m.def(
       "parse_compile_options",
       [](const nb::bytes& options) {

@@ -3,6 +3,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "plugin/python_exception.h"
 #include "plugin/runtime/compiler.h"
 
@@ -26,10 +29,38 @@ struct Object {
   throw Error(Code::kInternal, "[compile] cannot enter the Python compiler: " + message);
 }
 
+// The threads that are inside the compiler. jaxlib compiles in threads of its own, and Ctrl-C ends only the
+// wait for them. All of this is guarded by the GIL.
+std::vector<unsigned long> compiling;
+bool closed = false;  // to further compilations
+
+class Compilation {
+ public:
+  Compilation() : thread_(PyThread_get_thread_ident()) {
+    if (closed) throw Error(Code::kCancelled, "[compile] the process exits.");
+    compiling.push_back(thread_);
+  }
+  ~Compilation() {
+    compiling.erase(std::ranges::find(compiling, thread_));
+    PyThreadState_SetAsyncExc(thread_, nullptr);  // an end that came too late
+  }
+  Compilation(const Compilation&) = delete;
+
+ private:
+  const unsigned long thread_;
+};
+
 }  // namespace
+
+size_t end_compilations() {
+  closed = closed || !compiling.empty();
+  for (unsigned long thread : compiling) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+  return compiling.size();
+}
 
 std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
   Gil gil;
+  Compilation compilation;
   Object module(PyImport_ImportModule("jax_ascend.registration"));
   if (!module) throw_python_error();
   auto size = [](std::string_view s) { return static_cast<Py_ssize_t>(s.size()); };
@@ -37,7 +68,8 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
                                     size(artifact), options.data(), size(options), target.data(),
                                     size(target)));
   if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
-    postpone_exception();
+    if (in_main_thread()) postpone_exception();
+    PyErr_Clear();
     throw Error(Code::kCancelled, "[compile] interrupted before the program was compiled.");
   }
   if (!result) throw_python_error();

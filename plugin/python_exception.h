@@ -3,6 +3,8 @@
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -34,6 +36,9 @@ inline PyObject* take_exception() {
   return raised;
 #endif
 }
+
+// Whether this is the thread in which Python runs handlers of signals.
+inline bool in_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 // Takes the exception that is set and raises it in the main thread as soon as that one runs Python code
 // again: what C++ code between here and there has no way to carry, such as KeyboardInterrupt. Holds the GIL.

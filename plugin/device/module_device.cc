@@ -3,8 +3,6 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -19,6 +17,7 @@
 #include "plugin/device/simd_variant.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
+#include "plugin/python_exception.h"
 #include "plugin/runtime/queue.h"
 
 namespace nb = nanobind;
@@ -70,8 +69,6 @@ struct Run : Task {
 };
 
 constexpr std::chrono::milliseconds kGlance(50);  // between looks for signals
-
-bool in_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 Queue& main_threads_queue() {
   static pid_t process = 0;
