@@ -2,7 +2,7 @@
 
 #include <atomic>
 
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
 #include <cpuid.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -17,7 +17,7 @@ constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "amx"};
 constexpr int kAmx = 3;  // a choice of products on top of kAvx512
 
 bool tile_registers_allowed() {
-#if defined(__x86_64__) && defined(__linux__)
+#if JAX_ASCEND_X86_VARIANTS && defined(__linux__)
   unsigned a, b, c, d = 0;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (kAmxBf16 | kAmxTile)) != (kAmxBf16 | kAmxTile))
@@ -31,7 +31,7 @@ bool tile_registers_allowed() {
 
 bool supported(int variant) {
   if (variant == static_cast<int>(SimdVariant::kPortable)) return true;
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
   __builtin_cpu_init();
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kMostUnits = 1 << 22;  // of storage that is followed element by element
 
-struct Unit {                             // an element of storage
+struct Element {                          // of storage
   int32_t writer = -1, reader = -1;       // blocks; a reader of kSeveral stands for more than one
   int32_t written_by = -1, read_by = -1;  // instructions
   int32_t through = -1;                   // the argument it was written through
@@ -20,15 +20,15 @@ constexpr int32_t kSeveral = -2;
 
 struct Storage {
   int64_t unit = 0;  // bytes
-  std::vector<Unit> units;
+  std::vector<Element> units;
 };
 
 // Per argument of a launch the storage it lies in: arguments of one number share it.
 using Sharing = std::vector<int>;
 
-class Checker {
+class RaceChecker {
  public:
-  Checker(const Kernel& kernel, const Sharing& sharing, std::vector<std::string>& found)
+  RaceChecker(const Kernel& kernel, const Sharing& sharing, std::vector<std::string>& found)
       : kernel_(kernel), shape_(kernel), sharing_(sharing), found_(found), storages_(sharing.size()) {
     std::vector<bool> written(sharing.size());
     for (size_t a = 0; a < sharing.size(); ++a)
@@ -85,7 +85,7 @@ class Checker {
     });
   }
 
-  bool read(Unit& u, int64_t block, int index, int64_t argument) {
+  bool read(Element& u, int64_t block, int index, int64_t argument) {
     if (u.writer >= 0 && u.writer != block)
       return report(u.written_by, index, "reads what another block writes");
     if (u.writer >= 0 && u.through != argument)
@@ -95,7 +95,7 @@ class Checker {
     return true;
   }
 
-  bool wrote(Unit& u, int64_t block, int index, int64_t argument) {
+  bool wrote(Element& u, int64_t block, int index, int64_t argument) {
     if (u.writer >= 0 && u.writer != block)
       return report(u.written_by, index, "writes what another block writes");
     if (u.reader == kSeveral || (u.reader >= 0 && u.reader != block))
@@ -149,7 +149,7 @@ std::vector<std::string> find_block_races(const Module& module) {
       if (!launch) return;
       const Sharing sharing = sharing_of(module, function, *launch);
       if (done.insert({launch->kernel, sharing}).second)
-        Checker(module.kernels[launch->kernel], sharing, found).run();
+        RaceChecker(module.kernels[launch->kernel], sharing, found).run();
     });
   return found;
 }

@@ -15,7 +15,7 @@
 namespace ascend::cycles {
 namespace {
 
-constexpr int kPipes = 7, kCores = 3, kQueues = kPipes * kCores, kCrossFlags = 16;
+constexpr int kPipes = 7, kCores = 3, kQueues = kPipes * kCores;
 constexpr size_t kMostCounted = 15;  // a cross-core flag has four bits
 constexpr int64_t kGranule = 32;
 
@@ -55,9 +55,9 @@ std::vector<bool> shared_arguments(const Kernel& kernel) {
   return shared;
 }
 
-class Checker {
+class HazardChecker {
  public:
-  Checker(const Kernel& kernel, const Target& target, const Shape& shape, std::vector<std::string>& found)
+  HazardChecker(const Kernel& kernel, const Target& target, const Shape& shape, std::vector<std::string>& found)
       : kernel_(kernel), target_(target), shape_(shape), found_(found), shared_(shared_arguments(kernel)) {}
 
   void check(int64_t block) {
@@ -319,8 +319,8 @@ std::vector<std::string> find_hazards(const Kernel& kernel, const Target& target
   std::vector<std::string> found;
   const Shape shape(kernel);
   const int64_t last = kernel.blocks() - 1;
-  Checker(kernel, target, shape, found).check(0);
-  if (last > 0 && found.empty()) Checker(kernel, target, shape, found).check(last);
+  HazardChecker(kernel, target, shape, found).check(0);
+  if (last > 0 && found.empty()) HazardChecker(kernel, target, shape, found).check(last);
   return found;
 }
 

@@ -14,6 +14,9 @@ enum class Role : uint8_t { kOnly, kCube, kVector0, kVector1 };
 // Instructions of a block and core that the checks follow.
 inline constexpr int64_t kMostInstructions = 50000;
 
+// Flags between the cores of a block, per direction.
+inline constexpr int kCrossFlags = 16;
+
 // What all walks of a kernel share.
 struct Shape {
   explicit Shape(const Kernel& kernel);

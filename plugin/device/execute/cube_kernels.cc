@@ -7,7 +7,7 @@ namespace ascend {
 namespace portable {
 extern const CubeKernels kCubeKernels;
 }
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
 namespace avx2 {
 extern const CubeKernels kCubeKernels;
 }
@@ -17,7 +17,7 @@ extern const CubeKernels kCubeKernels, kTileCubeKernels;
 #endif
 
 const CubeKernels& cube_kernels() {
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
   switch (simd_variant()) {
     case SimdVariant::kAvx512:
       return tile_registers() ? avx512::kTileCubeKernels : avx512::kCubeKernels;

@@ -11,7 +11,7 @@ namespace portable {
 VectorBody find_vector(const VectorKey& key);
 int64_t run_chain(Stage* stages, int64_t count, int64_t n);
 }  // namespace portable
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
 namespace avx2 {
 VectorBody find_vector(const VectorKey& key);
 int64_t run_chain(Stage* stages, int64_t count, int64_t n);
@@ -26,7 +26,7 @@ const std::vector<VectorVariant>& vector_variants() {
   static const std::vector<VectorVariant> variants = [] {
     std::vector<VectorVariant> found;
     for (std::string_view name : simd_variants()) {
-#if defined(__x86_64__)
+#if JAX_ASCEND_X86_VARIANTS
       if (name == "avx512") found.push_back({name, &avx512::find_vector, &avx512::run_chain});
       if (name == "avx2") found.push_back({name, &avx2::find_vector, &avx2::run_chain});
 #endif
