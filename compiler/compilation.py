@@ -12,23 +12,22 @@ These names are those of the stages in dumps, errors and timings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .cost_analysis import count_bytes, count_operations
 from .fusion.region import Region
 from .graph.module import Module
-from .graph.trip_count import trip_count
 from .kernel_passes.allocate_tiles import allocate_tiles
 from .kernel_passes.insert_synchronization import insert_synchronization
 from .planning.lower_schedule import lower_schedule
 from .planning.place_values import Placer, print_placement
-from .planning.schedule import Loop, Schedule, distinct_launches, kernels, print_schedule, walk
+from .planning.schedule import Schedule, distinct_launches, kernels, print_schedule, walk
 from .planning.schedule_regions import schedule_regions
 from .planning.write_program import write_program
-from .program.program import Program
+from .program.program import Costs, Program
 from .program.verify_kernel import verify_kernel
-from .targets import Target
+from .targets import Target, memory_kind
 
 
 @dataclass(eq=False)
@@ -37,7 +36,7 @@ class Compilation:
 
     module: Module
     target: Target
-    metadata: dict[str, str | bytes] = field(default_factory=dict)
+    stablehlo: str = ""  # the module's text, which the program carries
     schedule: Schedule = field(init=False)
     placer: Placer = field(init=False)
     program: Program = field(init=False)
@@ -81,8 +80,8 @@ def _place(c: Compilation) -> None:
 
 
 def _write(c: Compilation) -> None:
-    c.program = write_program(c.module.name, c.schedule, c.placer, c.result_alias, c.target, dict(c.metadata))
-    c.program.metadata |= _describe(c)
+    c.program = write_program(c.module.name, c.schedule, c.placer, c.result_alias, c.target)
+    _describe(c)
 
 
 def _show_regions(c: Compilation) -> str:
@@ -125,26 +124,12 @@ BACK_PASSES = (
 )
 
 
-def _describe(c: Compilation) -> dict[str, str | bytes]:
-    """Return what the plugin tells JAX about a program, as text by key."""
-    module, counts, operations = c.module, c.program.launches(), count_operations(c.module.main)
-    return {
-        "name": module.name,
-        "num_partitions": str(module.num_partitions),
-        "num_replicas": str(module.num_replicas),
-        "donated_parameters": ",".join(map(str, module.donated)),
-        "parameter_memory_kinds": ",".join(module.parameter_memories),
-        "result_memory_kinds": ",".join(module.result_memories),
-        "trip_counts": ",".join(map(str, _trip_counts(c.schedule))),  # of its loops, in order; empty where data decides
-        "cost.flops": str(operations.flops),
-        "cost.transcendentals": str(operations.transcendentals),
-        "cost.bytes_accessed": str(count_bytes(c.schedule)),
-        **{f"launches.{kind}": str(count) for kind, count in counts.items()},
-    }
-
-
-def _trip_counts(schedule: Schedule) -> Iterator[int | str]:
-    for item in walk(schedule):
-        if isinstance(item, Loop):
-            count = trip_count(item.op)
-            yield "" if count is None else count
+def _describe(c: Compilation) -> None:
+    """Fill in what the plugin tells JAX about a program."""
+    module, program, operations = c.module, c.program, count_operations(c.module.main)
+    program.stablehlo = c.stablehlo
+    program.donated = frozenset(module.donated)
+    program.parameter_memory = list(map(memory_kind, module.parameter_memories))
+    program.result_memory = list(map(memory_kind, module.result_memories))
+    program.replicas, program.partitions = module.num_replicas, module.num_partitions
+    program.costs = Costs(operations.flops, operations.transcendentals, count_bytes(c.schedule))

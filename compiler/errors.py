@@ -8,7 +8,7 @@ Messages read `[place] what is wrong; expected E, got G. Next step.` C++ has one
             ModuleFormatError   no MLIR module that can be read
             DecodeError         bytes that are no program
             TextError           text that is no kernel or program
-            UnknownTarget       no such target
+            TargetError         no such target, or one that cannot be
         UnsupportedError        UNIMPLEMENTED: right, and this package cannot run it yet
             UnsupportedOpsError all the ops of a module that have no lowering
         InternalError           INTERNAL: a defect of this package
@@ -50,8 +50,8 @@ class TextError(InvalidInputError):
     """Text that is no kernel or program; the message names the line."""
 
 
-class UnknownTarget(InvalidInputError):
-    """No such target."""
+class TargetError(InvalidInputError):
+    """No such target, or one that cannot be; the message names the field."""
 
 
 class UnsupportedError(AscendError):

@@ -22,18 +22,18 @@ from .errors import Refusal, UnsupportedOpsError
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
 from .stages import Stages
-from .targets import Target, target
+from .targets import Target
 
 
 def compile_artifact(
-    artifact: bytes, compile_options: bytes, target_name: str, dump_directory: str | None = None, check: bool = False
+    artifact: bytes, compile_options: bytes, device: Target, dump_directory: str | None = None, check: bool = False
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
     Args:
         artifact: StableHLO as a portable artifact (VHLO bytecode), MLIR bytecode or text.
         compile_options: a serialised CompileOptionsProto; partition and replica counts are read from the module.
-        target_name: a name of targets.TARGETS.
+        device: what to compile for.
         dump_directory: where to write every stage, one sub-directory per compilation.
         check: verify what every pass leaves.
 
@@ -42,7 +42,7 @@ def compile_artifact(
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, target(target_name), Stages(dump_directory, check)).encode()
+    return compile_program(artifact, device, Stages(dump_directory, check)).encode()
 
 
 def compile_program(artifact: bytes | str, target: Target, stages: Stages | None = None) -> Program:
@@ -100,7 +100,7 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused)
     stages.dump("graph", lambda: str(module.main))
-    return compile_module(Compilation(module, target, {"stablehlo": text}), stages, refused)
+    return compile_module(Compilation(module, target, text), stages, refused)
 
 
 def compile_module(compilation: Compilation, stages: Stages, refused: Sequence[Refusal] = ()) -> Program:

@@ -1,72 +1,216 @@
-"""Device parameters: what the compiler tiles for and the cycle model charges.
+"""Devices: an Architecture is what exists on a generation of them, a Target the rates and sizes of one device.
 
-Figures of silicon are facts gathered from public sources (CANN documentation, the open PTO tile library, catlass, papers);
-docs/device.md says which, and how sure. The C++ struct of the same name is generated from the fields below.
+The compiler tiles for a Target, the loader checks against it and the cycle model charges by it; programs carry theirs.
+Fields are declared once, with unit, meaning and range: the C++ struct and its checks, the TOML files people edit
+(target_text.py) and the listing of the command line are read from here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
+from typing import Any
 
-from .errors import UnknownTarget
-from .isa.model import Loc
+from .errors import TargetError
+from .isa.dtypes import DType
+from .isa.model import NATIVE, Loc
+
+
+class MemoryKind(IntEnum):
+    """Where a buffer may live, by JAX's names; the first is the default."""
+
+    device = 0
+    pinned_host = 1
+
+
+def memory_kind(name: str) -> MemoryKind:
+    """Return the memory kind that JAX calls `name` ("" is the default); TargetError lists those there are."""
+    if name and name not in MemoryKind.__members__:
+        raise TargetError(
+            f"[memory kind] there is no memory kind {name!r}; expected one of {', '.join(MemoryKind.__members__)}."
+        )
+    return MemoryKind[name] if name else MemoryKind.device
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What exists on every device of a generation, whatever its rates and sizes.
+
+    memories: names of a core's on-chip memories; a Target gives the bytes of each.
+    paths: (from, to) of the memories, GM among them, between which an instruction may move or compute.
+    native: element types the vector unit computes; others are promoted, and cost that.
+    vector_cores: of one AI core, beside its cube core; a mixed kernel's block runs on all of them.
+    """
+
+    name: str
+    memories: tuple[str, ...]
+    paths: frozenset[tuple[str, str]]
+    native: frozenset[DType]
+    vector_cores: int
+
+
+# The 910B and 910C generation (A2/A3): CANN's documentation; the open PTO tile library. No path joins cube and vector
+# cores: what one gives the other goes through GM, in practice through L2.
+A2A3 = Architecture(
+    "a2a3",
+    memories=tuple(loc.memory for loc in Loc),
+    paths=frozenset({
+        ("GM", "UB"), ("UB", "GM"), ("GM", "L1"), ("L1", "L0A"), ("L1", "L0B"), ("L1", "BT"), ("L0A", "L0C"),
+        ("L0B", "L0C"), ("BT", "L0C"), ("L0C", "GM"),
+    }),
+    native=NATIVE,
+    vector_cores=2,
+)  # fmt: skip
+ARCHITECTURES = {a.name: a for a in (A2A3,)}
+
+
+def _figure(default: float, unit: str, least: float, most: float, meaning: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "range": (least, most), "meaning": meaning})
+
+
+def _text(default: str, meaning: str) -> Any:
+    return field(default=default, metadata={"unit": "", "meaning": meaning})
+
+
+def _rate(default: float, meaning: str) -> Any:
+    return _figure(default, "bytes per cycle and core", 0.01, 1e6, meaning)
+
+
+def _share(default: float, meaning: str) -> Any:
+    return _figure(default, "share of the rate", 0.01, 1.0, meaning)
+
+
+def _cycles(default: float, meaning: str) -> Any:
+    return _figure(default, "cycles", 0.0, 1e6, meaning)
+
+
+def _memory_bytes(default: int, meaning: str, least: int = 32) -> Any:
+    return _figure(default, "bytes per core", least, 64 * 2**20, meaning)  # the executor has as much of the host's
 
 
 @dataclass(frozen=True)
 class Target:
-    """One device ("die"). Sizes in bytes, rates in bytes per cycle and core unless said, clock in Hz, times in seconds."""
+    """One device ("die"). The defaults are ascend910b, a 910B2. TargetError if a field is no figure of a device.
 
-    name: str = "ascend910b"
-    cube_cores: int = 24
-    vector_cores: int = 48
-    clock: float = 1.80e9
-    hbm_bytes: int = 64 * 10**9
-    hbm_bandwidth: float = 1.6e12  # bytes per second, all cores
-    hbm_read_efficiency: float = 0.85
-    hbm_write_efficiency: float = 0.62
-    hbm_mixed_efficiency: float = 0.755  # two reads to one write
-    l2_bytes: int = 192 * 2**20
-    l2_line: int = 512
-    l2_rate: float = 90.0  # hits, per cube core
-    l2_total: float = 4.0e12  # bytes per second over all cores
-    l1_bytes: int = 512 * 1024
-    l0a_bytes: int = 64 * 1024
-    l0b_bytes: int = 64 * 1024
-    l0c_bytes: int = 128 * 1024
-    ub_bytes: int = 184 * 1024  # of 192 KiB, what a kernel may use
-    bt_bytes: int = 1024
-    fb_bytes: int = 7 * 1024
-    ub_load_rate: float = 58.0
-    ub_store_rate: float = 64.0
-    l0a_rate: float = 196.0
-    l0b_rate: float = 98.0
-    fixp_start: float = 164.0  # cycles
-    fixp_row: float = 4.45  # cycles per row at least
-    fixp_rate: float = 72.0
-    mad_start: float = 14.0  # cycles
-    mad_f32_factor: float = (
-        2.0  # cycles per fractal step in f32 relative to f16 (which also has half the K per fractal)
+    "Published" figures agree between CANN's documentation and the open tile libraries (PTO, catlass); "fitted" ones were
+    fitted by others to measurements of the chip; "assumed" ones are ours.
+    """
+
+    name: str = _text("ascend910b", "what devices and reports call it")
+    architecture: str = _text("a2a3", "what exists on it: the generation of 910B and 910C")
+    cube_cores: int = _figure(24, "cores", 1, 1024, "one per AI core; published")
+    vector_cores: int = _figure(48, "cores", 1, 2048, "as many per cube core as the architecture has: two; published")
+    clock: float = _figure(1.80e9, "Hz", 1e6, 1e11, "cycles per second of every core; published")
+    hbm_bytes: int = _figure(64 * 10**9, "bytes", 2**20, 2**44, "device memory; published")
+    hbm_bandwidth: float = _figure(1.6e12, "bytes per second, all cores", 1e6, 1e16, "peak of HBM; published")
+    hbm_read_efficiency: float = _share(0.85, "of HBM's peak that reads reach; fitted")
+    hbm_write_efficiency: float = _share(0.62, "of HBM's peak that writes reach; fitted")
+    hbm_mixed_efficiency: float = _share(
+        0.755, "of HBM's peak at two reads to one write, which products tile for; fitted"
     )
-    vector_start: float = 30.0  # cycles
-    vector_repeat_bytes: int = 256
-    move_start: float = 40.0  # cycles before the first byte; assumed, such that 16 KiB reach about 0.9 of the rate
-    move_alignment: int = 512
-    misaligned_efficiency: float = 0.7
-    launch_dispatch: float = 2.5e-6
-    launch_cold: float = 6.0e-6
+    l2_bytes: int = _figure(192 * 2**20, "bytes, all cores", 2**16, 2**36, "the L2 in front of HBM; published")
+    l2_line: int = _figure(512, "bytes", 32, 2**15, "what the L2 keeps and HBM moves at least; published")
+    l2_rate: float = _rate(90.0, "L2 to L1; fitted")
+    l2_total: float = _figure(
+        4.0e12, "bytes per second, all cores", 1e6, 1e17, "what the L2 gives all together; fitted"
+    )
+    l1_bytes: int = _memory_bytes(512 * 1024, "L1, operands of products; published", 512)
+    l0a_bytes: int = _memory_bytes(64 * 1024, "L0A, left operands; published", 512)
+    l0b_bytes: int = _memory_bytes(64 * 1024, "L0B, right operands; published", 512)
+    l0c_bytes: int = _memory_bytes(128 * 1024, "L0C, sums of products; published", 512)
+    ub_bytes: int = _memory_bytes(
+        184 * 1024, "UB, tiles of the vector unit: what a kernel may use of 192 KiB; published"
+    )
+    bt_bytes: int = _memory_bytes(1024, "BT, a bias; published")
+    fb_bytes: int = _memory_bytes(7 * 1024, "FB, parameters of FIXP; published")
+    ub_load_rate: float = _rate(58.0, "GM to UB; fitted")
+    ub_store_rate: float = _rate(64.0, "UB to GM; fitted")
+    l0a_rate: float = _rate(196.0, "L1 to L0A; fitted")
+    l0b_rate: float = _rate(98.0, "L1 to L0B and BT; fitted")
+    fixp_start: float = _cycles(164.0, "before FIXP drains a tile of L0C; fitted")
+    fixp_row: float = _cycles(4.45, "per row that FIXP drains, at least; fitted")
+    fixp_rate: float = _rate(72.0, "L0C to GM, bytes as GM gets them; fitted")
+    mad_start: float = _cycles(14.0, "before a product or an extract; fitted")
+    mad_f32_factor: float = _figure(
+        2.0, "times", 0.01, 1000.0, "cycles per fractal step in f32, of which one is half of K; published"
+    )
+    vector_start: float = _cycles(30.0, "before a vector instruction; published as 25 to 60")
+    vector_repeat_bytes: int = _figure(
+        256, "bytes", 32, 2**16, "of each operand that a repeat of a vector instruction takes; published"
+    )
+    move_start: float = _cycles(40.0, "before a transfer's first byte; assumed, so that 16 KiB reach 0.9 of the rate")
+    misaligned_efficiency: float = _share(
+        0.7, "of the rate that segments reach which fill their L2 lines badly; fitted"
+    )
+    launch_dispatch: float = _figure(2.5e-6, "seconds", 0.0, 1.0, "of every launch; fitted")
+    launch_cold: float = _figure(6.0e-6, "seconds", 0.0, 1.0, "more, of a kernel's first launch; fitted")
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _checked(f.name, f.type, f.metadata, getattr(self, f.name)))
+        if self.architecture not in ARCHITECTURES:
+            self._refuse("architecture", f"one of {', '.join(ARCHITECTURES)}")
+        pairing = ARCHITECTURES[self.architecture].vector_cores
+        if self.vector_cores != pairing * self.cube_cores:
+            self._refuse("vector_cores", f"{pairing} per cube core, {pairing * self.cube_cores}")
+
+    def _refuse(self, name: str, expected: str) -> None:
+        raise TargetError(f"[target] {name} is unusable; expected {expected}, got {getattr(self, name)!r}.")
 
     def capacity(self, loc: Loc) -> int:
         """Return the bytes of the memory that tiles at `loc` live in."""
         return getattr(self, f"{loc.memory.lower()}_bytes")
 
 
+def expected_of(type: str, metadata: Mapping[str, Any]) -> str:
+    """Say what values a field takes."""
+    if type == "str":
+        return "letters, digits, and . _ - between them"
+    least, most = metadata["range"]
+    number = "an integer" if type == "int" else "a number"
+    least, most = (f"{bound:g}" if type == "float" else f"{bound:.0f}" for bound in (least, most))
+    return f"{number} from {least} to {most}" + (f" ({metadata['unit']})" if metadata["unit"] else "")
+
+
+def _checked(name: str, type: Any, metadata: Mapping[str, Any], value: Any) -> Any:
+    if type == "str":
+        good = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?", value)
+    else:
+        number = isinstance(value, int if type == "int" else (int, float)) and not isinstance(value, bool)
+        good = number and math.isfinite(value) and metadata["range"][0] <= value <= metadata["range"][1]
+    if not good:
+        raise TargetError(f"[target] {name} is unusable; expected {expected_of(type, metadata)}, got {value!r}.")
+    return float(value) if type == "float" else value
+
+
 TARGETS = {t.name: t for t in (Target(), replace(Target(), name="ascend910c", clock=1.85e9))}
 
 
-def target(name: str) -> Target:
-    """Return the target called `name`; UnknownTarget lists those there are."""
-    if name not in TARGETS:
-        raise UnknownTarget(
-            f"[target] there is no target {name!r}; expected one of {sorted(TARGETS)}. Set JAX_ASCEND_TARGET to one of these."
+def target(which: str | Target) -> Target:
+    """Return the target that `which` is, names, or is the file of; TargetError says what is wrong.
+
+    Args:
+        which: a Target, a name of TARGETS, or a TOML file: what ends in .toml or has a path separator.
+    """
+    if isinstance(which, Target):
+        return which
+    if which.endswith(".toml") or "/" in which or "\\" in which:
+        from .target_text import read_target
+
+        return read_target(which)
+    if which not in TARGETS:
+        raise TargetError(
+            f"[target] there is no target {which!r}; expected one of {', '.join(TARGETS)}{nearest(which, TARGETS)}, or a "
+            "TOML file. `python -m jax_ascend targets --show ascend910b > my.toml` starts one."
         )
-    return TARGETS[name]
+    return TARGETS[which]
+
+
+def nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """Return " (did you mean X?)", or nothing if no known name is near."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f" (did you mean {near[0]}?)" if near else ""

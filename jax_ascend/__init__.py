@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .compiler.targets import Target
     from .estimation import Estimate, estimate, estimate_program
 
 __version__ = "0.1.0"
-__all__ = ["Estimate", "estimate", "estimate_program", "initialize"]
+__all__ = ["Estimate", "Target", "estimate", "estimate_program", "initialize"]
 
 
 def initialize() -> None:

@@ -54,7 +54,9 @@ class Variable:
 DEVICES = Variable(
     "JAX_ASCEND_DEVICES", _positive, 1, "a positive integer", "number of emulated devices in this process"
 )
-TARGET = Variable("JAX_ASCEND_TARGET", str, "ascend910b", "a target's name", "the device that is emulated")
+TARGET = Variable(
+    "JAX_ASCEND_TARGET", str, "ascend910b", "a target's name or a TOML file", "the device that is emulated"
+)
 HBM_BYTES = Variable(
     "JAX_ASCEND_HBM_BYTES", _size, 0, "bytes, as in 500000000 or 16GiB", "device memory; unset means the target's"
 )
@@ -73,6 +75,22 @@ PRIORITY = Variable(
 VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, CHECK, PRIORITY)
 
 
+def target_text(name: str = "") -> str:
+    """Return the text of a target (compiler/target_text.py) by its name or file, "" being the configured one.
+
+    Raises:
+        InvalidInputError: there is no such target, or it cannot be.
+    """
+    from .compiler.target_text import print_target
+    from .compiler.targets import TargetError, target
+
+    try:
+        return print_target(target(name or TARGET.get()))
+    except TargetError as error:
+        where = "" if name else f"[configuration] {TARGET.name} is unusable: "
+        raise InvalidInputError(f"{where}{error}") from None
+
+
 def client_options() -> dict[str, str | int]:
     """Return the options a client is created with."""
-    return {"target": TARGET.get(), "devices": DEVICES.get(), "hbm_bytes": HBM_BYTES.get()}
+    return {"target": target_text(), "devices": DEVICES.get(), "hbm_bytes": HBM_BYTES.get()}

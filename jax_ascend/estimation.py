@@ -7,7 +7,7 @@ launches, each with its dispatch, loops multiplied by their trip counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,30 +100,28 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
     Args:
         fn: a function JAX can trace (jitted or not).
         args: its arguments: arrays, or jax.ShapeDtypeStruct pytrees.
-        target: a target's name or a Target.
+        target: a target's name, a TOML file of one, or a Target.
         l2: "cold", every kernel's first touch of a line goes to HBM and its first launch pays the cold start, or
             "warm", as in a benchmark that repeats itself: its arguments are in the L2 as far as they fit.
 
     Raises:
         UnsupportedOpsError: the program has ops that are not lowered.
+        TargetError: there is no such target, or it cannot be.
     """
     import jax
     from jax.interpreters import mlir
 
     if l2 not in ("cold", "warm"):
         raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
+    device = find_target(target)
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))
     module: Any = lowered.compiler_ir("stablehlo")
-    return estimate_program(
-        compile_program(mlir.module_to_bytecode(module), find_target(target) if isinstance(target, str) else target),
-        target,
-        l2,
-    )
+    return estimate_program(compile_program(mlir.module_to_bytecode(module), device), l2)
 
 
-def estimate_program(program: Program, target: str | Target = "ascend910b", l2: str = "cold") -> Estimate:
-    """Estimate one execution of a compiled program; arguments as `estimate`."""
-    chosen = find_target(target) if isinstance(target, str) else target
+def estimate_program(program: Program, l2: str = "cold") -> Estimate:
+    """Estimate one execution of a compiled program on the target it carries; `l2` as `estimate`."""
+    chosen = program.target
     data, warm = program.encode(), l2 == "warm"
     assumptions: list[str] = []
     launches, aicpu = _count(program, assumptions)
@@ -152,7 +150,6 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
     """Launches per kernel index and per AICPU kernel, loops multiplied out."""
     launches: dict[int, int] = {}
     aicpu: dict[str, int] = {}
-    trips: Iterator[str] = iter(str(program.metadata.get("trip_counts", "")).split(","))
 
     def visit(commands: list[Command], times: int) -> None:
         for c in commands:
@@ -162,12 +159,12 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                 case "aicpu":
                     aicpu[c.values[0]] = aicpu.get(c.values[0], 0) + times
                 case "loop":
-                    known = next(trips, "")
-                    if not known:
+                    _, _, condition, body, trips = c.values
+                    if trips < 0:
                         assumptions.append("a while loop whose trip count depends on data counts as one iteration")
-                    count = int(known or 1)
-                    visit(c.values[2], times * (count + 1))
-                    visit(c.values[3], times * count)
+                    count = trips if trips >= 0 else 1
+                    visit(condition, times * (count + 1))
+                    visit(body, times * count)
                 case "case":
                     assumptions.append("a conditional counts as its first branch")
                     for i, branch in enumerate(c.values[1]):

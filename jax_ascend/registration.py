@@ -10,6 +10,7 @@ import atexit
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from . import configuration, jax_compat
@@ -60,19 +61,34 @@ def _end_work() -> None:
 
 
 def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[int, bytes]:
-    """Compile a portable artifact; called by the plugin with the GIL held.
+    """Compile a portable artifact for a target, given as text; called by the plugin with the GIL held.
 
     Returns:
         (0, the Program's bytes), or (a PJRT status code, the message as UTF-8).
     """
-    try:
+
+    def compile() -> bytes:
         from .compiler import pipeline  # pyright: ignore
+        from .compiler.target_text import parse_target  # pyright: ignore
 
         check = configuration.CHECK.get()
-        program = pipeline.compile_artifact(artifact, options, target, configuration.DUMP.get(), check)
+        device = parse_target(target, "client")
+        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check)
         if check:
             _find_hazards(program)
-        return 0, program
+        return program
+
+    return _answer(compile)
+
+
+def target_for_plugin(name: str) -> tuple[int, bytes]:
+    """Return the text of the target that a name or a TOML file gives, "" being the configured one, as compile_for_plugin."""
+    return _answer(lambda: configuration.target_text(name).encode())
+
+
+def _answer(run: Callable[[], bytes]) -> tuple[int, bytes]:
+    try:
+        return 0, run()
     except AscendError as error:
         cause = (
             ["\n", *traceback.format_exception(error.__cause__)] if error.__cause__ and error.code == INTERNAL else []

@@ -50,30 +50,20 @@ class Compilation {
   const unsigned long thread_;
 };
 
-}  // namespace
+Py_ssize_t size(std::string_view s) { return static_cast<Py_ssize_t>(s.size()); }
 
-size_t end_compilations() {
-  closed = closed || !compiling.empty();
-  for (unsigned long thread : compiling) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
-  return compiling.size();
-}
-
-std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
-  Gil gil;
-  Compilation compilation;
+// Calls a function of jax_ascend.registration that returns (0, bytes) or (code, message).
+template <class... Arguments>
+std::string call(const char* function, const char* format, Arguments... arguments) {
   Object module(PyImport_ImportModule("jax_ascend.registration"));
   if (!module) throw_python_error();
-  auto size = [](std::string_view s) { return static_cast<Py_ssize_t>(s.size()); };
-  Object result(PyObject_CallMethod(module.pointer, "compile_for_plugin", "y#y#s#", artifact.data(),
-                                    size(artifact), options.data(), size(options), target.data(),
-                                    size(target)));
+  Object result(PyObject_CallMethod(module.pointer, function, format, arguments...));
   if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
     if (in_main_thread()) postpone_exception();
     PyErr_Clear();
     throw Error(Code::kCancelled, "[compile] interrupted before the program was compiled.");
   }
   if (!result) throw_python_error();
-  // (0, program) or (code, message)
   int code;
   const char* data;
   Py_ssize_t length;
@@ -81,6 +71,20 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
   std::string bytes(data, length);
   if (code) throw Error(static_cast<Code>(code), bytes);
   return bytes;
+}
+
+}  // namespace
+
+std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
+  Gil gil;
+  Compilation compilation;
+  return call("compile_for_plugin", "y#y#s#", artifact.data(), size(artifact), options.data(), size(options),
+              target.data(), size(target));
+}
+
+std::string target_in_python(std::string_view name) {
+  Gil gil;
+  return call("target_for_plugin", "(s#)", name.data(), size(name));
 }
 
 }  // namespace ascend

@@ -9,8 +9,9 @@ import dataclasses
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from ..targets import TARGETS, Target
+from ..targets import ARCHITECTURES, Architecture, MemoryKind, Target
 from .dtypes import DType
 from .encoding import isa_hash, specs
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, ROUND_MODES, Layout, Loc, Operand, Pipe, Spec
@@ -57,9 +58,14 @@ def _info(spec: Spec) -> str:
     return f"  {{{', '.join(fields)}}},"
 
 
-def _target(t: Target) -> str:
-    values = [f'"{v}"' if isinstance(v, str) else repr(v) for v in dataclasses.astuple(t)]
-    return f"  {{{', '.join(values)}}},"
+def _architecture(a: Architecture) -> str:
+    joined = (sum(1 << to for to in Loc if (loc.memory, to.memory) in a.paths) for loc in Loc)
+    return f'  {{"{a.name}", {a.vector_cores}, {{{", ".join(map(str, joined))}}}}},'
+
+
+def _target_field(f: dataclasses.Field[Any]) -> str:
+    least, most = map(float, f.metadata.get("range", (0, 0)))
+    return f'  {{"{f.name}", &Target::{f.name}, {least!r}, {most!r}}},'
 
 
 def _names(array: str, names: Iterable[str]) -> str:
@@ -115,6 +121,18 @@ struct InstructionInfo {
   bool opens;
   std::vector<OperandInfo> operands;
 };"""
+_TARGET_STRUCTS = """\
+struct Architecture {
+  std::string_view name;
+  int64_t vector_cores;   // per cube core
+  uint32_t paths[7];      // by Loc: bit set of the Locs that data of it goes to
+};
+struct TargetField {
+  std::string_view name;
+  std::variant<std::string Target::*, int64_t Target::*, double Target::*> member;
+  double least, most;  // of a number
+};
+"""
 
 
 def generate() -> str:
@@ -126,7 +144,8 @@ def generate() -> str:
     labels = [(f"DType::k{d.name}", d) for d in DType]
     parts = [
         "// Generated from compiler/isa by generate_cpp.py; do not edit.\n#pragma once",
-        "#include <cstdint>\n#ifndef SIMD_VARIANT\n#include <string>\n#include <string_view>\n#include <vector>\n"
+        "#include <cstdint>\n#ifndef SIMD_VARIANT\n#include <string>\n#include <string_view>\n#include <variant>\n"
+        "#include <vector>\n"
         "#endif\n",
         "namespace ascend {\n",
         f"inline constexpr uint64_t kIsaHash = {isa_hash()}u;\n",
@@ -167,7 +186,15 @@ def generate() -> str:
         _TABLE_STRUCTS,
         "inline const InstructionInfo kInstructions[] = {\n" + "\n".join(map(_info, all_specs)) + "\n};\n",
         "struct Target {\n" + "".join(f"  {cpp[str(f.type)]} {f.name};\n" for f in dataclasses.fields(Target)) + "};",
-        "inline const Target kTargets[] = {\n" + "\n".join(map(_target, TARGETS.values())) + "\n};\n",
+        _TARGET_STRUCTS,
+        "inline constexpr Architecture kArchitectures[] = {\n"
+        + "\n".join(map(_architecture, ARCHITECTURES.values()))
+        + "\n};\n",
+        "inline constexpr TargetField kTargetFields[] = {\n"
+        + "\n".join(map(_target_field, dataclasses.fields(Target)))
+        + "\n};\n",
+        _enum("MemoryKind", [kind.name for kind in MemoryKind], "uint8_t"),
+        "inline constexpr std::string_view kMemoryKinds[] = {" + ", ".join(f'"{k.name}"' for k in MemoryKind) + "};\n",
         "#endif\n",
         "}  // namespace ascend",
     ]

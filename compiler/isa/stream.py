@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CommandSpec:
-    """A stream command; `fields` are (name, kind).
+    """A stream command; `fields` are (name, kind), `defaults` the values of the last of them.
 
     Kinds are slot, slots, kernel, function, int, ints, aicpu, region, regions and pairs (of slots).
     """
@@ -19,6 +19,12 @@ class CommandSpec:
     name: str
     summary: str
     fields: tuple[tuple[str, str], ...]
+    defaults: tuple[int, ...] = ()
+
+    def default(self, name: str) -> int | None:
+        """Return the value a field has when it is left out, None if it has to be there."""
+        names = [n for n, _ in self.fields][len(self.fields) - len(self.defaults) :]
+        return self.defaults[names.index(name)] if name in names else None
 
 
 COMMANDS = (
@@ -30,8 +36,9 @@ COMMANDS = (
                 (("destination", "slot"), ("source", "slot"), ("bytes", "int"))),
     CommandSpec("loop",
                 "while: run condition; stop if the i1 in predicate is 0; run body; exchange the storage of each pair "
-                "of slots.",
-                (("predicate", "slot"), ("swaps", "pairs"), ("condition", "region"), ("body", "region"))),
+                "of slots. trips is how often body runs, as far as the compiler knows (-1: not); execution does not ask.",
+                (("predicate", "slot"), ("swaps", "pairs"), ("condition", "region"), ("body", "region"), ("trips", "int")),
+                defaults=(-1,)),
     CommandSpec("case", "Run branch number index (i32; out of range: the last one).",
                 (("index", "slot"), ("branches", "regions"))),
     CommandSpec("call", "Run a function on slots: its parameters, then its results, then its frame.",

@@ -12,6 +12,7 @@ from bisect import bisect
 import numpy as np
 
 from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..graph.trip_count import trip_count
 from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
 from ..targets import Target
@@ -137,7 +138,8 @@ class _Writer:
         if isinstance(item, Loop):
             predicate = self.slot(where[item.cond.graph.results[0]])
             swaps = [(self.slot(a), self.slot(b)) for a, b in placed.swaps]
-            return [command("loop", predicate, swaps, *parts)]
+            trips = trip_count(item.op)
+            return [command("loop", predicate, swaps, *parts, -1 if trips is None else trips)]
         return [command("case", self.slot(where[item.op.operands[0]]), parts)]
 
 
@@ -147,11 +149,10 @@ def write_program(
     placer: Placer,
     result_alias: list[int],
     target: Target,
-    metadata: dict[str, str | bytes],
 ) -> Program:
     """Write a schedule whose values have storage as a program."""
     graph = schedule.graph
     parameters, results = [v.type for v in graph.arguments], [v.type for v in graph.results]
-    program = Program(name, target.name, parameters, results, list(result_alias), metadata=metadata)
+    program = Program(name, target, parameters, results, list(result_alias))
     _Writer(program, placer).write()
     return program

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from ..graph.graph import TensorType
 from ..isa.stream import AICPU, COMMANDS
+from ..target_text import target_of
+from ..targets import MemoryKind, Target, TargetError, target
 from .parse_kernel import KernelParser
-from .program import SLOT_KINDS, Command, Function, Program, Slot
+from .program import SLOT_KINDS, Command, Costs, Function, Program, Slot
 
-_PARTS = ("parameter", "result", "metadata", "constants", "kernel", "function")
+_PARTS = ("parameter", "result", "devices", "costs", "stablehlo", "constants", "kernel", "function")
+_TARGET = {f.name: f for f in fields(Target)}
 _COMMANDS = {spec.name: spec for spec in COMMANDS}
 _AICPU = {spec.name for spec in AICPU}
 
@@ -27,24 +31,63 @@ class _ProgramParser(KernelParser):
         self.expect("program")
         name = self.name()
         self.expect("target")
-        program = Program(name, self.name(), [], [], [])
+        program = Program(name, self.target(), [], [], [])
         self.expect("{")
         while not self.has("}"):
             kind = self.one_of(_PARTS, "part of a program")
             if kind == "parameter":
                 program.parameters.append(self._type())
+                program.parameter_memory.append(self._memory())
+                if self.has("donated"):
+                    program.donated |= {len(program.parameters) - 1}
             elif kind == "result":
                 program.results.append(self._type())
+                program.result_memory.append(self._memory())
                 program.result_alias.append(self.integer() if self.has("alias") else -1)
-            elif kind == "metadata":
-                key = self.string()
-                program.metadata[key] = self._bytes() if self.peek == "{" else self.string()
+            elif kind == "devices":
+                program.replicas, program.partitions = self._field("replicas", "int"), self._field("partitions", "int")
+            elif kind == "costs":
+                program.costs = Costs(**{f.name: float(self._named(f.name)) for f in fields(Costs)})
+            elif kind == "stablehlo":
+                program.stablehlo = self.string()
             elif kind == "constants":
                 program.constants = self._bytes()
             else:
                 self.next -= 1
                 program.kernels.append(self.kernel()) if kind == "kernel" else program.functions.append(self.function())
         return program
+
+    def target(self) -> Target:
+        """Take a target: its name, or all of its fields in parentheses."""
+        at = self.next
+        try:
+            if not self.has("("):
+                return target(self.name())
+            return target_of(dict(self.items(")", self._figure)), "text")
+        except TargetError as error:
+            self.next = at
+            self.fail(str(error))
+
+    def _figure(self) -> tuple[str, Any]:
+        name = self.one_of(_TARGET, "field of a target")
+        return name, self._named(name, taken=True)
+
+    def _named(self, name: str, taken: bool = False) -> int | float | str:
+        """Take `name = value`, or with the name taken the rest."""
+        self.expect(*(("=",) if taken else (name, "=")))
+        if self.peek.startswith('"'):
+            return self.string()
+        if self.peek.isdigit():
+            return self.integer()
+        try:
+            return float(self.take())
+        except ValueError:
+            self.fail("expected a number.", before=True)
+
+    def _memory(self) -> MemoryKind:
+        if not self.has("memory"):
+            return MemoryKind.device
+        return MemoryKind[self.one_of(MemoryKind.__members__, "memory kind")]
 
     def _type(self) -> TensorType:
         dtype = self.dtype()
@@ -79,7 +122,11 @@ class _ProgramParser(KernelParser):
             spec = _COMMANDS[self.one_of(_COMMANDS, "command")]
             values = []
             for name, kind in spec.fields:
-                values.append(self._regions(name) if kind == "regions" else self._field(name, kind))
+                default = spec.default(name)
+                if default is not None and self.peek != name:
+                    values.append(default)
+                else:
+                    values.append(self._regions(name) if kind == "regions" else self._field(name, kind))
             commands.append(Command(spec, tuple(values)))
         return commands
 

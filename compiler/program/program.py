@@ -1,7 +1,7 @@
 """The Program: what the device runs.
 
-A program is a list of functions at stream level (entry first), kernels, constants, the types of parameters and
-results, and free-form metadata; its bytes are described in program_bytes.py.
+A program is a header (the Target it is for; types, memories and donation of parameters and results; what JAX asks of
+it), functions at stream level (entry first), kernels and constants. Its bytes are described in program_bytes.py.
 
 A function sees buffers through its slot table. A slot is a parameter, a result, a piece of the constants or a piece of
 the function's frame (workspace); `loop` may exchange the storage of two slots, so commands never hold addresses.
@@ -9,11 +9,12 @@ the function's frame (workspace); `loop` may exchange the storage of two slots, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..graph.graph import TensorType
 from ..isa.stream import COMMANDS, CommandSpec
+from ..targets import MemoryKind, Target, target
 from .kernel import Kernel
 
 SLOT_KINDS = ("parameter", "result", "constant", "frame")
@@ -38,8 +39,10 @@ class Command:
 
 
 def command(name: str, *values: Any) -> Command:
-    """Build the command called `name`."""
+    """Build the command called `name`; last fields that have a default may be left out."""
     spec = COMMANDS[_COMMANDS[name]]
+    left_out = len(spec.fields) - len(values)
+    values += spec.defaults[max(0, len(spec.defaults) - left_out) :] if left_out > 0 else ()
     assert len(values) == len(spec.fields), f"{name} takes {[f for f, _ in spec.fields]}"
     return Command(spec, values)
 
@@ -59,19 +62,46 @@ class Function:
         return len(self.slots) - 1
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What one run is said to cost (JAX's cost_analysis)."""
+
+    flops: float = 0.0
+    transcendentals: float = 0.0
+    bytes_accessed: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            object.__setattr__(self, name, float(value))
+
+
 @dataclass
 class Program:
-    """All of a compiled module; functions[0] is the entry, whose parameters and results are the module's."""
+    """All of a compiled module; functions[0] is the entry, whose parameters and results are the module's.
+
+    A target's name stands for the target. Memory kinds that are left out are the default, for every parameter or result.
+    """
 
     name: str
-    target: str
+    target: Target
     parameters: list[TensorType]
     results: list[TensorType]
     result_alias: list[int]  # per result the parameter whose storage it takes over, or -1
     functions: list[Function] = field(default_factory=list)
     kernels: list[Kernel] = field(default_factory=list)
     constants: bytes = b""
-    metadata: dict[str, str | bytes] = field(default_factory=dict)
+    donated: frozenset[int] = frozenset()  # parameters that a run consumes, those that a result takes over among them
+    parameter_memory: list[MemoryKind] = field(default_factory=list)
+    result_memory: list[MemoryKind] = field(default_factory=list)
+    replicas: int = 1
+    partitions: int = 1
+    costs: Costs = Costs()
+    stablehlo: str = ""  # the module it was compiled from, for JAX's as_text()
+
+    def __post_init__(self) -> None:
+        self.target = target(self.target)
+        self.parameter_memory = self.parameter_memory or [MemoryKind.device] * len(self.parameters)
+        self.result_memory = self.result_memory or [MemoryKind.device] * len(self.results)
 
     def encode(self) -> bytes:
         """Return the program's bytes."""

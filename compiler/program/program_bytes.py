@@ -8,6 +8,17 @@ The header, then `words` little-endian 64-bit words, then the constants (64-byte
     32  u64       file offset of the constants     40  u64  bytes of constants
     48  the words, as encode_program writes them
 
+The words are, in this order:
+
+    name, target                        strings; the target as target_text.py prints it, every field
+    parameters                          a list of: dtype, rank, shape..., memory kind, donated (0 or 1)
+    results                             a list of: dtype, rank, shape..., memory kind, parameter it takes over (or -1)
+    replicas, partitions                integers
+    flops, transcendentals, bytes accessed      bits of doubles
+    StableHLO                           string
+    kernels                             a list of: name, length in words, the kernel (kernel.py)
+    functions                           a list of: name, frame bytes, slots (kind, offset, bytes), commands
+
 A string is its length in bytes and then its bytes in whole words; a list is its length and then its items. A command
 is a head word (code, and its length in words in the upper half), then its fields as isa/stream.py declares them.
 """
@@ -22,11 +33,13 @@ from ..errors import DecodeError
 from ..graph.graph import TensorType
 from ..isa.encoding import Reader, isa_hash
 from ..isa.stream import AICPU, COMMANDS
+from ..target_text import parse_target, print_target
+from ..targets import MemoryKind, TargetError
 from .kernel import Kernel
-from .program import SLOT_KINDS, Command, Function, Program, Slot
+from .program import SLOT_KINDS, Command, Costs, Function, Program, Slot
 
 MAGIC = b"ASCENDPG"
-VERSION = 1
+VERSION = 2
 _HEADER = struct.Struct("<8sIIQQQQ")
 _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
@@ -35,17 +48,7 @@ _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
 def encode_program(program: Program) -> bytes:
     """Return the program's bytes."""
     words: list[int] = []
-    _string(words, program.name)
-    _string(words, program.target)
-    for types in (program.parameters, program.results):
-        words.append(len(types))
-        for t in types:
-            words += (t.dtype.code, t.rank, *t.shape)
-    words += program.result_alias
-    words.append(len(program.metadata))
-    for key, value in program.metadata.items():
-        _string(words, key)
-        _string(words, value)
+    _header(words, program)
     words.append(len(program.kernels))
     for kernel in program.kernels:
         _string(words, kernel.name)
@@ -84,15 +87,8 @@ def decode_program(data: bytes) -> Program:
     if _HEADER.size + 8 * count > start:
         raise DecodeError(f"[program] {count} words do not fit before the constants at byte {start}")
     reader = Reader(list(struct.unpack_from(f"<{count}q", data, _HEADER.size)))
-    name, target = _read_text(reader), _read_text(reader)
-    parameters, results = (
-        [_read_type(reader) for _ in range(reader.count())],
-        [_read_type(reader) for _ in range(reader.count())],
-    )
-    program = Program(name, target, parameters, results, list(reader.several(len(results))), constants=data[start:])
-    for _ in range(reader.count()):
-        key = _read_text(reader)
-        program.metadata[key] = _text_or_bytes(_read_string(reader))
+    program = _read_header(reader)
+    program.constants = data[start:]
     for _ in range(reader.count()):
         kernel_name = _read_text(reader)
         end = reader.word() + reader.position
@@ -108,28 +104,56 @@ def decode_program(data: bytes) -> Program:
     return program
 
 
+def _header(words: list[int], program: Program) -> None:
+    _string(words, program.name)
+    _string(words, print_target(program.target))
+    words.append(len(program.parameters))
+    for number, (t, memory) in enumerate(zip(program.parameters, program.parameter_memory, strict=True)):
+        words += (t.dtype.code, t.rank, *t.shape, memory, number in program.donated)
+    words.append(len(program.results))
+    for t, memory, alias in zip(program.results, program.result_memory, program.result_alias, strict=True):
+        words += (t.dtype.code, t.rank, *t.shape, memory, alias)
+    costs = program.costs
+    words += (program.replicas, program.partitions)
+    words += struct.unpack("<3q", struct.pack("<3d", costs.flops, costs.transcendentals, costs.bytes_accessed))
+    _string(words, program.stablehlo)
+
+
+def _read_header(reader: Reader) -> Program:
+    name, text = _read_text(reader), _read_text(reader)
+    try:
+        target = parse_target(text, "program")
+    except TargetError as error:
+        raise DecodeError(str(error)) from None
+    program = Program(name, target, [], [], [])
+    donated = []
+    for number in range(reader.count()):
+        program.parameters.append(_read_type(reader))
+        program.parameter_memory.append(reader.one_of(tuple(MemoryKind)))
+        donated += [number] if reader.one_of((False, True)) else []
+    program.donated = frozenset(donated)
+    for _ in range(reader.count()):
+        program.results.append(_read_type(reader))
+        program.result_memory.append(reader.one_of(tuple(MemoryKind)))
+        program.result_alias.append(reader.word())
+    program.replicas, program.partitions = reader.several(2)
+    program.costs = Costs(*struct.unpack("<3d", struct.pack("<3q", *reader.several(3))))
+    program.stablehlo = _read_text(reader)
+    return program
+
+
 def _read_type(reader: Reader) -> TensorType:
     dtype = reader.dtype()
     return TensorType(reader.several(reader.word()), dtype)
 
 
-def _read_string(reader: Reader) -> bytes:
+def _read_text(reader: Reader) -> str:
     size = reader.word()
     words = reader.several(-(-size // 8))
-    return struct.pack(f"<{len(words)}q", *words)[:size]
-
-
-def _read_text(reader: Reader) -> str:
-    return _read_string(reader).decode()
-
-
-def _text_or_bytes(data: bytes) -> str | bytes:
-    """Metadata does not say which it was: text if it is printable."""
     try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return data
-    return text if text.isprintable() or text.replace("\n", "").isprintable() else data
+        return struct.pack(f"<{len(words)}q", *words)[:size].decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"[word {reader.position}] a string is no UTF-8: {error}") from None
 
 
 def _read_region(reader: Reader) -> list[Command]:
@@ -168,8 +192,8 @@ def _read_field(reader: Reader, kind: str) -> Any:
     return [_read_region(reader) for _ in range(reader.count())]
 
 
-def _string(words: list[int], text: str | bytes) -> None:
-    data = text.encode() if isinstance(text, str) else text
+def _string(words: list[int], text: str) -> None:
+    data = text.encode()
     words.append(len(data))
     words += struct.unpack(f"<{-(-len(data) // 8)}q", data + bytes(-len(data) % 8))
 

@@ -19,13 +19,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 
+from ..graph.graph import TensorType
 from ..isa.model import Affine, Layout
 from ..isa.text_operands import print_instruction
+from ..targets import TARGETS, MemoryKind, Target
 from .kernel import Argument, Kernel, Tile
 from .parse_kernel import parse_kernel
 from .parse_program import parse_program
-from .program import Command, Function, Program
+from .program import Command, Costs, Function, Program
 
 __all__ = ["parse_kernel", "parse_program", "print_kernel", "print_program"]
 
@@ -41,14 +44,21 @@ def print_kernel(kernel: Kernel) -> str:
 def print_program(program: Program, constants: bool = True) -> str:
     """Return a program's text; parse_program gives the program back.
 
-    `constants=False` leaves the bytes of constants and of binary metadata out, for reading only.
+    `constants=False` leaves the bytes of constants and the StableHLO text out, for reading only. What has its usual
+    value is left out; a target is named if it is one of TARGETS, and written out otherwise.
     """
-    lines = [f"program {_name(program.name)} target {_name(program.target)} {{"]
-    lines += [f"  parameter {t.dtype}[{_list(t.shape)}]" for t in program.parameters]
-    for t, alias in zip(program.results, program.result_alias, strict=True):
-        lines.append(f"  result {t.dtype}[{_list(t.shape)}]" + (f" alias {alias}" if alias >= 0 else ""))
-    for key, value in program.metadata.items():
-        lines += _metadata_lines(key, value, constants)
+    lines = [f"program {_name(program.name)} target {_target(program.target)} {{"]
+    for number, (t, memory) in enumerate(zip(program.parameters, program.parameter_memory, strict=True)):
+        lines.append(f"  parameter {_type(t, memory)}" + (" donated" if number in program.donated else ""))
+    for t, memory, alias in zip(program.results, program.result_memory, program.result_alias, strict=True):
+        lines.append(f"  result {_type(t, memory)}" + (f" alias {alias}" if alias >= 0 else ""))
+    if (program.replicas, program.partitions) != (1, 1):
+        lines.append(f"  devices replicas={program.replicas} partitions={program.partitions}")
+    if program.costs != Costs():
+        lines.append("  costs " + " ".join(f"{name}={value!r}" for name, value in asdict(program.costs).items()))
+    if program.stablehlo:
+        text = json.dumps(program.stablehlo) if constants else f"{{ ... {len(program.stablehlo)} characters }}"
+        lines.append(f"  stablehlo {text}")
     if program.constants:
         lines += _hex_lines("  constants", program.constants, constants)
     for kernel in program.kernels:
@@ -70,6 +80,17 @@ def print_tile(number: int, tile: Tile) -> str:
         if value != usual:
             fields.append(f"{name}={value}")
     return f"%t{number} = pto.alloc_tile : !pto.tile_buf<{', '.join(fields)}>"
+
+
+def _target(target: Target) -> str:
+    if TARGETS.get(target.name) == target:
+        return _name(target.name)
+    fields = {name: f'"{value}"' if isinstance(value, str) else repr(value) for name, value in asdict(target).items()}
+    return f"({', '.join(f'{name}={value}' for name, value in fields.items())})"
+
+
+def _type(type: TensorType, memory: MemoryKind) -> str:
+    return f"{type.dtype}[{_list(type.shape)}]" + (f" memory {memory.name}" if memory else "")
 
 
 def _list(numbers: tuple[int, ...]) -> str:
@@ -103,11 +124,6 @@ def _hex_lines(head: str, data: bytes, whole: bool) -> list[str]:
     return [f"{head} {{", *(f'    "{piece}"' for piece in pieces), "  }"]
 
 
-def _metadata_lines(key: str, value: str | bytes, whole: bool) -> list[str]:
-    head = f"  metadata {json.dumps(key)}"
-    return [f"{head} {json.dumps(value)}"] if isinstance(value, str) else _hex_lines(head, value, whole)
-
-
 def _function_lines(program: Program, function: Function) -> Iterator[str]:
     yield f"function {_name(function.name)} frame({function.frame_bytes}) {{"
     for number, slot in enumerate(function.slots):
@@ -125,7 +141,7 @@ def _command_lines(program: Program, commands: list[Command], indent: str) -> It
                     yield f"{line} {name} {{"
                     yield from _command_lines(program, region, indent + "  ")
                     line = f"{indent}}}"
-            else:
+            elif value != c.spec.default(name):
                 line += f" {name}={_field(program, kind, value)}"
         yield line
 

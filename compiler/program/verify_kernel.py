@@ -14,7 +14,7 @@ from ..errors import KernelError
 from ..isa.model import Access, Affine, Layout, Loc, Operand, Pipe, TileRef, View
 from ..isa.text_operands import print_instruction
 from ..isa.type_rules import check_dtypes, check_memory_dtypes, check_shapes, differ
-from ..targets import Target
+from ..targets import ARCHITECTURES, Target
 from .kernel import CORES, Kernel, Tile
 from .structure import Block, UnbalancedBlocks, find_blocks
 
@@ -142,6 +142,7 @@ class _Verifier:
         self.control()
         tiles = [(o, self.kernel.tiles[v.tile]) for o, v in operands if o.kind == "tile"]
         self.cores(tiles)
+        self.paths(operands)
         self.types(tiles, next((v for o, v in operands if o.kind == "view"), None))
         regions = [(t.valid_rows, t.valid_columns) for _, t in tiles]
         wrong = check_shapes([o for o, _ in tiles], regions)
@@ -150,6 +151,21 @@ class _Verifier:
         rule = getattr(self, f"rule_{spec.name}", None)
         if rule:
             rule({o.name: v for o, v in operands})
+
+    def paths(self, operands: list[tuple[Operand, Any]]) -> None:
+        """What an instruction reads and writes lies in memories that the target's architecture joins."""
+        if self.target is None:
+            return
+        places = [
+            ("GM" if o.kind == "view" else self.kernel.tiles[v.tile].loc.memory, o.access)
+            for o, v in operands
+            if o.kind in ("tile", "view")
+        ]
+        architecture = ARCHITECTURES[self.target.architecture]
+        for source in {place for place, access in places if access & Access.read}:
+            for to in {place for place, access in places if access & Access.write} - {source}:
+                if (source, to) not in architecture.paths:
+                    self.fail(f"takes data from {source} to {to}; expected a path that {architecture.name} has")
 
     def operand(self, operand: Operand, value: Any, known: set[int]) -> None:
         if isinstance(value, TileRef):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..program.program import Command, Function, Program
-from ..targets import Target, target
+from ..targets import Target
 from .aicpu import AICPU_MEANINGS
 from .interpreter import run_kernel
 from .machine import POISON, ReferenceFault
@@ -35,7 +35,7 @@ def run_program(program: Program | bytes, inputs: list[np.ndarray]) -> list[np.n
         parameters[alias] if alias >= 0 else np.full(type.bytes, POISON, np.uint8)
         for type, alias in zip(program.results, program.result_alias, strict=True)
     ]
-    _Stream(program, target(program.target)).enter(program.functions[0], parameters, results, None)
+    _Stream(program, program.target).enter(program.functions[0], parameters, results, None)
     return [r[: t.bytes].view(t.dtype.numpy).reshape(t.shape) for r, t in zip(results, program.results, strict=True)]
 
 
@@ -78,7 +78,7 @@ class _Stream:
 
     def loop(
         self, function: Function, table: list[Bytes], predicate: int, swaps: list[tuple[int, int]],
-        condition: list[Command], body: list[Command],
+        condition: list[Command], body: list[Command], trips: int,
     ) -> None:  # fmt: skip
         while True:
             self.run(function, condition, table)

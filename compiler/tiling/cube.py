@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isqrt
 
-from ..targets import Target
+from ..targets import Target, TargetError
 
 FRACTAL = 16  # rows and columns of a fractal
 FRACTAL_BYTES = 32  # of K in a fractal
@@ -42,11 +42,16 @@ def round_up(value: int, unit: int) -> int:
 
 
 def k_sizes(m: int, n: int, k: int, parts: int, element: int, l1_bytes: int, target: Target) -> tuple[int, int]:
-    """Return (panel, step): double buffered, the operands of an m x n tile, in parts along m, fit L1 and L0A, L0B."""
+    """Return (panel, step): double buffered, the operands of an m x n tile, in parts along m, fit L1 and L0A, L0B.
+
+    Both are 0 where they do not fit.
+    """
     unit = max(1, FRACTAL_BYTES // element)
     room = min(target.l0a_bytes // (2 * m * element), target.l0b_bytes // (2 * parts * n * element), _PANEL)
     step = min(room // unit * unit, round_up(k, unit))
     longest = min(l1_bytes // (2 * (m + n) * element), _PANEL)
+    if min(step, longest) < 1:
+        return 0, 0
     panels = -(-k // longest)
     panel = min(round_up(-(-k // panels), step), max(longest // step, 1) * step)
     return panel, step
@@ -121,5 +126,10 @@ def choose_tiles(p: Product, target: Target, spare: int = 0, most_parts: int = 2
             # A wave of `cores` tiles reads fewest bytes as a square of elements.
             group = max(1, min(-(-p.m // m), isqrt(target.cube_cores * n // m)))
             candidates.append((seconds, tiles * (m + n), GemmTiles(m, n, parts, panel, step, group)))
+    if not candidates:
+        raise TargetError(
+            f"[tiling] no tile of a product of {p.m} x {p.k} by {p.k} x {p.n} fits {target.name}; expected L1, L0A, L0B and "
+            f"L0C to hold twice the operands of 16 x 16 results over {_STEP} of K. Make them larger."
+        )
     fastest = min(candidates, key=lambda c: c[0])[0]
     return min((c for c in candidates if c[0] <= fastest * _NEARLY), key=lambda c: c[1:2] + c[:1])[2]

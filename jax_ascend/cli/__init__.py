@@ -10,7 +10,8 @@ from importlib import import_module
 from ..compiler.errors import AscendError
 
 COMMANDS = {
-    "devices": "the devices of this process, and the targets there are to emulate",
+    "devices": "the devices of this process, and its configuration",
+    "targets": "the targets there are to emulate, and files of them to edit",
     "compile": "what a function or a StableHLO file compiles to, stage by stage",
     "asm": "assemble the text of a program to its bytes, or disassemble",
     "isa": "the manual of the instruction set, or of one instruction",

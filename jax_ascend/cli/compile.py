@@ -22,8 +22,8 @@ from ..compiler.errors import AscendError, InvalidInputError
 from ..compiler.pipeline import compile_program
 from ..compiler.program.program import Program
 from ..compiler.stages import Stages
-from ..compiler.targets import TARGETS, target
-from .files import is_program, load_function, parse_shapes, read_bytes
+from ..compiler.targets import TARGETS
+from .files import find_target, is_program, load_function, parse_shapes, read_bytes
 
 _STAGES = {"regions": "fuse_regions", "kernels": "insert_synchronization", "program": "write_program"}
 _KINDS = {"cube": "aic", "vector": "aiv", "mixed": "mix", "aicpu": "aicpu"}
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shapes", nargs="+", metavar="SHAPE", help="the function's arguments, as f32[8,128] i32[]")
     parser.add_argument("--example", metavar="NAME", help="a function of the same module that returns the arguments")
     parser.add_argument("--stage", default="launches", help="which stage to print, or all (default: %(default)s)")
-    targets = f"one of {', '.join(TARGETS)} (default: %(default)s)"
+    targets = f"one of {', '.join(TARGETS)}, or a TOML file (default: %(default)s)"
     parser.add_argument("--target", default=configuration.TARGET.get(), help=targets)
     parser.add_argument("-o", "--output", help="where to write the program's bytes")
 
@@ -61,11 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _compile(options: argparse.Namespace, stages: Stages) -> Program:
-    if options.target not in TARGETS:
-        raise InvalidInputError(
-            f"[--target {options.target}] there is no such target; expected one of {', '.join(TARGETS)}."
-        )
-    return compile_program(_stablehlo(options), target(options.target), stages)
+    return compile_program(_stablehlo(options), find_target(options.target, "--target"), stages)
 
 
 def _stablehlo(options: argparse.Namespace) -> bytes | str:
@@ -110,7 +106,7 @@ def _summary(program: Program) -> str:
     launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
     frame = max((f.frame_bytes for f in program.functions), default=0)
     return (
-        f"program {program.name} for {program.target}: launches {launches}\n"
+        f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
         f"{len(program.encode())} bytes in all"
     )

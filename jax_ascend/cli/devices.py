@@ -1,4 +1,4 @@
-"""List the devices of this process, and the targets there are to emulate.
+"""List the devices of this process, and its configuration.
 
 A target is chosen by JAX_ASCEND_TARGET, the number of devices by JAX_ASCEND_DEVICES.
 """
@@ -6,38 +6,22 @@ A target is chosen by JAX_ASCEND_TARGET, the number of devices by JAX_ASCEND_DEV
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 from .. import configuration
-from ..compiler.targets import TARGETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options."""
-    parser.add_argument("--targets", action="store_true", help="only the targets and their parameters")
+    """Declare the options: there are none."""
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print devices, configuration and targets."""
-    if not options.targets:
-        print(_devices())
-        print("\nconfiguration")
-        for variable in configuration.VARIABLES:
-            value = variable.get()
-            shown = variable.default if value is None else value
-            print(f"  {variable.name:22} {shown!s:12} {variable.meaning}")
-        print()
-    names = list(TARGETS)
-    print("target".ljust(24) + "".join(name.rjust(14) for name in names))
-    for field in dataclasses.fields(TARGETS[names[0]])[1:]:
-        values = [getattr(TARGETS[name], field.name) for name in names]
-        print(field.name.ljust(24) + "".join(_number(value).rjust(14) for value in values))
-
-
-def _number(value: float | int) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f"{value // 1024} Ki" if value >= 4096 and value % 1024 == 0 else str(value)
+    """Print devices and configuration."""
+    print(_devices())
+    print("\nconfiguration")
+    for variable in configuration.VARIABLES:
+        value = variable.get()
+        shown = variable.default if value is None else value
+        print(f"  {variable.name:22} {shown!s:12} {variable.meaning}")
 
 
 def _devices() -> str:

@@ -1,4 +1,4 @@
-"""Reading what the user named on the command line: program files, StableHLO files, functions of modules."""
+"""Reading what the user named on the command line: files of programs, StableHLO and targets, functions of modules."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from ..compiler.errors import InvalidInputError
 from ..compiler.isa.dtypes import DType
 from ..compiler.program.program_bytes import MAGIC
+from ..compiler.targets import Target, target
 
 
 def read_bytes(name: str) -> bytes:
@@ -21,6 +22,14 @@ def read_bytes(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise InvalidInputError(f"[{name}] cannot be read: {error.strerror}.") from error
+
+
+def find_target(name: str, option: str) -> Target:
+    """Return the target that a name or a TOML file gives; InvalidInputError names the option."""
+    try:
+        return target(name)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"[{option} {name}] {error}") from error
 
 
 def is_program(data: bytes) -> bool:

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 #include <utility>
+
+#include "plugin/error.h"
+#include "plugin/isa/message.h"
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -17,52 +19,65 @@ namespace {
 
 constexpr int64_t kAlignment = 2 << 20;  // huge pages: packed operands are read with long strides
 
-int64_t used_bytes(Loc loc) {
-  int64_t most = 0;
-  for (const Target& t : kTargets) most = std::max(most, memory_bytes(t, loc));
-  return most * (loc == Loc::kvec ? 1 : kCubeScale);
-}
-
-int64_t host_bytes(Loc loc) {
-  return (used_bytes(loc) + 8191) / 4096 * 4096;  // and a page that a kernel's last vector may overrun
-}
+// A kernel's last vector may go beyond what it uses by less than a page.
+int64_t pages(int64_t bytes) { return (bytes + 8191) / 4096 * 4096; }
 
 // Lets AddressSanitizer see when a memory is left by more than such a vector: the arena is one allocation.
-void guard(std::byte* memory, Loc loc) {
+void guard([[maybe_unused]] std::byte* memory, [[maybe_unused]] int64_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
   constexpr int64_t kVector = 256;
-  ASAN_POISON_MEMORY_REGION(memory + used_bytes(loc) + kVector, host_bytes(loc) - used_bytes(loc) - kVector);
+  ASAN_POISON_MEMORY_REGION(memory + bytes + kVector, pages(bytes) - bytes - kVector);
 #endif
 }
 
 }  // namespace
+
+CoreBytes CoreBytes::of(const Target& target) {
+  CoreBytes bytes;
+  for (size_t i = 0; i < bytes.memory.size(); ++i) {
+    const Loc loc = static_cast<Loc>(i);
+    bytes.memory[i] = memory_bytes(target, loc) * (loc == Loc::kvec ? 1 : kCubeScale);
+  }
+  // A load to L1 may pass all of a tile, widened from one byte to four, and a store a few rows in up to three
+  // types.
+  bytes.scratch = std::max(kScratchBytes, 4 * std::max({target.l1_bytes, target.ub_bytes, target.l0c_bytes}));
+  return bytes;
+}
 
 Core& Core::of_this_thread() {
   thread_local Core core;
   return core;
 }
 
-Core::Core() {
-  int64_t total = host_bytes(Loc::kvec) + kScratchBytes + kStripBytes;
-  for (int loc = 0; loc < 7; ++loc) total += host_bytes(static_cast<Loc>(loc));
+void Core::grow(const CoreBytes& needed) {
+  CoreBytes wanted = needed;
+  wanted.scratch = std::max(wanted.scratch, bytes_.scratch);
+  for (size_t i = 0; i < wanted.memory.size(); ++i)
+    wanted.memory[i] = std::max(wanted.memory[i], bytes_.memory[i]);
+  const int64_t vector = wanted.memory[static_cast<int>(Loc::kvec)];
+  int64_t total = pages(vector) + pages(wanted.scratch) + pages(kStripBytes);
+  for (int64_t bytes : wanted.memory) total += pages(bytes);
   total = (total + kAlignment - 1) / kAlignment * kAlignment;
-  arena_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, total));
-  if (!arena_) throw std::bad_alloc();
+  auto* arena = static_cast<std::byte*>(std::aligned_alloc(kAlignment, total));
+  if (!arena)
+    throw Error(Code::kResourceExhausted,
+                concat("[core] no memory for what is on chip; expected ", total, " bytes for each thread. ",
+                       "Choose a target with smaller memories."));
 #ifdef __linux__
-  madvise(arena_, total, MADV_HUGEPAGE);  // a wish; without it only speed suffers
+  madvise(arena, total, MADV_HUGEPAGE);  // a wish; without it only speed suffers
 #endif
+  std::free(std::exchange(arena_, arena));
+  bytes_ = wanted;
   std::byte* next = arena_;
-  const auto take = [&](int64_t bytes) { return std::exchange(next, next + bytes); };
-  for (int loc = 0; loc < 7; ++loc) {
-    memory[loc] = take(host_bytes(static_cast<Loc>(loc)));
-    guard(memory[loc], static_cast<Loc>(loc));
-  }
+  const auto take = [&](int64_t bytes) {
+    guard(next, bytes);
+    return std::exchange(next, next + pages(bytes));
+  };
+  for (size_t i = 0; i < wanted.memory.size(); ++i) memory[i] = take(wanted.memory[i]);
   vector_memory_[0] = memory[static_cast<int>(Loc::kvec)];
-  vector_memory_[1] = take(host_bytes(Loc::kvec));
-  guard(vector_memory_[1], Loc::kvec);
+  vector_memory_[1] = take(vector);
   strips = take(kStripBytes);
-  scratch = take(kScratchBytes);
-  registers.fill(0);
+  scratch = take(wanted.scratch);
 }
 
 Core::~Core() { std::free(arena_); }

@@ -17,7 +17,7 @@ namespace ascend {
 // fractals.
 inline constexpr int64_t kCubeScale = 8;
 
-inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM
+inline constexpr int64_t kScratchBytes = 2 << 20;  // for conversions on the way to GM, at least
 inline constexpr int64_t kStripBytes = 256 << 10;  // for temporaries of strips
 
 // Where a tile of L1, L0A or L0B is: in its own memory, in the pack cache, still in GM, or (of L0) still
@@ -32,14 +32,30 @@ struct CubeOperand {
 
 class PackCache;
 
+// Host memory that a core of a target takes: per on-chip memory, and for what passes through on its way.
+struct CoreBytes {
+  std::array<int64_t, std::size(kLocNames)> memory{};
+  int64_t scratch = 0;
+
+  static CoreBytes of(const Target& target);
+};
+
 class Core {
  public:
   static Core& of_this_thread();
 
-  Core();
+  Core() { registers.fill(0); }
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
+
+  // Makes room for a program's target; what the memories held is lost if they grow. Throws
+  // Error{kResourceExhausted}.
+  void fit(const CoreBytes& needed) {
+    bool fits = needed.scratch <= bytes_.scratch;
+    for (size_t i = 0; i < needed.memory.size(); ++i) fits &= needed.memory[i] <= bytes_.memory[i];
+    if (!fits) grow(needed);
+  }
 
   void select_subblock(int64_t vector_core) {
     memory[static_cast<int>(Loc::kvec)] = vector_memory_[vector_core];
@@ -47,9 +63,9 @@ class Core {
 
   std::array<int64_t, 4096> registers;
   std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
-  std::byte* memory[7];
-  std::byte* scratch;
-  std::byte* strips;
+  std::byte* memory[std::size(kLocNames)] = {};
+  std::byte* scratch = nullptr;
+  std::byte* strips = nullptr;
   const RunContext* context = nullptr;  // of the launch
   std::byte* const* arguments = nullptr;
   PackCache* packed = nullptr;  // if the launch has one
@@ -57,8 +73,11 @@ class Core {
   PendingProduct product;
 
  private:
-  std::byte* arena_;
-  std::byte* vector_memory_[2];
+  void grow(const CoreBytes& needed);
+
+  CoreBytes bytes_;
+  std::byte* arena_ = nullptr;
+  std::byte* vector_memory_[2] = {};
 };
 
 inline int64_t evaluate(const Affine& a, const Core& core) {

@@ -18,7 +18,7 @@ constexpr double kWorthPacking = 200000;
 }  // namespace
 
 KernelCode::KernelCode(const Kernel& kernel, const Target& target)
-    : kernel_(kernel), blocks_(kernel.blocks()) {
+    : kernel_(kernel), blocks_(kernel.blocks()), core_bytes_(CoreBytes::of(target)) {
   Decoder decoder(kernel, target);
   body_ = decoder.kernel();
   unbounded_ = decoder.unbounded();
@@ -82,6 +82,7 @@ void KernelCode::launch(const RunContext& context, std::byte* const* arguments) 
     context.check();
     Core& core = Core::of_this_thread();
     core.context = &context;
+    core.fit(core_bytes_);
     core.arguments = arguments;
     core.packed = lease.cache;
     core.in_place = in_place;

@@ -21,6 +21,7 @@ class KernelCode {
   const Kernel& kernel_;
   Block body_;
   int64_t blocks_;
+  CoreBytes core_bytes_;
   bool parallel_, unbounded_;
   std::vector<int> shared_arguments_;    // whose packed windows blocks may share
   std::vector<int> in_place_arguments_;  // whose windows may be read in GM after they were loaded

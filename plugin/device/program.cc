@@ -19,18 +19,11 @@ class LoadedProgram final : public Program {
         constants_(copy_constants(module_)),
         stream_(module_, constants_.get()) {}
 
-  const std::vector<TensorSpec>& parameters() const override { return module_.parameters; }
-  const std::vector<TensorSpec>& results() const override { return module_.results; }
-  const std::vector<int>& result_alias() const override { return module_.result_alias; }
+  const ProgramHeader& header() const override { return module_; }
   uint64_t workspace_bytes() const override {
     return static_cast<uint64_t>(module_.functions.front().frame_bytes);
   }
   std::span<const std::byte> bytes() const override { return bytes_; }
-
-  std::string_view metadata(std::string_view key) const override {
-    const auto found = module_.metadata.find(key);
-    return found == module_.metadata.end() ? std::string_view() : std::string_view(found->second);
-  }
 
   bool may_block() const override { return stream_.unbounded(); }
 

@@ -5,10 +5,9 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "isa.gen.h"  // ascend::DType (codes are those of PJRT_Buffer_Type)
+#include "isa.gen.h"  // DType (codes are those of PJRT_Buffer_Type), Target, MemoryKind
 #include "plugin/device/run_context.h"
 
 namespace ascend {
@@ -19,19 +18,31 @@ struct TensorSpec {
   uint64_t bytes;  // dense row-major; sub-byte types take one byte per element
 };
 
+// What a program says of itself besides its code; every number in it is checked when it is loaded.
+struct ProgramHeader {
+  std::string name;
+  Target target;
+  std::vector<TensorSpec> parameters, results;
+  std::vector<MemoryKind> parameter_memory, result_memory;
+  std::vector<int>
+      donated;  // parameters that a run consumes, whether a result takes them over or not; ascending
+  std::vector<int> result_alias;  // per result the parameter whose storage it takes over (donation), or -1
+  int64_t replicas, partitions;
+  double flops, transcendentals, bytes_accessed;  // of one run, as the compiler counts them
+  std::string stablehlo;                          // the module it was compiled from; may be empty
+};
+
 class Program {
  public:
   // Verifies checksum, ISA hash, structure and static bounds; throws Error{kInvalidArgument | kDataLoss}.
   static std::shared_ptr<const Program> load(std::span<const std::byte> bytes);
   virtual ~Program() = default;
 
-  virtual const std::vector<TensorSpec>& parameters() const = 0;
-  virtual const std::vector<TensorSpec>& results() const = 0;
-  // result_alias()[i] is the parameter whose storage result i takes over (donation), or -1.
-  virtual const std::vector<int>& result_alias() const = 0;
+  virtual const ProgramHeader& header() const = 0;
+  const std::vector<TensorSpec>& parameters() const { return header().parameters; }
+  const std::vector<TensorSpec>& results() const { return header().results; }
+  const std::vector<int>& result_alias() const { return header().result_alias; }
   virtual uint64_t workspace_bytes() const = 0;
-  // Free-form facts the compiler recorded ("name", "stablehlo", "cost.flops", ...); empty if absent.
-  virtual std::string_view metadata(std::string_view key) const = 0;
   virtual std::span<const std::byte> bytes() const = 0;  // what load() was given
 
   // Whether data decide how long it runs: it has loops whose trips are not known. Such a program, and one

@@ -25,21 +25,21 @@ class Pointers {
 
 // Whether data decide how often some loop of commands runs: the compiler records the trips of the others.
 bool has_unknown_trips(const Module& module) {
-  bool loops = false;
+  bool found = false;
   for (const Function& f : module.functions) {
-    for_each_command(f.commands,
-                     [&](const Command& c) { loops |= std::holds_alternative<LoopCommand>(c.value); });
+    for_each_command(f.commands, [&](const Command& c) {
+      const auto* loop = std::get_if<LoopCommand>(&c.value);
+      found |= loop && loop->trips < 0;
+    });
   }
-  if (!loops) return false;
-  const auto trips = module.metadata.find("trip_counts");  // "8,,3": of the second it is not known
-  return trips == module.metadata.end() || ("," + trips->second + ",").find(",,") != std::string::npos;
+  return found;
 }
 
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
-  for (const Kernel& k : module.kernels) kernels_.emplace_back(k, *module.target);
+  for (const Kernel& k : module.kernels) kernels_.emplace_back(k, module.target);
   unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
 }
 
@@ -115,9 +115,9 @@ void Stream::execute(const RunContext& context, const CaseCommand& c, std::byte*
   run(context, c.branches[index < 0 || index > last ? last : index], slots);
 }
 
-  call(
-      context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
-      slots[c.slots.back()]);
+call(
+    context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
+    slots[c.slots.back()]);
 }
 
 }  // namespace ascend

@@ -1,8 +1,7 @@
-// A Program's bytes as structs: what compiler/program/program.py and kernel.py wrote, before it is decoded for
-// execution.
+// A Program's bytes as structs: what compiler/program/program.py and kernel.py wrote, before it is decoded
+// for execution.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -113,6 +112,7 @@ struct LoopCommand {
   int64_t predicate;
   std::vector<std::pair<int64_t, int64_t>> swaps;
   Region condition, body;
+  int64_t trips;  // of body, as far as the compiler knows, or -1
 };
 struct CaseCommand {
   int64_t index;
@@ -148,12 +148,7 @@ struct Function {
   int64_t parameters, results;  // how many the slots refer to
 };
 
-struct Module {
-  std::string name;
-  const Target* target;
-  std::vector<TensorSpec> parameters, results;
-  std::vector<int> result_alias;
-  std::map<std::string, std::string, std::less<>> metadata;
+struct Module : ProgramHeader {
   std::vector<Kernel> kernels;
   std::vector<Function> functions;       // the entry first
   std::span<const std::byte> constants;  // into the bytes given to read_module

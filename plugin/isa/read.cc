@@ -1,4 +1,6 @@
 // Bytes of a Program -> Module. Every count is checked against what is left before anything is allocated.
+#include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "plugin/error.h"
@@ -6,12 +8,14 @@
 #include "plugin/isa/limits.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
+#include "plugin/isa/target.h"
 
 namespace ascend {
 namespace {
 
 constexpr size_t kHeaderBytes = 48;
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr int64_t kMaxDevices = 1 << 20;  // replicas x partitions
 
 class Reader {
  public:
@@ -209,6 +213,8 @@ Command read_command(Reader& reader, int64_t depth) {
       c.swaps.resize(reader.count(2));
       for (auto& [a, b] : c.swaps) a = reader.word(), b = reader.word();
       c.condition = read_region(reader, depth), c.body = read_region(reader, depth);
+      c.trips = reader.word();
+      if (c.trips < -1) reader.fail(concat("the trips of a loop; expected -1 or more, got ", c.trips));
       result.value = std::move(c);
       break;
     }
@@ -259,19 +265,64 @@ Function read_function(Reader& reader) {
   return f;
 }
 
-std::vector<TensorSpec> read_types(Reader& reader) {
-  std::vector<TensorSpec> types(reader.count(2));
-  for (TensorSpec& t : types) {
-    t.dtype = reader.dtype();
-    t.dims = reader.list();
-    t.bytes = dtype_bytes(t.dtype);
-    for (int64_t d : t.dims) {
-      if (d < 0 || __builtin_mul_overflow(t.bytes, static_cast<uint64_t>(d), &t.bytes))
-        reader.fail("a tensor is too large");
-    }
-    if (t.bytes > uint64_t{kMaxBytes}) reader.fail(concat("a tensor is too large, ", t.bytes, " bytes"));
+TensorSpec read_type(Reader& reader) {
+  TensorSpec t;
+  t.dtype = reader.dtype();
+  t.dims = reader.list();
+  t.bytes = dtype_bytes(t.dtype);
+  for (int64_t d : t.dims) {
+    if (d < 0 || __builtin_mul_overflow(t.bytes, static_cast<uint64_t>(d), &t.bytes))
+      reader.fail("a tensor is too large");
   }
-  return types;
+  if (t.bytes > uint64_t{kMaxBytes}) reader.fail(concat("a tensor is too large, ", t.bytes, " bytes"));
+}
+return t;
+}
+
+MemoryKind read_memory(Reader& reader) {
+  return static_cast<MemoryKind>(reader.within(std::size(kMemoryKinds), "a memory kind"));
+}
+
+void read_parameters(Reader& reader, ProgramHeader& header) {
+  const int count = static_cast<int>(reader.count(4));
+  for (int i = 0; i < count; ++i) {
+    header.parameters.push_back(read_type(reader));
+    header.parameter_memory.push_back(read_memory(reader));
+    if (reader.within(2, "whether a parameter is donated")) header.donated.push_back(i);
+  }
+}
+
+void read_results(Reader& reader, ProgramHeader& header) {
+  std::vector<bool> taken(header.parameters.size());
+  for (size_t n = reader.count(4), i = 0; i < n; ++i) {
+    header.results.push_back(read_type(reader));
+    header.result_memory.push_back(read_memory(reader));
+    const int64_t alias = reader.word();
+    if (alias < -1 || alias >= static_cast<int64_t>(taken.size()))
+      reader.fail(concat("result ", i, " takes over no parameter; expected -1 to ",
+                         static_cast<int64_t>(taken.size()) - 1, ", got ", alias));
+    if (alias >= 0 && taken[alias])
+      reader.fail(concat("result ", i, " takes over parameter ", alias, ", as another result does"));
+    if (alias >= 0) taken[alias] = true;
+    header.result_alias.push_back(static_cast<int>(alias));
+  }
+}
+
+void read_header(Reader& reader, ProgramHeader& header) {
+  header.name = reader.string();
+  header.target = parse_target(reader.string());
+  read_parameters(reader, header);
+  read_results(reader, header);
+  header.replicas = reader.word(), header.partitions = reader.word();
+  if (header.replicas < 1 || header.partitions < 1 || header.replicas > kMaxDevices / header.partitions)
+    reader.fail(concat("replicas and partitions; expected at least one of each and ", kMaxDevices,
+                       " devices at most, got ", header.replicas, " x ", header.partitions));
+  for (double* cost : {&header.flops, &header.transcendentals, &header.bytes_accessed}) {
+    *cost = std::bit_cast<double>(reader.word());
+    if (!(*cost >= 0) || std::isinf(*cost))
+      reader.fail(concat("a cost; expected a number from 0, got ", *cost));
+  }
+  header.stablehlo = reader.string();
 }
 
 }  // namespace
@@ -314,24 +365,7 @@ Module read_module(std::span<const std::byte> bytes) {
 
   Module m;
   m.constants = bytes.subspan(start, size);
-  m.name = reader.string();
-  const std::string target = reader.name();
-  m.target = nullptr;
-  for (const Target& t : kTargets) {
-    if (t.name == target) m.target = &t;
-  }
-  if (!m.target) reader.fail(concat("no target is called ", target));
-  m.parameters = read_types(reader);
-  m.results = read_types(reader);
-  for (int64_t alias : reader.several(m.results.size())) {
-    if (alias < -1 || alias >= static_cast<int64_t>(m.parameters.size()))
-      reader.fail("a result aliases no parameter");
-    m.result_alias.push_back(static_cast<int>(alias));
-  }
-  for (size_t n = reader.count(2), i = 0; i < n; ++i) {
-    std::string key = reader.string();
-    m.metadata[std::move(key)] = reader.string();
-  }
+  read_header(reader, m);
   for (size_t n = reader.count(), i = 0; i < n; ++i) m.kernels.push_back(read_kernel(reader));
   for (size_t n = reader.count(), i = 0; i < n; ++i) m.functions.push_back(read_function(reader));
   if (reader.left() != 0) reader.fail("words are left over after the last function");

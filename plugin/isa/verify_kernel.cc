@@ -1,11 +1,13 @@
 // Structural rules of a kernel: what must hold before decoding may trust indices, locations and element
 // types. Bounds that depend on registers are the decoder's business (device/execute).
 #include <algorithm>
+#include <bit>
 
 #include "plugin/error.h"
 #include "plugin/isa/limits.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
+#include "plugin/isa/target.h"
 
 namespace ascend {
 
@@ -34,7 +36,8 @@ namespace {
 constexpr int64_t kMaxRegisters = 4096;
 constexpr int64_t kMaxElements = int64_t{1}
                                  << 44;  // of an argument: keeps address arithmetic far from overflow
-constexpr int64_t kMaxExtent = int64_t{1} << 20;  // of a tile's side: more than any memory holds
+constexpr int64_t kMaxExtent = int64_t{1} << 26;  // of a tile's side: what the largest memory holds
+constexpr int kLocs = static_cast<int>(std::size(kLocNames));
 
 bool is_float(DType t) {
   return t == DType::kf16 || t == DType::kbf16 || t == DType::kf32 || t == DType::kf64;
@@ -125,6 +128,7 @@ class KernelVerifier {
     const Instruction& instruction = kernel_.body[index_];
     operand_ = 0;
     tiles_.clear();
+    read_ = written_ = 0;
     visit(instruction, [&](const auto& operands) { operands.visit(*this); });
     const InstructionInfo& info = instruction.info();
     if (info.opens && ++depth_ > kMaxBlockDepth)
@@ -134,7 +138,18 @@ class KernelVerifier {
       const Affine& step = instruction.as<isa::loop>().step_;
       if (!step.terms.empty() || step.constant < 1) fail("the step of a loop; expected a positive constant.");
     }
+    verify_paths();
     verify_dtypes(info.dtypes);
+  }
+
+  // Data goes from a memory to another only where the architecture has a path.
+  void verify_paths() const {
+    for (int from = 0; from < kLocs; ++from) {
+      const unsigned missing = written_ & ~(1u << from) & ~architecture_.paths[from];
+      if (!(read_ >> from & 1) || !missing) continue;
+      fail(concat("takes data from ", kLocNames[from], " to ", kLocNames[std::countr_zero(missing)],
+                  "; expected a path that ", architecture_.name, " has."));
+    }
   }
 
  public:  // called by the generated visit
@@ -160,6 +175,8 @@ class KernelVerifier {
           concat("operand ", operand().name, " cannot live in ", kLocNames[static_cast<int>(tile.loc)], "."));
     }
     tiles_.push_back(&tile);
+    if (operand().access & 1) read_ |= 1u << static_cast<int>(tile.loc);
+    if (operand().access & 2) written_ |= 1u << static_cast<int>(tile.loc);
   }
   void take(const ViewOperand& v) {
     if (v.argument < 0 || v.argument >= static_cast<int64_t>(kernel_.arguments.size())) {
@@ -245,6 +262,8 @@ class KernelVerifier {
 
   const Kernel& kernel_;
   const Target& target_;
+  const Architecture& architecture_ = architecture_of(target_);
+  unsigned read_ = 0, written_ = 0;  // bit sets of Loc: where the instruction's tiles are
   size_t index_ = 0, operand_ = 0;
   int64_t depth_ = 0;
   std::vector<const TileSpec*> tiles_;  // operands of the instruction

@@ -245,8 +245,6 @@ void verify_stream(const Module& module) {
       throw Error(Code::kInvalidArgument,
                   concat("[program] result ", i, " aliases parameter ", alias, " of another size."));
     }
-    if (alias >= 0 && taken_over[alias])
-      throw Error(Code::kInvalidArgument, concat("[program] two results alias parameter ", alias, "."));
     if (alias >= 0) taken_over[alias] = true;
   }
   std::vector<Callee> callees(module.functions.size());
@@ -256,7 +254,7 @@ void verify_stream(const Module& module) {
 
 Module read_verified(std::span<const std::byte> bytes) {
   Module module = read_module(bytes);
-  for (const Kernel& k : module.kernels) verify_kernel(k, *module.target);
+  for (const Kernel& k : module.kernels) verify_kernel(k, module.target);
   verify_stream(module);
   return module;
 }

@@ -14,7 +14,7 @@ std::shared_ptr<const Executable> compile(const CompileInput& input, std::string
         Code::kInvalidArgument,
         "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
   parse_compile_options(options).check_devices(topology.devices.size());  // before any work is done
-  std::string bytes = compile_in_python({input.code, input.code_size}, options, topology.target.name);
+  std::string bytes = compile_in_python({input.code, input.code_size}, options, topology.target_text);
   return std::make_shared<Executable>(bytes, options);
 }
 

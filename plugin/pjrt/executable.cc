@@ -6,15 +6,16 @@
 namespace ascend::pjrt {
 namespace {
 
-void give_kinds(MemoryKinds& a, const std::vector<int>& kinds) {
+void give_kinds(MemoryKinds& a, const std::vector<MemoryKind>& kinds) {
   // The caller reads the lists before its next call in this thread.
   thread_local std::vector<const char*> names;
   thread_local std::vector<size_t> sizes;
   names.clear();
   sizes.clear();
-  for (int kind : kinds) {
-    names.push_back(kMemoryKinds[kind].data());
-    sizes.push_back(kMemoryKinds[kind].size());
+  for (MemoryKind kind : kinds) {
+    const std::string_view name = kMemoryKinds[static_cast<int>(kind)];
+    names.push_back(name.data());
+    sizes.push_back(name.size());
   }
   a.count = kinds.size();
   a.kinds = names.data();
@@ -51,7 +52,7 @@ void fill_statistics(Api& api) {
 void fill_executables(Api& api) {
   fill_statistics(api);
   fill(api.Executable_Destroy_, [](Executable_Destroy& a) { delete a.executable; });
-  fill(api.Executable_Name_, [](Executable_Name& a) { a.name = a.executable->executable->name; });
+  fill(api.Executable_Name_, [](Executable_Name& a) { a.name = a.executable->executable->header().name; });
   fill(api.Executable_NumReplicas_,
        [](Executable_NumReplicas& a) { a.count = a.executable->executable->assignment.replicas; });
   fill(api.Executable_NumPartitions_,
@@ -70,12 +71,14 @@ void fill_executables(Api& api) {
     a.dims = e.output_dims.data();
     a.ranks = e.output_ranks.data();
   });
-  fill(api.Executable_ParameterMemoryKinds_,
-       [](Executable_ParameterMemoryKinds& a) { give_kinds(a, a.executable->executable->parameter_memory); });
-  fill(api.Executable_OutputMemoryKinds_,
-       [](Executable_OutputMemoryKinds& a) { give_kinds(a, a.executable->executable->output_memory); });
+  fill(api.Executable_ParameterMemoryKinds_, [](Executable_ParameterMemoryKinds& a) {
+    give_kinds(a, a.executable->executable->header().parameter_memory);
+  });
+  fill(api.Executable_OutputMemoryKinds_, [](Executable_OutputMemoryKinds& a) {
+    give_kinds(a, a.executable->executable->header().result_memory);
+  });
   fill(api.Executable_OptimizedProgram_, [](Executable_OptimizedProgram& a) {
-    std::string_view module = a.executable->executable->program->metadata("stablehlo");
+    const std::string& module = a.executable->executable->header().stablehlo;
     if (module.empty())
       throw ascend::Error(Code::kUnimplemented,
                           "[executable] the program does not carry its StableHLO module.");

@@ -10,7 +10,7 @@ void execute(LoadedExecutable_Execute& a) {
   auto non_donatable = to_span(a.options->non_donatable_inputs);
   size_t num_outputs = executable.executable->output_ranks.size();
   if (a.num_devices != (a.execute_device ? 1 : executable.devices.size()))
-    throw ascend::Error(Code::kInvalidArgument, "[execute " + executable.executable->name +
+    throw ascend::Error(Code::kInvalidArgument, "[execute " + executable.executable->header().name +
                                                     "] expected arguments for " +
                                                     std::to_string(executable.devices.size()) +
                                                     " devices; got " + std::to_string(a.num_devices) + ".");

@@ -20,7 +20,7 @@ void fill_memories(Api& api) {
 const Extension* memory_descriptions_extension() {
   static const MemoryDescription kinds[] = {{0}, {1}};
   static const MemoryDescription* const pointers[] = {&kinds[0], &kinds[1]};
-  static_assert(std::size(kinds) == kMemoryKinds.size());
+  static_assert(std::size(kinds) == std::size(kMemoryKinds));
   static const MemoryDescriptionsExtension extension = [] {
     MemoryDescriptionsExtension e{};
     e.struct_size = sizeof(e);

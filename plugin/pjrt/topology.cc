@@ -8,11 +8,11 @@ namespace ascend::pjrt {
 void fill_topologies(Api& api) {
   fill(api.TopologyDescription_Create_, [](TopologyDescription_Create& a) {
     auto options = Client::Options::from(a.options);
-    std::string_view name = a.name;  // "", "<target>" or "<target> <devices>"
+    std::string_view name = a.name;  // "", "<target>", "<target> <devices>", or a serialised topology
     if (name.find(' ') != std::string_view::npos) {
       a.topology = Topology::parse(name).release();
     } else {
-      a.topology = new Topology(find_target(name.empty() ? options.target : name), options.devices);
+      a.topology = new Topology(name.empty() ? options.target : name, options.devices);
     }
   });
   fill(api.TopologyDescription_Destroy_, [](TopologyDescription_Destroy& a) { delete a.topology; });
@@ -34,7 +34,7 @@ void fill_topologies(Api& api) {
   });
   fill(api.TopologyDescription_GetMemorySpaceKindIds_, [](TopologyDescription_GetMemorySpaceKindIds& a) {
     static const int ids[] = {0, 1};
-    static_assert(std::size(ids) == kMemoryKinds.size());
+    static_assert(std::size(ids) == std::size(kMemoryKinds));
     a.kind_ids = {ids, std::size(ids)};
   });
 }

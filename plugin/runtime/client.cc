@@ -82,8 +82,8 @@ Client::Options Client::Options::from(pjrt::NamedValues values) {
 }
 
 Client::Client(const Options& options)
-    : topology(std::make_unique<Topology>(find_target(options.target), options.devices)),
-      platform_version(platform_version_of(topology->target)) {
+    : topology(std::make_unique<Topology>(options.target, options.devices)),
+      platform_version(platform_version_of(topology->target, topology->target_text)) {
   uint64_t hbm = options.hbm_bytes ? options.hbm_bytes : static_cast<uint64_t>(topology->target.hbm_bytes);
   for (DeviceDescription* description : topology->device_pointers) {
     Device* device = owned_.emplace_back(std::make_unique<Device>(this, description, hbm)).get();

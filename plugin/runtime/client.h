@@ -64,7 +64,7 @@ class Device {
 class Client {
  public:
   struct Options {
-    std::string target = "ascend910b";
+    std::string target;  // as Topology takes it
     int devices = 1;
     uint64_t hbm_bytes = 0;  // of each device; 0 means the target's
 

@@ -20,14 +20,14 @@ class Executable {
   const std::shared_ptr<const Program> program;
   const std::string compile_options;
   const DeviceAssignment assignment;  // its devices may be empty
-  const std::string name, fingerprint;
+  const std::string fingerprint;
   NamedValueList cost;
   std::vector<int> output_types;
   std::vector<int64_t> output_dims;  // of all outputs, one after another
   std::vector<size_t> output_ranks;
-  std::vector<int> parameter_memory, output_memory;  // indices into kMemoryKinds
-  std::vector<int> donated;  // parameters that a launch consumes, whether a result takes them over or not
   uint64_t parameter_bytes = 0, output_bytes = 0, alias_bytes = 0;
+
+  const ProgramHeader& header() const { return program->header(); }
 };
 
 class LoadedExecutable {

@@ -71,8 +71,9 @@ struct Launch : Task {
 
 [[noreturn]] void bad_argument(const Executable& executable, size_t index, const std::string& expected,
                                const std::string& got) {
-  throw Error(Code::kInvalidArgument, "[execute " + executable.name + "] argument " + std::to_string(index) +
-                                          " does not fit; expected " + expected + "; got " + got + ".");
+  throw Error(Code::kInvalidArgument, "[execute " + executable.header().name + "] argument " +
+                                          std::to_string(index) + " does not fit; expected " + expected +
+                                          "; got " + got + ".");
 }
 
 void check_argument(const Executable& executable, size_t index, const Buffer& buffer, Device* device) {
@@ -124,9 +125,10 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   const auto& results = program.results();
   const auto& alias = program.result_alias();
   if (deleted)
-    throw Error(Code::kInvalidArgument, "[execute " + executable->name + "] the executable was deleted.");
+    throw Error(Code::kInvalidArgument,
+                "[execute " + executable->header().name + "] the executable was deleted.");
   if (arguments.size() != parameters.size())
-    throw Error(Code::kInvalidArgument, "[execute " + executable->name + "] expected " +
+    throw Error(Code::kInvalidArgument, "[execute " + executable->header().name + "] expected " +
                                             std::to_string(parameters.size()) + " arguments; got " +
                                             std::to_string(arguments.size()) + ".");
   for (size_t i = 0; i < arguments.size(); ++i) check_argument(*executable, i, *arguments[i], device);
@@ -180,9 +182,9 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   }
   bool being_read = false;  // waiting for readers is for the device's thread: this one may hold the GIL
   for (auto& readers : launch->overwritten) being_read |= readers->any();
-  for (int parameter : executable->donated) {
+  for (int parameter : program.header().donated) {
     bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
-    if (!kept && parameter < static_cast<int>(arguments.size())) arguments[parameter]->drop();
+    if (!kept) arguments[parameter]->drop();
   }
   for (Buffer* argument : arguments)
     if (!argument->ready->is_ready() || argument->ready->status())
@@ -192,7 +194,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
                   !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   Ref<Event> done = launch->done = Event::pending();
   for (size_t i = 0; i < results.size(); ++i) {
-    MemorySpace* memory = device->memories[executable->output_memory[i]];
+    MemorySpace* memory = device->memories[static_cast<int>(program.header().result_memory[i])];
     Ref<Storage>& storage = launch->results[i];
     if (!storage) storage = make_ref<Storage>(memory->arena, results[i].bytes);
     outputs[i] = new Buffer(results[i].dtype, results[i].dims, memory, storage, done);

@@ -1,8 +1,11 @@
 #include "plugin/runtime/topology.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "plugin/error.h"
+#include "plugin/isa/target.h"
+#include "plugin/runtime/compiler.h"
 #include "plugin/runtime/version.h"
 
 namespace ascend {
@@ -15,46 +18,59 @@ std::string device_kind(std::string_view target) {  // "ascend910b" -> "Ascend 9
   return kind;
 }
 
-}  // namespace
-
-const Target& find_target(std::string_view name) {
-  std::string known;
-  for (const Target& target : kTargets) {
-    if (target.name == name) return target;
-    known += (known.empty() ? "" : ", ") + target.name;
-  }
-  throw Error(Code::kInvalidArgument, "[target] no such device; expected one of " + known + "; got '" +
-                                          std::string(name) + "'. Set JAX_ASCEND_TARGET.");
+std::string text_of(std::string_view target) {
+  return target.find(" = ") == std::string_view::npos ? target_in_python(target) : std::string(target);
 }
 
-Topology::Topology(const Target& target, int count)
-    // It differs from the client's version: JAX takes an equal one for the client's own topology and waits
-    // for it.
-    : target(target), platform_version(std::string(platform_version_of(target)) + " topology") {
+constexpr std::string_view kDevices = "devices = ";
+constexpr int kMostDevices = 4096;
+
+}  // namespace
+
+Topology::Topology(std::string_view given, int count)
+    : target_text(text_of(given)),
+      target(parse_target(target_text)),
+      // It differs from the client's version: JAX takes an equal one for the client's own topology and waits
+      // for it.
+      platform_version(platform_version_of(target, target_text) + " topology") {
   for (int id = 0; id < count; ++id) {
     auto& device = devices.emplace_back(std::make_unique<DeviceDescription>());
     device->id = id;
     device->kind = device_kind(target.name);
     device->text = std::string(kPlatformName) + ":" + std::to_string(id);
     device->attributes.add("target", target.name);
-    device->attributes.add("cube_cores", target.cube_cores);
-    device->attributes.add("vector_cores", target.vector_cores);
     device->attributes.add("core_count", target.cube_cores);
+    for (const TargetField& field : kTargetFields) {
+      if (const auto* whole = std::get_if<int64_t Target::*>(&field.member))
+        device->attributes.add(field.name, target.**whole);
+      if (const auto* real = std::get_if<double Target::*>(&field.member))
+        device->attributes.add(field.name, static_cast<float>(target.**real));
+    }
     device_pointers.push_back(device.get());
   }
   attributes.add("target", target.name);
-  serialized = target.name + " " + std::to_string(count);
+  serialized = std::string(kDevices) + std::to_string(count) + "\n" + target_text;
 }
 
 std::unique_ptr<Topology> Topology::parse(std::string_view text) {
-  size_t space = text.find(' ');
+  std::string_view number, target;
+  if (text.starts_with(kDevices)) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    number = text.substr(kDevices.size(), end - kDevices.size());
+    target = text.substr(std::min(end + 1, text.size()));
+  } else {
+    const size_t space = std::min(text.rfind(' '), text.size());
+    target = text.substr(0, space);
+    number = text.substr(std::min(space + 1, text.size()));
+  }
   int count = 0;
-  if (space == std::string_view::npos ||
-      std::from_chars(text.data() + space + 1, text.data() + text.size(), count).ec != std::errc() ||
-      count < 1)
-    throw Error(Code::kInvalidArgument,
-                "[topology] expected '<target> <devices>'; got '" + std::string(text) + "'.");
-  return std::make_unique<Topology>(find_target(text.substr(0, space)), count);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), count);
+  if (error != std::errc() || end != number.data() + number.size() || count < 1 || count > kMostDevices ||
+      target.empty())
+    throw Error(Code::kInvalidArgument, "[topology] expected '<target> <devices>', 1 to " +
+                                            std::to_string(kMostDevices) + " of them; got '" +
+                                            std::string(text.substr(0, 100)) + "'.");
+  return std::make_unique<Topology>(target, count);
 }
 
 }  // namespace ascend

@@ -1,6 +1,5 @@
 // What is known of devices without having them: enough to compile for them ahead of time.
 #pragma once
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,12 +12,6 @@ namespace ascend {
 
 inline constexpr std::string_view kPlatformName = "ascend";
 
-// The memory kinds of every device; the index is the kind's id.
-inline constexpr std::array<std::string_view, 2> kMemoryKinds = {"device", "pinned_host"};
-
-// Throws Error{kInvalidArgument} that lists the targets there are.
-const Target& find_target(std::string_view name);
-
 struct DeviceDescription {
   int id;
   std::string kind;  // "Ascend 910B"
@@ -27,15 +20,19 @@ struct DeviceDescription {
 };
 
 struct Topology {
-  Topology(const Target& target, int devices);
+  // `target` as parse_target reads it; or a name or TOML file that Python knows, "" being the configured one.
+  // Throws Error{kInvalidArgument}.
+  Topology(std::string_view target, int devices);
 
-  const Target& target;
+  const std::string target_text;  // as parse_target reads it
+  const Target target;
   std::string platform_version;
   std::vector<std::unique_ptr<DeviceDescription>> devices;
   std::vector<DeviceDescription*> device_pointers;
   NamedValueList attributes;
-  std::string serialized;  // "<target> <devices>"
+  std::string serialized;  // "devices = <devices>" and the lines of target_text
 
+  // Also "<name of a target> <devices>".
   static std::unique_ptr<Topology> parse(std::string_view serialized);
 };
 

@@ -27,9 +27,9 @@ def integers(high, *shape):
     return RNG.integers(0, high, shape).astype(np.int32)
 
 
-def plan_program(name, schedule, result_alias, target, metadata):
+def plan_program(name, schedule, result_alias, target):
     """Give a schedule storage and write it as a program."""
-    return write_program(name, schedule, Placer(schedule, result_alias), result_alias, target, metadata)
+    return write_program(name, schedule, Placer(schedule, result_alias), result_alias, target)
 
 
 def run_back_passes(module):

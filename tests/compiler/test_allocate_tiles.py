@@ -239,7 +239,7 @@ def shrink(kernel, seed):
     """Allocate with the least memory that works."""
     total = sum(t.slots * -(-t.bytes // 64) * 64 for t in kernel.tiles)
     try:
-        allocate_tiles(kernel, Target(ub_bytes=0))
+        allocate_tiles(kernel, Target(ub_bytes=32))
     except DoesNotFit as error:
         needed = error.needed
     assert needed <= total

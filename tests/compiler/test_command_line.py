@@ -1,12 +1,15 @@
 """The command line: what it prints, what it refuses, and that bytes and text files turn into each other."""
 
 import sys
+import tomllib
+from dataclasses import fields
 from importlib import import_module
 
 import pytest
 
 from jax_ascend.cli import COMMANDS, main
 from jax_ascend.compiler.pipeline import PASSES
+from jax_ascend.compiler.targets import TARGETS, Target, target
 
 FUNCTIONS = """
 import jax.numpy as jnp
@@ -47,9 +50,31 @@ def test_every_command_explains_itself(command, capsys):
 
 
 def test_targets_are_listed_with_their_parameters(capsys):
-    status, out, _ = run(capsys, "devices", "--targets")
+    status, out, _ = run(capsys, "targets")
     assert status == 0
     assert "ascend910b" in out and "cube_cores" in out and "512 Ki" in out
+    assert "L1 to L0A" in out and "2 vector cores per cube core" in out
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_becomes_a_file_and_back(name, tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text(run(capsys, "targets", "--show", name)[1])
+    assert set(tomllib.loads(path.read_text())) == {f.name for f in fields(Target)}
+    assert target(str(path)) == TARGETS[name]
+    assert path.read_text().count("bytes per second") >= 2  # units stand beside the figures
+    assert run(capsys, "targets", "--show", path)[1] == path.read_text()
+
+
+def test_compile_for_a_file(module, tmp_path, capsys):
+    path = tmp_path / "tiny.toml"
+    path.write_text('base = "ascend910b"\ncube_cores = 1\nvector_cores = 2\n')
+    arguments = "compile", f"{module}:block", "--example", "arguments", "--stage", "program", "--target", path
+    status, out, err = run(capsys, *arguments)
+    assert status == 0 and 'target (name="tiny", architecture="a2a3", cube_cores=1,' in out and "for tiny:" in err
+    path.write_text('base = "ascend910b"\ncube_core = 1\n')
+    status, _, err = run(capsys, *arguments)
+    assert status == 1 and f"[target {path}] there is no field 'cube_core' (did you mean cube_cores?)" in err
 
 
 def test_compile_counts_launches(module, capsys):
@@ -91,6 +116,7 @@ def test_stablehlo_file_to_bytes_to_text_to_bytes(module, tmp_path, capsys):
     (["compile", "jax.nn:softmax", "--shapes", "f99[3]"], "expected one as f32[8,128]"),
     (["compile", "jax.nn:softmax"], "Give its arguments by --shapes or --example"),
     (["compile", "jax.nn:softmax", "--shapes", "f32[8]", "--target", "x"], "expected one of ascend910b"),
+    (["targets", "--show", "ascend910d"], "there is no target 'ascend910d'; expected one of ascend910b, ascend910c"),
     (["compile", "jax.nn:softmax", "--shapes", "f32[8]", "--stage", "x"], "no such stage; expected one of launches, all"),
     (["asm", "nofile"], "cannot be read"),
 ])  # fmt: skip

@@ -115,7 +115,7 @@ def test_right_in_place(name):
     _, schedule, _ = compile_graph(function, arguments)
     (result,) = schedule.graph.results
     alias = next(i for i, v in enumerate(schedule.graph.arguments) if v.type == result.type)
-    check_results(plan_program("test", schedule, [alias], TARGET, {}), function, arguments, tolerance)
+    check_results(plan_program("test", schedule, [alias], TARGET), function, arguments, tolerance)
 
 
 def test_a_residual_may_be_overwritten_but_not_an_operand():

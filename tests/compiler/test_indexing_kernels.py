@@ -30,7 +30,7 @@ def run(op, result_shape, arrays, alias=-1):
         if isinstance(step, Launch):
             allocate_tiles(step.kernel, TARGET)
             insert_synchronization(step.kernel)
-    program = plan_program("test", Schedule(graph, list(steps)), [alias], TARGET, {})
+    program = plan_program("test", Schedule(graph, list(steps)), [alias], TARGET)
     assert _plugin.find_hazards(program.encode()) == []
     return run_program(program, [a.copy() for a in arrays])[0]
 

@@ -147,7 +147,7 @@ def test_random_programs_keep_their_values(seed):
     graph.verify()
     aliases = [int(a) for a in generator.rng.permutation([0, 1, -1])]
     arrays = [generator.rng.integers(-4, 5, 8).astype(np.float32) for _ in inputs]
-    program = plan_program("test", schedule(graph), aliases, TARGET, {})
+    program = plan_program("test", schedule(graph), aliases, TARGET)
     found = run_program(program, [a.copy() for a in arrays])
     for value, expected in zip(found, evaluate(graph, dict(zip(inputs, arrays)))):
         np.testing.assert_array_equal(value, expected)

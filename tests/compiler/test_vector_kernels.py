@@ -157,7 +157,7 @@ def test_right_in_place(name):
     for result in schedule.graph.results:
         aliases.append(next((i for i, v in free.items() if v.type == result.type and v is not result), -1))
         free.pop(aliases[-1], None)
-    check_results(plan_program("test", schedule, aliases, TARGET, {}), function, arguments, tolerance)
+    check_results(plan_program("test", schedule, aliases, TARGET), function, arguments, tolerance)
 
 
 def test_equal_regions_share_a_kernel():

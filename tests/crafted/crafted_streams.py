@@ -94,7 +94,7 @@ def result_larger_than_the_parameter_it_takes_over():
     return one(main(), parameters=[F4], results=[TensorType((8,), DType.f32)], alias=[0])
 
 
-@crafted(load="two results alias parameter 0")
+@crafted(load="result 1 takes over parameter 0, as another result does")
 def parameter_taken_over_twice():
     return one(main(), parameters=[F4], results=[F4, F4], alias=[0, 0])
 

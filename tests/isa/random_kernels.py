@@ -7,7 +7,8 @@ from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
 from jax_ascend.compiler.program.kernel import CORES, Argument, Instruction, Kernel, Tile
-from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Function, Program, Slot
+from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Costs, Function, Program, Slot
+from jax_ascend.compiler.targets import TARGETS, MemoryKind, Target
 
 NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
            struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000123))[0]]  # fmt: skip
@@ -93,8 +94,14 @@ def random_program(rng):
     types = [[TensorType(tuple(rng.randint(0, 9) for _ in range(rng.randint(0, 3))), rng.choice(list(DType)))
               for _ in range(rng.randint(0, 3))] for _ in range(2)]  # fmt: skip
     aliases = [rng.choice([-1, 0]) for _ in types[1]]
-    program = Program(rng.choice(["main", "jit f<x>", 'a "b"\n']), "ascend910b", *types, aliases)
-    program.metadata = {"name": "ä b", "blob": bytes(rng.randrange(256) for _ in range(rng.randint(1, 99))) + b"\xff"}
+    target = rng.choice([Target(), TARGETS["ascend910c"], Target(name="a-1.b", clock=1e6 / 3 + 1e6, l2_line=96)])
+    program = Program(rng.choice(["main", "jit f<x>", 'a "b"\n']), target, *types, aliases)
+    program.donated = frozenset(i for i in range(len(types[0])) if rng.random() < 0.5)
+    program.parameter_memory = [rng.choice(list(MemoryKind)) for _ in types[0]]
+    program.result_memory = [rng.choice(list(MemoryKind)) for _ in types[1]]
+    program.replicas, program.partitions = rng.choice([(1, 1), (2, 1), (1, 8)])
+    program.costs = rng.choice([Costs(), Costs(1, 2.5, 1e40)])
+    program.stablehlo = rng.choice(["", 'module @"ä b" {\n\t"x"() : () -> ()\n}'])
     program.constants = bytes(rng.randrange(256) for _ in range(rng.randint(0, 200)))
     program.kernels = [random_kernel(rng, rng.choice(["k", "softmax.1", "jit(f)/x"])) for _ in range(rng.randint(1, 3))]
     program.functions = [Function(f"f{i}", frame_bytes=64 * i) for i in range(rng.randint(1, 3))]

@@ -129,7 +129,7 @@ def random_program(seed):
     target = Target()
     if seed % 2:
         try:
-            allocate_tiles(kernel, Target(ub_bytes=0))
+            allocate_tiles(kernel, Target(ub_bytes=32))
         except DoesNotFit as error:
             target = Target(ub_bytes=error.needed)
         for tile in kernel.tiles:

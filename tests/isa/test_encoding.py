@@ -12,8 +12,9 @@ from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.encoding import Reader
 from jax_ascend.compiler.isa.model import Loc
 from jax_ascend.compiler.program.kernel import Kernel, KernelBuilder
-from jax_ascend.compiler.program.program import Program
+from jax_ascend.compiler.program.program import Function, Program, Slot, command
 from jax_ascend.compiler.program.text import parse_kernel, parse_program, print_kernel, print_program
+from jax_ascend.compiler.targets import Target
 
 
 def test_kernels_survive_bytes_and_text():
@@ -33,6 +34,33 @@ def test_programs_survive_bytes_and_text():
         program = Program.decode(data)
         assert program.encode() == data, f"seed {seed}"
         assert parse_program(print_program(program)).encode() == data, f"seed {seed}:\n{print_program(program)}"
+
+
+def test_text_leaves_out_what_is_usual():
+    program = Program("p", "ascend910b", [], [], [])
+    assert print_program(program) == "program @p target @ascend910b {\n}"
+    assert "trips" not in print_program(loop_program()) and "} trips=7" in print_program(loop_program(7))
+
+
+def loop_program(*trips):
+    function = Function("main", [Slot("frame", 0, 64)], [command("loop", 0, [], [], [], *trips)], 64)
+    return Program("p", "ascend910b", [], [], [], [function])
+
+
+def test_a_target_of_ones_own_is_written_out_whole():
+    text = print_program(Program("p", Target(name="mine", cube_cores=2, vector_cores=4), [], [], []))
+    assert text.startswith('program @p target (name="mine", architecture="a2a3", cube_cores=2, vector_cores=4, clock=')
+    for wrong, message in (
+        (text.replace("clock=", "clok="), "no such field of a target: 'clok'; .* Did you mean clock"),
+        (
+            text.replace("vector_cores=4", "vector_cores=5"),
+            "vector_cores is unusable; expected 2 per cube core, 4, got 5",
+        ),
+        (text.replace("cube_cores=2, ", ""), "cube_cores missing"),
+        ("program @p target @ascend910bb {\n}", "no target 'ascend910bb'.*did you mean ascend910b"),
+    ):
+        with pytest.raises(TextError, match=rf"\[line 1\] .*{message}"):
+            parse_program(wrong)
 
 
 def test_every_flipped_bit_is_noticed():

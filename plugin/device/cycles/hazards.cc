@@ -57,7 +57,8 @@ std::vector<bool> shared_arguments(const Kernel& kernel) {
 
 class HazardChecker {
  public:
-  HazardChecker(const Kernel& kernel, const Target& target, const Shape& shape, std::vector<std::string>& found)
+  HazardChecker(const Kernel& kernel, const Target& target, const Shape& shape,
+                std::vector<std::string>& found)
       : kernel_(kernel), target_(target), shape_(shape), found_(found), shared_(shared_arguments(kernel)) {}
 
   void check(int64_t block) {

@@ -46,7 +46,7 @@ void bind_cycles(nb::module_& m) {
         std::vector<cycles::KernelTime> times;
         {
           nb::gil_scoped_release release;
-          for (const Kernel& k : module.kernels) times.push_back(cycles::simulate(k, *module.target, warm));
+          for (const Kernel& k : module.kernels) times.push_back(cycles::simulate(k, module.target, warm));
         }
         nb::list result;
         for (const auto& t : times) result.append(to_dict(t));
@@ -61,7 +61,7 @@ void bind_cycles(nb::module_& m) {
         const Module module = read_verified(span_of(program));
         std::vector<cycles::Interval> trace;
         const Kernel& k = module.kernels.at(kernel);
-        cycles::simulate(k, *module.target, warm, &trace, limit);
+        cycles::simulate(k, module.target, warm, &trace, limit);
         nb::list result;
         for (const auto& i : trace)
           result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
@@ -76,7 +76,7 @@ void bind_cycles(nb::module_& m) {
         const Module module = read_verified(span_of(program));
         std::vector<std::string> all;
         for (const Kernel& k : module.kernels)
-          for (std::string& text : cycles::find_hazards(k, *module.target)) all.push_back(std::move(text));
+          for (std::string& text : cycles::find_hazards(k, module.target)) all.push_back(std::move(text));
         for (std::string& text : cycles::find_block_races(module)) all.push_back(std::move(text));
         return all;
       },
