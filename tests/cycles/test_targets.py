@@ -37,7 +37,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "hbm_write_efficiency": ("elementwise", 0.3),
     "hbm_mixed_efficiency": ("tall product", 0.05),
     "l2_bytes": ("product", 2**20),
-    "l2_line": ("rows", 64),
+    "l2_line": ("product", 64),
     "l2_rate": ("product", 30.0),
     "l2_total": ("product", 0.4e12),
     "l1_bytes": ("product", 128 * 1024),
