@@ -4,7 +4,7 @@
 
 #if JAX_ASCEND_X86_VARIANTS
 #include <cpuid.h>
-#if defined(__linux__)
+#ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -16,8 +16,9 @@ namespace {
 constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "amx"};
 constexpr int kAmx = 3;  // a choice of products on top of kAvx512
 
+#if JAX_ASCEND_X86_VARIANTS
 bool tile_registers_allowed() {
-#if JAX_ASCEND_X86_VARIANTS && defined(__linux__)
+#ifdef __linux__
   unsigned a, b, c, d = 0;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (kAmxBf16 | kAmxTile)) != (kAmxBf16 | kAmxTile))
@@ -28,6 +29,7 @@ bool tile_registers_allowed() {
   return false;
 #endif
 }
+#endif
 
 bool supported(int variant) {
   if (variant == static_cast<int>(SimdVariant::kPortable)) return true;

@@ -115,9 +115,10 @@ void Stream::execute(const RunContext& context, const CaseCommand& c, std::byte*
   run(context, c.branches[index < 0 || index > last ? last : index], slots);
 }
 
-call(
-    context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
-    slots[c.slots.back()]);
+void Stream::execute(const RunContext& context, const CallCommand& c, std::byte** slots) const {
+  call(
+      context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
+      slots[c.slots.back()]);
 }
 
 }  // namespace ascend

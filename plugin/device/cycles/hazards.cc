@@ -15,7 +15,7 @@
 namespace ascend::cycles {
 namespace {
 
-constexpr int kPipes = 7, kCores = 3, kQueues = kPipes * kCores;
+constexpr int kCores = 3, kQueues = kPipes * kCores;
 constexpr size_t kMostCounted = 15;  // a cross-core flag has four bits
 constexpr int64_t kGranule = 32;
 

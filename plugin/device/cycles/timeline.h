@@ -3,11 +3,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "plugin/isa/module.h"
+#include "plugin/device/cycles/walk.h"
 
 namespace ascend::cycles {
-
-inline constexpr int kPipes = 7;
 
 struct Interval {  // one instruction on one pipe
   int core;        // number of the AI core, or of the vector core for a vector kernel

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kChunk = 256;
 
-struct Stage {  // n <= kChunk elements of a type to f32 or i64 and back
+struct Codec {  // n <= kChunk elements of a type to f32 or i64 and back
   int size;
   bool is_int, is_small;
   void (*to_f32)(const std::byte*, float*, int64_t);
@@ -62,7 +62,7 @@ T saturated(float x) {
 }
 
 template <class T>
-constexpr Stage native() {
+constexpr Codec native() {
   return {sizeof(T),
           !std::is_floating_point_v<T>,
           false,
@@ -90,7 +90,7 @@ constexpr std::array<float, 256> decoded() {
   return values;
 }
 template <class T>
-constexpr Stage coded(bool is_small = true) {
+constexpr Codec coded(bool is_small = true) {
   return {sizeof(typename T::Storage),
           T::kIsInt,
           is_small,
@@ -118,7 +118,7 @@ constexpr Stage coded(bool is_small = true) {
 }
 
 template <DType kType>
-constexpr Stage stage() {
+constexpr Codec codec() {
   if constexpr (kType == DType::ki1) return native<bool>();
   if constexpr (kType == DType::ki8) return native<int8_t>();
   if constexpr (kType == DType::ki16) return native<int16_t>();
@@ -147,7 +147,7 @@ constexpr Stage stage() {
   if constexpr (kType == DType::ku2) return coded<SmallInt<2, false>>();
 }
 
-[[gnu::noinline]] void convert(const VectorArgs& a, const Stage& from, const Stage& to, bool to_bool,
+[[gnu::noinline]] void convert(const VectorArgs& a, const Codec& from, const Codec& to, bool to_bool,
                                RoundMode mode) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int64_t c = 0; c < a.columns; c += kChunk) {
@@ -173,7 +173,7 @@ constexpr Stage stage() {
 }
 template <DType kFrom, DType kTo, RoundMode kMode>
 void convert_pair(const VectorArgs& a) {
-  static constexpr Stage from = stage<kFrom>(), to = stage<kTo>();
+  static constexpr Codec from = codec<kFrom>(), to = codec<kTo>();
   convert(a, from, to, kTo == DType::ki1, kMode);
 }
 
@@ -192,7 +192,7 @@ constexpr int kModes = 4;  // trunc is none
 template <int kIndex>
 constexpr VectorFn entry() {
   constexpr DType from = kAll[kIndex / kModes / kCount], to = kAll[kIndex / kModes % kCount];
-  constexpr Stage s = stage<from>(), d = stage<to>();
+  constexpr Codec s = codec<from>(), d = codec<to>();
   constexpr bool rounds = !s.is_int && d.is_int && to != DType::ki1;
   if constexpr (!s.is_small && !d.is_small)
     return nullptr;
