@@ -3,7 +3,7 @@
     python benchmarks/published.py [--markdown]
 
 Published figures: measurements of GEMM, matmul and swiglu on Ascend 910B and 910C dies that the open tile libraries and
-papers named in docs/clock.md report.
+papers named in docs/device.md report.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`python -m jax_ascend`: what devices there are, what programs compile to, and the instruction set itself."""
+"""`python -m jax_ascend` and `jax-ascend`: devices, what programs compile to, and the instruction set itself."""
 
 from __future__ import annotations
 
@@ -6,5 +6,11 @@ import sys
 
 from .cli import main
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the command that the process was started with, and exit with its status."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

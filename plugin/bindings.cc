@@ -12,6 +12,7 @@
 #include "plugin/runtime/client.h"
 #include "plugin/runtime/compile_options.h"
 #include "plugin/runtime/compiler.h"
+#include "plugin/runtime/version.h"
 
 namespace nb = nanobind;
 
@@ -24,6 +25,7 @@ static ascend::Client::Clock::time_point deadline_in(double seconds) {
 
 NB_MODULE(_plugin, m) {
   m.doc() = "The PJRT plugin's own settings; JAX reaches the device through GetPjrtApi in the same library.";
+  m.attr("__version__") = ascend::package_version();
   m.def("set_stablehlo_version", &ascend::pjrt::set_stablehlo_version, nb::arg("current"), nb::arg("minimum"),
         "Sets the StableHLO versions the plugin reports, as [major, minor, patch].");
   m.def(

@@ -1,8 +1,6 @@
 """Options of all tests, and the devices they run on."""
 
 import os
-import sys
-from pathlib import Path
 
 # Read when the client is created: two devices, so that every test of placement has somewhere else to go.
 os.environ.setdefault("JAX_ASCEND_DEVICES", "2")
@@ -11,9 +9,6 @@ os.environ.setdefault("JAX_ASCEND_CHECK", "1")  # a kernel with a hazard fails t
 
 import jax
 import pytest
-
-# `python -m pytest` puts the checkout first, where the package has no extension module: the installed one is tested.
-sys.path[:] = [entry for entry in sys.path if entry and Path(entry) != Path(__file__).parents[1]]
 
 
 def pytest_addoption(parser):

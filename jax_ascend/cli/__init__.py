@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
+from .. import __version__
 from ..compiler.errors import AscendError
 
 COMMANDS = {
@@ -20,7 +22,13 @@ COMMANDS = {
 
 def main(arguments: list[str]) -> int:
     """Run a command; return the exit status. What went wrong is one message on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m jax_ascend", description="An emulated Ascend NPU for JAX.")
+    started_as = Path(sys.argv[0]).name
+    prog = "python -m jax_ascend" if started_as == "__main__.py" else started_as
+    parser = argparse.ArgumentParser(prog=prog, description="An emulated Ascend NPU for JAX.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter  # the others break paths over lines
+    parser.add_argument(
+        "--version", action="version", version=f"jax-ascend {__version__} ({Path(__file__).parents[1]})"
+    )
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         module = import_module(f".{name}", __name__)

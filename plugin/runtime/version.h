@@ -1,7 +1,6 @@
-// The version string that JAX's compilation cache keys on: it changes with the package, the instruction set
-// and every figure of the target.
+// The package's version, and the version string that JAX's compilation cache keys on, which changes with the
+// package, the instruction set and every figure of the target.
 #pragma once
-#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -9,14 +8,10 @@
 
 namespace ascend {
 
+// As pip knows it.
+const char* package_version();
+
 // `text` is the target as parse_target reads it.
-inline std::string platform_version_of(const Target& target, std::string_view text) {
-  uint64_t figures = 0xcbf29ce484222325u;  // FNV-1a
-  for (unsigned char c : text) figures = (figures ^ c) * 0x100000001b3u;
-  char hashes[64];
-  std::snprintf(hashes, sizeof hashes, "%016llx, isa %016llx", static_cast<unsigned long long>(figures),
-                static_cast<unsigned long long>(kIsaHash));
-  return "jax-ascend " JAX_ASCEND_VERSION ", emulated " + target.name + " " + hashes;
-}
+std::string platform_version_of(const Target& target, std::string_view text);
 
 }  // namespace ascend

@@ -1,4 +1,4 @@
-"""The clock against published silicon (docs/clock.md has sources): code of our own compiler, within 25 per cent."""
+"""The clock against published silicon (docs/device.md has sources): code of our own compiler, within 25 per cent."""
 
 import json
 import sys
