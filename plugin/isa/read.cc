@@ -275,8 +275,7 @@ TensorSpec read_type(Reader& reader) {
       reader.fail("a tensor is too large");
   }
   if (t.bytes > uint64_t{kMaxBytes}) reader.fail(concat("a tensor is too large, ", t.bytes, " bytes"));
-}
-return t;
+  return t;
 }
 
 MemoryKind read_memory(Reader& reader) {
