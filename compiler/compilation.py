@@ -36,7 +36,7 @@ class Compilation:
 
     module: Module
     target: Target
-    stablehlo: str = ""  # the module's text, which the program carries
+    stablehlo: bytes = b""  # the module as MLIR bytecode, which the program carries
     schedule: Schedule = field(init=False)
     placer: Placer = field(init=False)
     program: Program = field(init=False)

@@ -93,14 +93,14 @@ def recursion_allowed() -> Iterator[None]:
 def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
-        text = str(mlir.operation.get_asm(enable_debug_info=False))
+        bytecode = frontend.bytecode(mlir)
         stages.module = frontend.module_name(mlir)
-    stages.dump("stablehlo", lambda: text)
+    stages.dump("stablehlo", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused)
     stages.dump("graph", lambda: str(module.main))
-    return compile_module(Compilation(module, target, text), stages, refused)
+    return compile_module(Compilation(module, target, bytecode), stages, refused)
 
 
 def compile_module(compilation: Compilation, stages: Stages, refused: Sequence[Refusal] = ()) -> Program:

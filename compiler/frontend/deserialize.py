@@ -6,6 +6,8 @@ serves the command line and tests, and may still hold CHLO ops, which are legali
 
 from __future__ import annotations
 
+import io
+
 from jax.interpreters import mlir as jax_mlir
 from jaxlib.mlir import ir, passmanager
 from jaxlib.mlir.dialects import stablehlo
@@ -57,6 +59,13 @@ def deserialize(program: bytes | str) -> ir.Module:
         ) from parse_error
     _legalize_chlo(context, module)
     return module
+
+
+def bytecode(module: ir.Module) -> bytes:
+    """Return a module as MLIR bytecode: constants take their own bytes, where text would take twice as many."""
+    out = io.BytesIO()
+    module.operation.write_bytecode(out)
+    return out.getvalue()
 
 
 def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:

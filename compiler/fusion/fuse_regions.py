@@ -19,7 +19,7 @@ from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
 from ..codegen.cube.read_region import carried_ops
 from ..codegen.indexing import AICPU_OPS, INDEXING_OPS
 from ..graph.builder import is_splat
-from ..graph.graph import Graph, Op, Value, captured
+from ..graph.graph import Graph, Op, Value
 from ..graph.ops import (
     ArgReduce,
     Binary,
@@ -61,20 +61,23 @@ _CHEAP_CHAIN = 8  # ops of a mask or scalar that are computed again rather than 
 _RETURN = Op([])  # stands for the graph's return among the users of a value
 
 
-def fuse_regions(graph: Graph, target: Target) -> list[Region]:
-    """Return the regions of `graph` in execution order; graphs inside control flow are left alone."""
-    return _Fusion(graph, target).run()
+def fuse_regions(graph: Graph, target: Target, captured: dict[Op, list[Value]]) -> list[Region]:
+    """Return the regions of `graph` in execution order; graphs inside control flow are left alone.
+
+    `captured` has the outer values that each op with graphs inside uses (captured_values).
+    """
+    return _Fusion(graph, target, captured).run()
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, target: Target):
-        self.graph, self.target = graph, target
+    def __init__(self, graph: Graph, target: Target, captured: dict[Op, list[Value]]):
+        self.graph, self.target, self.captured = graph, target, captured
         self.axes = Axes()
         self.clusters = ClusterGraph()
         self.home: dict[Value, Cluster] = {}
         self.floating: dict[Op, int] = {}  # op -> ops it takes to compute it from values in memory
         self.position = {op: i for i, op in enumerate(graph.ops)}
-        self.users = graph.users()
+        self.users = graph.users(captured)
         for value in graph.results:
             self.users.setdefault(value, []).append(_RETURN)
         self.absorbed: set[Op] = set()  # by a contraction before them
@@ -170,7 +173,7 @@ class _Fusion:
     def _external(self, ops: Iterable[Op]) -> list[Value]:
         """Return what ops read and do not make, splat constants excluded."""
         made = {r for op in ops for r in op.results}
-        read = dict.fromkeys(v for op in ops for v in (*op.operands, *captured(op)) if v not in made)
+        read = dict.fromkeys(v for op in ops for v in (*op.operands, *self.captured.get(op, ())) if v not in made)
         return [v for v in read if not is_splat(v)]
 
     def _alone(self, kind: str, op: Op) -> Cluster:
@@ -385,7 +388,7 @@ class _Fusion:
             ops = sorted(c.ops, key=self.position.__getitem__)
             c.ops = dict.fromkeys(ops)
             made = {r for op in ops for r in op.results}
-            read = dict.fromkeys(v for op in ops for v in (*op.operands, *captured(op)) if v not in made)
+            read = dict.fromkeys(v for op in ops for v in (*op.operands, *self.captured.get(op, ())) if v not in made)
             inputs[c] = [v for v in read if c.kind != "vector" or not is_splat(v)]
             wanted.update(inputs[c])
         regions: dict[Cluster, Region] = {}

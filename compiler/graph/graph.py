@@ -176,26 +176,30 @@ class Graph:
 
     def walk(self) -> Iterator[Op]:
         """Yield every op, those of regions after the op that holds them."""
-        for op in self.ops:
-            yield op
-            for region in op.regions():
-                yield from region.walk()
+        stack = [iter(self.ops)]
+        while stack:
+            for op in stack[-1]:
+                yield op
+                inside = [iter(region.ops) for region in op.regions()]
+                if inside:
+                    stack += reversed(inside)
+                    break
+            else:
+                stack.pop()
 
-    def users(self) -> dict[Value, list[Op]]:
+    def users(self, captured: dict[Op, list[Value]]) -> dict[Value, list[Op]]:
         """Map every value used in this graph (its regions included, as uses by the holding op) to its users."""
         uses: dict[Value, list[Op]] = {}
         for op in self.ops:
-            for value in dict.fromkeys([*op.operands, *captured(op)]):
+            for value in dict.fromkeys([*op.operands, *captured.get(op, ())]):
                 uses.setdefault(value, []).append(op)
         return uses
 
     def replace_uses(self, mapping: dict[Value, Value]) -> None:
-        """Replace uses of the keys by the values, chains followed, regions included."""
+        """Replace uses of the keys by the values, chains followed and cut short in `mapping`, regions included."""
 
         def resolve(value: Value) -> Value:
-            while value in mapping:
-                value = mapping[value]
-            return value
+            return follow(mapping, value)
 
         for op in self.walk():
             op.operands = [resolve(v) for v in op.operands]
@@ -205,36 +209,49 @@ class Graph:
 
     def verify(self) -> None:
         """Check single assignment, use after definition, and every op's own rules; raises GraphError."""
-        _verify(self, set())
+        _verify(self, {})
 
     def __str__(self) -> str:
         return print_graph(self)
 
 
-def captured(op: Op) -> list[Value]:
-    """Return the outer values that the regions of `op` use, each once, in order of first use."""
-    seen: dict[Value, None] = {}
-
-    def visit(graph: Graph, local: set[Value]) -> None:
-        local = local | set(graph.arguments)
-        for inner in graph.ops:
-            for value in inner.operands:
-                if value not in local:
-                    seen.setdefault(value)
-            for region in inner.regions():
-                visit(region, local)
-            local.update(inner.results)
-        for value in graph.results:
-            if value not in local:
-                seen.setdefault(value)
-
-    for region in op.regions():
-        visit(region, set())
-    return list(seen)
+def follow(mapping: dict[Value, Value], value: Value) -> Value:
+    """Return where the chain from `value` ends, and let all of the chain lead there at once."""
+    end = value
+    while end in mapping:
+        end = mapping[end]
+    while value is not end:
+        mapping[value], value = end, mapping[value]
+    return end
 
 
-def _verify(graph: Graph, visible: set[Value]) -> None:
-    visible = visible | set(graph.arguments)
+def captured_values(graph: Graph) -> dict[Op, list[Value]]:
+    """Map every op that holds regions, at any depth, to the outer values these use, each once, in order of first use."""
+    captured: dict[Op, list[Value]] = {}
+    _free(graph, captured)
+    return captured
+
+
+def _free(graph: Graph, captured: dict[Op, list[Value]]) -> dict[Value, None]:
+    local, free = set(graph.arguments), dict[Value, None]()
+
+    def use(values: Iterable[Value]) -> None:
+        free.update((v, None) for v in values if v not in local)
+
+    for op in graph.ops:
+        use(op.operands)
+        inside = [_free(region, captured) for region in op.regions()]
+        if inside:
+            captured[op] = list(dict.fromkeys(v for values in inside for v in values))
+            use(captured[op])
+        local.update(op.results)
+    use(graph.results)
+    return free
+
+
+def _verify(graph: Graph, visible: dict[Value, None]) -> None:
+    around = len(visible)
+    visible.update(dict.fromkeys(graph.arguments))
     for op in graph.ops:
         for value in op.operands:
             op.require(value in visible, "uses a value before it is defined")
@@ -243,10 +260,12 @@ def _verify(graph: Graph, visible: set[Value]) -> None:
         op.verify()
         for result in op.results:
             op.require(result not in visible and result.producer is op, "defines a value twice")
-            visible.add(result)
+            visible[result] = None
     for value in graph.results:
         if value not in visible:
             raise GraphError(f"[graph {graph.name}] returns a value ({value.type}) that is not defined")
+    while len(visible) > around:  # what comes after does not see what this graph defines
+        visible.popitem()
 
 
 def print_graph(graph: Graph, indent: str = "", names: dict[Value, str] | None = None) -> str:

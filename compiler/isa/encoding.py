@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from array import array
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from ..errors import DecodeError
 from .dtypes import DType
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
 
-Words = list[int]
+Words: TypeAlias = "list[int] | array[int]"
 Item = TypeVar("Item")
 
 
@@ -117,6 +118,13 @@ class Reader:
         if not 0 <= count <= len(self.words) - self.position:
             raise DecodeError(f"[word {self.position}] a list of {count} words does not fit the program")
         return tuple(self.word() for _ in range(count))
+
+    def slice(self, count: int) -> Words:
+        """Take `count` words as what they are held in."""
+        if not 0 <= count <= len(self.words) - self.position:
+            raise DecodeError(f"[word {self.position}] a list of {count} words does not fit the program")
+        self.position += count
+        return self.words[self.position - count : self.position]
 
     def count(self) -> int:
         """Take the length of a list; every item takes at least a word."""

@@ -3,7 +3,8 @@
     %1 = exp(%0)                      ->    return %0
     return %0
 
-A value a loop carries is dead if neither the loop's result, nor its condition, nor another live value needs it.
+Of a loop, a value it carries is needed if its result is, or the condition needs it, or another carried value that is needed;
+of a branch and of a barrier, what stands for a result that is needed.
 """
 
 from __future__ import annotations
@@ -15,80 +16,73 @@ from ..graph.ops import Case, OptimizationBarrier, While
 
 def eliminate_dead_code(module: Module, target: object) -> None:
     """Remove dead ops and dead carried values from the module, in place."""
-    sweep(module.main, set(module.main.results))
+    _remove(module.main, _needed(module.main))
 
 
-def sweep(graph: Graph, live: set[Value]) -> None:
-    """Remove what the values in `live` (extended with outer values found in use) do not need."""
-    kept: list[Op] = []
-    for op in reversed(graph.ops):
-        if not any(r in live for r in op.results):
-            continue
+def _needed(graph: Graph) -> set[Value]:
+    """Return all values that the results of a graph need, these included."""
+    places: dict[Value, tuple[Op, int]] = {}  # of values that stand for one of several results of an op
+    for op in graph.walk():
+        if isinstance(op, (While, Case, OptimizationBarrier)):
+            places.update((r, (op, i)) for i, r in enumerate(op.results))
         if isinstance(op, While):
-            _narrow_loop(op, live)
-        elif isinstance(op, OptimizationBarrier):
-            keep = [i for i, r in enumerate(op.results) if r in live]
-            op.operands = [op.operands[i] for i in keep]
-            op.results = _renumber([op.results[i] for i in keep])
-        elif isinstance(op, Case):
-            _narrow_case(op, live)
-        else:
-            for region in op.regions():
-                live.update(region.results)
-                sweep(region, live)
-        live.update(op.operands)
-        kept.append(op)
-    graph.ops = kept[::-1]
+            for part in (op.cond, op.body):
+                places.update((a, (op, i)) for i, a in enumerate(part.arguments))
+    needed: set[Value] = set()
+    pending = list(graph.results)
+    while pending:
+        value = pending.pop()
+        if value not in needed:
+            needed.add(value)
+            pending += _needs(value, places)
+    return needed
 
 
-def _narrow_loop(op: While, live: set[Value]) -> None:
-    sweep_results = set(op.cond.results)
-    condition = set(sweep_results)
-    sweep(op.cond, condition)
-    needed = {i for i, r in enumerate(op.results) if r in live}
-    needed |= {i for i, a in enumerate(op.cond.arguments) if a in condition}
-    while True:
-        inside = {op.body.results[i] for i in needed}
-        probe = Graph("probe", op.body.arguments, list(op.body.ops), [])
-        _mark(probe, inside)
-        more = needed | {i for i, a in enumerate(op.body.arguments) if a in inside}
-        if more == needed:
-            break
-        needed = more
-    keep = sorted(needed)
-    if len(keep) < len(op.operands):
-        if not keep:
-            keep = [0]
+def _needs(value: Value, places: dict[Value, tuple[Op, int]]) -> list[Value]:
+    """Return the values that are needed for `value` at the next step."""
+    op, i = places.get(value, (value.producer, 0))
+    match op:
+        case None:  # an argument: of the function, or of an op that is needed as a whole
+            return []
+        case While():
+            carried = [op.operands[i], op.cond.arguments[i], op.body.arguments[i], op.body.results[i], op.results[i]]
+            return carried + op.cond.results
+        case Case():
+            return [*op.operands, *(branch.results[i] for branch in op.branches)]
+        case OptimizationBarrier():
+            return [op.operands[i]]
+        case _:
+            return [*op.operands, *(r for region in op.regions() for r in region.results)]
+
+
+def _remove(graph: Graph, needed: set[Value]) -> None:
+    graph.ops = [op for op in graph.ops if any(r in needed for r in op.results)]
+    for op in graph.ops:
+        keep = [i for i, r in enumerate(op.results) if r in needed]
+        if len(keep) < len(op.results):
+            _narrow(op, keep)
+        for region in op.regions():
+            _remove(region, needed)
+
+
+def _narrow(op: Op, keep: list[int]) -> None:
+    """Leave an op those of its results; only ops whose results stand for operands or branches have any that can go."""
+    if not isinstance(op, (While, Case, OptimizationBarrier)):
+        return
+    op.results = _kept(op.results, keep)
+    if not isinstance(op, Case):
         op.operands = [op.operands[i] for i in keep]
-        op.results = _renumber([op.results[i] for i in keep])
-        for graph in (op.cond, op.body):
-            graph.arguments = _renumber([graph.arguments[i] for i in keep])
+    if isinstance(op, While):
+        for part in (op.cond, op.body):
+            part.arguments = _kept(part.arguments, keep)
         op.body.results = [op.body.results[i] for i in keep]
-    inside = set(op.body.results)
-    sweep(op.body, inside)
-    live |= condition | inside
+    if isinstance(op, Case):
+        for branch in op.branches:
+            branch.results = [branch.results[i] for i in keep]
 
 
-def _narrow_case(op: Case, live: set[Value]) -> None:
-    keep = [i for i, r in enumerate(op.results) if r in live]
-    op.results = _renumber([op.results[i] for i in keep])
-    for branch in op.branches:
-        branch.results = [branch.results[i] for i in keep]
-        live.update(branch.results)
-        sweep(branch, live)
-
-
-def _mark(graph: Graph, live: set[Value]) -> None:
-    """Extend `live` by what its values need, without removing anything."""
-    for op in reversed(graph.ops):
-        if any(r in live for r in op.results):
-            live.update(op.operands)
-            for region in op.regions():
-                live.update(region.results)
-                _mark(region, live)
-
-
-def _renumber(values: list[Value]) -> list[Value]:
+def _kept(values: list[Value], keep: list[int]) -> list[Value]:
+    values = [values[i] for i in keep]
     for i, value in enumerate(values):
         value.index = i
     return values

@@ -13,7 +13,7 @@ from ..codegen.steps import Launch, Rename, Step
 from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
 from ..fusion.region import Region
-from ..graph.graph import Value, captured
+from ..graph.graph import Value
 from ..graph.ops import Constant
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
@@ -39,8 +39,8 @@ class _Lowering:
             if isinstance(item, Loop):
                 result.items += self._loop(item, available)
             elif isinstance(item, Branches):
-                result.items += self._constants([*item.op.operands, *captured(item.op)], available)
-                result.items.append(Branches(item.op, [self.schedule(part) for part in item.branches]))
+                result.items += self._constants([*item.op.operands, *item.captured], available)
+                result.items.append(Branches(item.op, item.captured, [self.schedule(part) for part in item.branches]))
             else:
                 assert isinstance(item, Region), "[lower schedule] the schedule is lowered already"
                 result.items += self._constants(item.inputs, available)
@@ -67,8 +67,8 @@ class _Lowering:
         except (DoesNotFit, NotVectorizable):
             steps = None
         if steps is None:
-            constants = self._constants([*item.op.operands, *captured(item.op)], available)
-            return [*constants, Loop(item.op, self.schedule(item.cond), self.schedule(item.body))]
+            constants = self._constants([*item.op.operands, *item.captured], available)
+            return [*constants, Loop(item.op, item.captured, self.schedule(item.cond), self.schedule(item.body))]
         (launch,) = steps
         assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
         starts = [start for _, start in launch.starts_as]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..codegen.steps import AicpuLaunch, Launch, Rename
-from ..graph.graph import Value, captured
+from ..graph.graph import Value
 from .schedule import Branches, Item, Loop, Materialise, Schedule
 
 
@@ -99,13 +99,12 @@ class Placer:
         for item in schedule.items:
             start = time
             if isinstance(item, (Loop, Branches)):
-                outside = captured(item.op)
                 time += 1
                 for part in item.parts:
                     time = self._number(part, time)
                 for value in item.op.operands:
                     last[value] = max(last.get(value, 0), start)
-                for value in outside:  # a loop reads it in every iteration
+                for value in item.captured:  # a loop reads it in every iteration
                     last[value] = max(last.get(value, 0), time if isinstance(item, Loop) else start)
                 for value in item.op.results:
                     last.setdefault(value, time)
@@ -219,7 +218,7 @@ class Placer:
 
     def _place_loop(self, item: Loop, placed: Placed) -> None:
         op, (start, end) = item.op, self._span[item]
-        outside = set(captured(op))
+        outside = set(item.captured)
         homes: list[Storage] = []
         for i, operand in enumerate(op.operands):
             home = self.storage[operand]

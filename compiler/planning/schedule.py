@@ -28,6 +28,7 @@ class Loop:
     """A While with its two graphs scheduled."""
 
     op: While
+    captured: list[Value]  # outer values that its graphs use
     cond: Schedule
     body: Schedule
 
@@ -42,6 +43,7 @@ class Branches:
     """A Case with its branches scheduled."""
 
     op: Case
+    captured: list[Value]  # outer values that its branches use
     branches: list[Schedule]
 
     @property

@@ -49,7 +49,7 @@ class _ProgramParser(KernelParser):
             elif kind == "costs":
                 program.costs = Costs(**{f.name: float(self._named(f.name)) for f in fields(Costs)})
             elif kind == "stablehlo":
-                program.stablehlo = self.string()
+                program.stablehlo = self._bytes()
             elif kind == "constants":
                 program.constants = self._bytes()
             else:

@@ -96,7 +96,7 @@ class Program:
     replicas: int = 1
     partitions: int = 1
     costs: Costs = Costs()
-    stablehlo: str = ""  # the module it was compiled from, for JAX's as_text()
+    stablehlo: bytes = b""  # the module it was compiled from, as MLIR bytecode: JAX's as_text() is made of it
 
     def __post_init__(self) -> None:
         self.target = target(self.target)

@@ -15,7 +15,7 @@ The words are, in this order:
     results                             a list of: dtype, rank, shape..., memory kind, parameter it takes over (or -1)
     replicas, partitions                integers
     flops, transcendentals, bytes accessed      bits of doubles
-    StableHLO                           string
+    StableHLO                           string: the module as MLIR bytecode
     kernels                             a list of: name, length in words, the kernel (kernel.py)
     functions                           a list of: name, frame bytes, slots (kind, offset, bytes), commands
 
@@ -26,7 +26,9 @@ is a head word (code, and its length in words in the upper half), then its field
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
+from array import array
 from typing import Any
 
 from ..errors import DecodeError
@@ -47,22 +49,22 @@ _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
 
 def encode_program(program: Program) -> bytes:
     """Return the program's bytes."""
-    words: list[int] = []
+    words = array("q")  # a module's constants are in it, of which there may be many
     _header(words, program)
     words.append(len(program.kernels))
     for kernel in program.kernels:
         _string(words, kernel.name)
         body = kernel.encode()
         words.append(len(body))
-        words += body
+        words.extend(body)
     words.append(len(program.functions))
     for function in program.functions:
         _string(words, function.name)
-        words += (function.frame_bytes, len(function.slots))
+        words.extend((function.frame_bytes, len(function.slots)))
         for slot in function.slots:
-            words += (SLOT_KINDS.index(slot.kind), slot.offset, slot.bytes)
+            words.extend((SLOT_KINDS.index(slot.kind), slot.offset, slot.bytes))
         _region(words, function.commands)
-    packed = struct.pack(f"<{len(words)}q", *words)
+    packed = _little_endian(words).tobytes()
     start = -(-(_HEADER.size + len(packed)) // 64) * 64
     sizes = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants))
     head = b"".join((sizes, packed, bytes(start - _HEADER.size - len(packed))))
@@ -86,7 +88,9 @@ def decode_program(data: bytes) -> Program:
             raise DecodeError(f"[program] wrong {what}; expected {expected!r}, got {got!r}. Compile it again.")
     if _HEADER.size + 8 * count > start:
         raise DecodeError(f"[program] {count} words do not fit before the constants at byte {start}")
-    reader = Reader(list(struct.unpack_from(f"<{count}q", data, _HEADER.size)))
+    words = array("q")
+    words.frombytes(data[_HEADER.size : _HEADER.size + 8 * count])
+    reader = Reader(_little_endian(words))
     program = _read_header(reader)
     program.constants = data[start:]
     for _ in range(reader.count()):
@@ -104,19 +108,19 @@ def decode_program(data: bytes) -> Program:
     return program
 
 
-def _header(words: list[int], program: Program) -> None:
+def _header(words: array[int], program: Program) -> None:
     _string(words, program.name)
     _string(words, print_target(program.target))
     words.append(len(program.parameters))
     for number, (t, memory) in enumerate(zip(program.parameters, program.parameter_memory, strict=True)):
-        words += (t.dtype.code, t.rank, *t.shape, memory, number in program.donated)
+        words.extend((t.dtype.code, t.rank, *t.shape, memory, number in program.donated))
     words.append(len(program.results))
     for t, memory, alias in zip(program.results, program.result_memory, program.result_alias, strict=True):
-        words += (t.dtype.code, t.rank, *t.shape, memory, alias)
+        words.extend((t.dtype.code, t.rank, *t.shape, memory, alias))
     costs = program.costs
-    words += (program.replicas, program.partitions)
-    words += struct.unpack("<3q", struct.pack("<3d", costs.flops, costs.transcendentals, costs.bytes_accessed))
-    _string(words, program.stablehlo)
+    words.extend((program.replicas, program.partitions))
+    words.extend(struct.unpack("<3q", struct.pack("<3d", costs.flops, costs.transcendentals, costs.bytes_accessed)))
+    _blob(words, program.stablehlo)
 
 
 def _read_header(reader: Reader) -> Program:
@@ -138,7 +142,7 @@ def _read_header(reader: Reader) -> Program:
         program.result_alias.append(reader.word())
     program.replicas, program.partitions = reader.several(2)
     program.costs = Costs(*struct.unpack("<3d", struct.pack("<3q", *reader.several(3))))
-    program.stablehlo = _read_text(reader)
+    program.stablehlo = _read_blob(reader)
     return program
 
 
@@ -148,12 +152,15 @@ def _read_type(reader: Reader) -> TensorType:
 
 
 def _read_text(reader: Reader) -> str:
-    size = reader.word()
-    words = reader.several(-(-size // 8))
     try:
-        return struct.pack(f"<{len(words)}q", *words)[:size].decode()
+        return _read_blob(reader).decode()
     except UnicodeDecodeError as error:
         raise DecodeError(f"[word {reader.position}] a string is no UTF-8: {error}") from None
+
+
+def _read_blob(reader: Reader) -> bytes:
+    size = reader.word()
+    return _little_endian(reader.slice(-(-size // 8))).tobytes()[:size]
 
 
 def _read_region(reader: Reader) -> list[Command]:
@@ -192,13 +199,26 @@ def _read_field(reader: Reader, kind: str) -> Any:
     return [_read_region(reader) for _ in range(reader.count())]
 
 
-def _string(words: list[int], text: str) -> None:
-    data = text.encode()
+def _string(words: array[int], text: str) -> None:
+    _blob(words, text.encode())
+
+
+def _blob(words: array[int], data: bytes) -> None:
     words.append(len(data))
-    words += struct.unpack(f"<{-(-len(data) // 8)}q", data + bytes(-len(data) % 8))
+    whole = array("q")
+    whole.frombytes(data + bytes(-len(data) % 8))
+    words.extend(_little_endian(whole))
 
 
-def _region(words: list[int], commands: list[Command]) -> None:
+def _little_endian(words: array[int]) -> array[int]:
+    """Return words in the order of bytes that files have, or back."""
+    if sys.byteorder == "big":
+        words = array("q", words)
+        words.byteswap()
+    return words
+
+
+def _region(words: array[int], commands: list[Command]) -> None:
     head = len(words)
     words.append(0)
     for c in commands:
@@ -206,7 +226,7 @@ def _region(words: list[int], commands: list[Command]) -> None:
     words[head] = len(words) - head - 1
 
 
-def _command(words: list[int], c: Command) -> None:
+def _command(words: array[int], c: Command) -> None:
     head = len(words)
     words.append(0)
     for (_, kind), value in zip(c.spec.fields, c.values, strict=True):
@@ -214,10 +234,10 @@ def _command(words: list[int], c: Command) -> None:
             words.append(value)
         elif kind in ("slots", "ints"):
             words.append(len(value))
-            words += value
+            words.extend(value)
         elif kind == "pairs":
             words.append(len(value))
-            words += [x for pair in value for x in pair]
+            words.extend(x for pair in value for x in pair)
         elif kind == "aicpu":
             words.append(_AICPU[value])
         elif kind == "region":

@@ -44,7 +44,7 @@ def print_kernel(kernel: Kernel) -> str:
 def print_program(program: Program, constants: bool = True) -> str:
     """Return a program's text; parse_program gives the program back.
 
-    `constants=False` leaves the bytes of constants and the StableHLO text out, for reading only. What has its usual
+    `constants=False` leaves the bytes of constants and of the StableHLO module out, for reading only. What has its usual
     value is left out; a target is named if it is one of TARGETS, and written out otherwise.
     """
     lines = [f"program {_name(program.name)} target {_target(program.target)} {{"]
@@ -57,10 +57,10 @@ def print_program(program: Program, constants: bool = True) -> str:
     if program.costs != Costs():
         lines.append("  costs " + " ".join(f"{name}={value!r}" for name, value in asdict(program.costs).items()))
     if program.stablehlo:
-        text = json.dumps(program.stablehlo) if constants else f"{{ ... {len(program.stablehlo)} characters }}"
-        lines.append(f"  stablehlo {text}")
+        lines += _hex_lines("  stablehlo", program.stablehlo) if constants else ["  stablehlo { ... }"]
     if program.constants:
-        lines += _hex_lines("  constants", program.constants, constants)
+        short = [f"  constants {{ ... {len(program.constants)} bytes }}"]
+        lines += _hex_lines("  constants", program.constants) if constants else short
     for kernel in program.kernels:
         lines += ["", *("  " + line for line in _kernel_lines(kernel))]
     for function in program.functions:
@@ -117,9 +117,7 @@ def _kernel_lines(kernel: Kernel) -> Iterator[str]:
     yield "}"
 
 
-def _hex_lines(head: str, data: bytes, whole: bool) -> list[str]:
-    if not whole:
-        return [f"{head} {{ ... {len(data)} bytes }}"]
+def _hex_lines(head: str, data: bytes) -> list[str]:
     pieces = [data[i : i + _HEX_LINE].hex() for i in range(0, len(data), _HEX_LINE)]
     return [f"{head} {{", *(f'    "{piece}"' for piece in pieces), "  }"]
 

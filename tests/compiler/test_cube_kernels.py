@@ -190,7 +190,7 @@ def test_random_convolutions(seed):
 
 def fused(graph: Graph) -> list[Region]:
     graph.verify()
-    return fuse_regions(graph, TARGET)
+    return fuse_regions(graph, TARGET, {})
 
 
 def run_only_region(graph: Graph, arrays):

@@ -8,7 +8,7 @@ import pytest
 from compiled_function import plan_program
 
 from jax_ascend.compiler.codegen.steps import Launch
-from jax_ascend.compiler.graph.graph import Graph, TensorType
+from jax_ascend.compiler.graph.graph import Graph, TensorType, captured_values
 from jax_ascend.compiler.graph.ops import Binary, Case, Compare, Constant, While
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Loc
@@ -50,9 +50,9 @@ def schedule(graph):
     result = Schedule(graph)
     for op in graph.ops:
         if isinstance(op, While):
-            result.items.append(Loop(op, schedule(op.cond), schedule(op.body)))
+            result.items.append(Loop(op, captured_values(graph)[op], schedule(op.cond), schedule(op.body)))
         elif isinstance(op, Case):
-            result.items.append(Branches(op, [schedule(b) for b in op.branches]))
+            result.items.append(Branches(op, captured_values(graph)[op], [schedule(b) for b in op.branches]))
         elif isinstance(op, Constant):
             result.items.append(Materialise(op))
         else:

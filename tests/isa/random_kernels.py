@@ -101,7 +101,7 @@ def random_program(rng):
     program.result_memory = [rng.choice(list(MemoryKind)) for _ in types[1]]
     program.replicas, program.partitions = rng.choice([(1, 1), (2, 1), (1, 8)])
     program.costs = rng.choice([Costs(), Costs(1, 2.5, 1e40)])
-    program.stablehlo = rng.choice(["", 'module @"ä b" {\n\t"x"() : () -> ()\n}'])
+    program.stablehlo = rng.choice([b"", rng.randbytes(rng.randint(1, 100))])
     program.constants = bytes(rng.randrange(256) for _ in range(rng.randint(0, 200)))
     program.kernels = [random_kernel(rng, rng.choice(["k", "softmax.1", "jit(f)/x"])) for _ in range(rng.randint(1, 3))]
     program.functions = [Function(f"f{i}", frame_bytes=64 * i) for i in range(rng.randint(1, 3))]

@@ -86,7 +86,7 @@ class _LoopKernel:
 
     def _stacked(self) -> dict[int, DynamicUpdateSlice]:
         """Return the carried values whose only use is that an iteration writes a part of them."""
-        body, users = self.op.body, self.op.body.users()
+        body, users = self.op.body, self.op.body.users({})
         found = {}
         for i, (argument, result) in enumerate(zip(body.arguments, body.results, strict=True)):
             update = result.producer
