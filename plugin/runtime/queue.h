@@ -19,9 +19,8 @@ struct Task {
 
 class Queue {
  public:
-  // How far whoever submits may be ahead: as many tasks as XLA:CPU lets be in flight on a device
-  // (max_inflight_computations of xla/pjrt/cpu/cpu_device.h), but two whatever their bytes, so that the
-  // thread has something to do.
+  // How far whoever submits may be ahead: about as many tasks as a loop was measured to be ahead of XLA:CPU
+  // (29), but two whatever their bytes, so that the thread has something to do.
   static constexpr int64_t kMostInFlight = 32, kLeastInFlight = 2;
   static constexpr uint64_t kMostBytesInFlight = uint64_t{4} << 30;
 
