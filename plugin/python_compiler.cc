@@ -75,6 +75,12 @@ std::string call(const char* function, const char* format, Arguments... argument
 
 }  // namespace
 
+size_t end_compilations() {
+  closed = closed || !compiling.empty();
+  for (unsigned long thread : compiling) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+  return compiling.size();
+}
+
 std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
   Gil gil;
   Compilation compilation;
