@@ -40,11 +40,10 @@ Topology::Topology(std::string_view given, int count)
     device->text = std::string(kPlatformName) + ":" + std::to_string(id);
     device->attributes.add("target", target.name);
     device->attributes.add("core_count", target.cube_cores);
-    for (const TargetField& field : kTargetFields) {
+    for (const TargetField& field :
+         kTargetFields) {  // integers alone: jaxlib aborts on attributes that are reals
       if (const auto* whole = std::get_if<int64_t Target::*>(&field.member))
         device->attributes.add(field.name, target.**whole);
-      if (const auto* real = std::get_if<double Target::*>(&field.member))
-        device->attributes.add(field.name, static_cast<float>(target.**real));
     }
     device_pointers.push_back(device.get());
   }
