@@ -81,6 +81,10 @@ def _unary(kind: str) -> Importer:
 def _binary(kind: str) -> Importer:
     def run(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         operands, type = scope.operands(op), scope.result_type(op)
+        if kind == "shr_arithmetic" and type.dtype.kind == "u":  # copies the highest bit, as of a signed type
+            signed = DType[f"i{type.dtype.name[1:]}"]
+            shifted = scope.binary(kind, *(scope.bitcast(x, signed) for x in operands))
+            return [scope.bitcast(shifted, type.dtype)]
         return [scope.emit(ops.Binary(operands, boolean_kind(kind, type.dtype)), type)]
 
     return run

@@ -125,7 +125,7 @@ class Axes:
                     outer, axis = self._split(axis, size)
                     axes.append(outer)
                     n = size
-                elif size % n:
+                elif n == 0 or size % n:
                     return None
                 taken.append(axis)
                 size //= n

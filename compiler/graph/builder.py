@@ -12,7 +12,12 @@ from .graph import Op, TensorType, Value
 
 
 def splat(element: object, type: TensorType) -> np.ndarray:
-    """Return an array of this type whose elements are all `element`, stored once (strides 0)."""
+    """Return an array of this type whose elements are all `element`, stored once (strides 0); an empty one for no elements.
+
+    NumPy has no array of shape [2**40, 0, 2**40], as tensors may have.
+    """
+    if type.size == 0:
+        return np.empty(0, type.dtype.numpy)
     return np.broadcast_to(np.asarray(element, type.dtype.numpy), type.shape)
 
 

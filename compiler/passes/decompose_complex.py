@@ -49,6 +49,8 @@ def decompose_complex(module: Module, target: object) -> None:
 
 
 def _split(b: Builder, x: Value) -> Pair:
+    if x.type.size == 0:
+        return 2 * (b.constant(0, TensorType(x.shape, PART[x.dtype])),)
     both = b.emit(ops.BitcastConvert([x]), TensorType((*x.shape, 2), PART[x.dtype]))
     last = x.type.rank
     re, im = (b.reshape(b.slice_dim(both, last, k, k + 1), x.shape) for k in range(2))
@@ -56,6 +58,8 @@ def _split(b: Builder, x: Value) -> Pair:
 
 
 def _join(b: Builder, pair: Pair, like: Value) -> Value:
+    if like.type.size == 0:
+        return b.constant(0, like.type)
     columns = [b.reshape(part, (*part.shape, 1)) for part in pair]
     both = b.concatenate(columns, like.type.rank)
     return b.emit(ops.BitcastConvert([both]), like.type)

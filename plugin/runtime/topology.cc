@@ -40,8 +40,8 @@ Topology::Topology(std::string_view given, int count)
     device->text = std::string(kPlatformName) + ":" + std::to_string(id);
     device->attributes.add("target", target.name);
     device->attributes.add("core_count", target.cube_cores);
-    for (const TargetField& field :
-         kTargetFields) {  // integers alone: jaxlib aborts on attributes that are reals
+    // Integers alone: jaxlib aborts on attributes that are reals.
+    for (const TargetField& field : kTargetFields) {
       if (const auto* whole = std::get_if<int64_t Target::*>(&field.member))
         device->attributes.add(field.name, target.**whole);
     }

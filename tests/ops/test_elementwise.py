@@ -71,6 +71,9 @@ CASES = [
     case("division by minus", each(DIVISION), "T[99]", "T[99] -9..-1", types="i8 i16 i32 i64"),
     case("bitwise", each(INTEGRAL), "T[99]", "T[99]", types=f"bool {INTS} {WIDE}"),
     case("shifts", each(SHIFTS), "T[99] 0..100", "T[99] 0..7", types=f"{INTS} {WIDE}"),
+    case(
+        "shifts of high bits", lambda x, n: each(SHIFTS)(~x, n), "T[99] 0..100", "T[99] 0..40", types=f"{INTS} {WIDE}"
+    ),
     case("bits", each(BITS), "T[99]", types=f"{INTS} {WIDE}"),
     case("wrap around", lambda x: (x * x * x, x + x, -x), "T[99] 0..120", types=f"{INTS} {WIDE}"),
     case("2-bit integers", on_small, "T[99] 0..1", "T[99] 1..1", types="i2 u2", reference=on_small_in_8_bits),

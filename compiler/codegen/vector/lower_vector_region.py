@@ -75,7 +75,10 @@ def vector_ways(region: Region, target: Target) -> Iterator[Way]:
         reason = e
     if sum(not is_free(op) for op in region.ops) <= 1:
         op = region.ops[-1]
-        if isinstance(op, ArgReduce):
+        stored = _with_constants_stored(region)
+        if stored:
+            yield stored
+        elif isinstance(op, ArgReduce):
             yield [make_region(expand_arg_reduce(op), region.outputs, region.two_stages)]
         elif reason is not None:
             raise NotVectorizable(f"[vector] {op.name} at {op.loc} has no kernel: {reason}") from reason
@@ -100,6 +103,24 @@ def _without_kernel(region: Region) -> Way | None:
         fill.results = [result]
         return [Region("vector", [fill], [], [result], two_stages=False)]
     return None
+
+
+def _with_constants_stored(region: Region) -> Way:
+    """Return how an op that cannot take tensors of equal elements as literals reads them from memory; nothing if it has none."""
+    op, steps = region.ops[-1], list[Step | Region | Split]()
+    memory: dict[Value, Value] = {}
+    for value in dict.fromkeys(op.operands):
+        if isinstance(value.producer, Constant) and is_splat(value) and value.type.rank:
+            memory[value] = Value(value.type)
+            fill = Constant([], value.producer.value)
+            fill.results = [memory[value]]
+            steps.append(Region("vector", [fill], [], [memory[value]], two_stages=False))
+    if not memory:
+        return []
+    reading = op.clone([memory.get(v, v) for v in op.operands])
+    reading.results = op.results
+    rest = [o for o in region.ops[:-1] if o.results[0] not in memory]
+    return [*steps, make_region([*rest, reading], region.outputs, region.two_stages)]
 
 
 def _nests(region: Region, target: Target) -> Iterator[Way]:

@@ -12,7 +12,10 @@ from ..graph import Op
 
 @dataclass(eq=False)
 class Constant(Op):
-    """A literal. `value` has the result's shape and NumPy dtype; splats are 0-d arrays broadcast (strides 0)."""
+    """A literal. `value` has the result's shape and NumPy dtype; splats are 0-d arrays broadcast (strides 0).
+
+    Of a result without elements it has none either, in any shape.
+    """
 
     name: ClassVar[str] = "constant"
 
@@ -22,7 +25,8 @@ class Constant(Op):
         """No operands; value and result agree in shape and dtype."""
         self.require(not self.operands, "takes no operands")
         (y,) = self.results
-        self.require(self.value.shape == y.shape, f"value has shape {self.value.shape}")
+        empty = y.type.size == self.value.size == 0
+        self.require(empty or self.value.shape == y.shape, f"value has shape {self.value.shape}")
         self.require(self.value.dtype == y.dtype.numpy, f"value has dtype {self.value.dtype}")
 
     @property
