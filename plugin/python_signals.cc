@@ -7,11 +7,11 @@
 
 namespace ascend {
 
-void check_signals() {
+bool interrupted() {
   Gil gil;
-  if (PyErr_CheckSignals() == 0) return;  // always in threads other than Python's main one
+  if (PyErr_CheckSignals() == 0) return false;  // always in threads other than Python's main one
   postpone_exception();
-  throw Error(Code::kCancelled, "[execute] interrupted by a signal before the launch was accepted.");
+  return true;
 }
 
 }  // namespace ascend

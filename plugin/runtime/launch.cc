@@ -136,7 +136,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   Cancellation& cancellation = client->cancellation;
   if (cancellation.covers_all())
     throw Error(Code::kCancelled, "[execute " + executable->header().name + "] the process exits.");
-  device->launches.wait_for_room(check_signals);
+  device->launches.wait_for_room(interrupted);
 
   auto launch = std::make_unique<Launch>(context_of(device));
   launch->bytes = executable->parameter_bytes + executable->output_bytes;

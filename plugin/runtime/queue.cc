@@ -5,7 +5,7 @@ namespace {
 
 thread_local bool in_queue = false;  // this thread is that of a queue
 
-constexpr auto kGlance = std::chrono::milliseconds(50);  // between calls of while_waiting
+constexpr auto kGlance = std::chrono::milliseconds(50);  // between calls of given_up
 
 }  // namespace
 
@@ -31,13 +31,13 @@ void Queue::submit(Task* task) {
   arrived_.notify_one();
 }
 
-void Queue::wait_for_room(void (*while_waiting)()) {
+void Queue::wait_for_room(bool (*given_up)()) {
   while (!has_room() && !in_queue) {
     {
       std::unique_lock lock(mutex_);
       if (room_.wait_for(lock, kGlance, [this] { return has_room(); })) return;
     }
-    while_waiting();
+    if (given_up()) return;
   }
 }
 

@@ -30,9 +30,9 @@ class Queue {
 
   void submit(Task* task);  // takes ownership
   // Waits until there is room for a task, unless the calling thread is that of a queue, which others may wait
-  // for. Tasks may need the GIL to complete, so a caller that has to wait must not hold it. Calls
-  // `while_waiting` now and then; it may throw.
-  void wait_for_room(void (*while_waiting)());
+  // for. Tasks may need the GIL to complete, so a caller that has to wait must not hold it. Asks now and then
+  // whether the wait is `given_up`; then there is room for one more.
+  void wait_for_room(bool (*given_up)());
   // Whether everything submitted has run.
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }
   // Waits until everything submitted has run and completed, callbacks included; returns false if that takes

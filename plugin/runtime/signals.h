@@ -4,7 +4,7 @@
 namespace ascend {
 
 // Runs Python's handlers of the signals that have come. If one raises an exception (KeyboardInterrupt), that
-// is raised in Python as soon as this thread is back there, and an Error{kCancelled} is thrown here.
-void check_signals();
+// is raised in Python as soon as this thread is back there; returns whether one did.
+bool interrupted();
 
 }  // namespace ascend

@@ -185,7 +185,7 @@ def tile_past_its_memory():
     return launching(moving(address=184 * 1024 - 32))
 
 
-@crafted(load="capacity; expected sides of 1 to 1048576")
+@crafted(load="does not lie in its memory, vec; .* got 1 x 4398046511104 bytes")
 def tile_of_2_to_the_42_bytes():
     return launching(moving(rows=2**21, columns=2**19))
 
@@ -330,7 +330,7 @@ def windows_far_away():
     return launching(b)
 
 
-@crafted(load="no path from L1 to UB")
+@crafted(load="takes data from mat to vec; expected a path that a2a3 has")
 def move_from_l1_to_ub():
     b = KernelBuilder("path", "mix", (1,))
     b.argument(DType.f32, 8)

@@ -51,7 +51,7 @@ def parameter_of_the_greatest_number():
     return one(f)
 
 
-@crafted(load="frame size out of range")
+@crafted(load="a slot's offset and size; expected 0 to 281474976710656")
 def frame_of_2_to_the_49_bytes():
     f = main(2**49)
     f.slot("frame", 0, 2**49)

@@ -13,9 +13,9 @@ import sys, threading, time, _thread
 import numpy as np
 from executor import program_of, plugin, run_device
 from test_strips import Tiles, whole
-from jax_ascend.compiler.ir.graph import TensorType
-from jax_ascend.compiler.ir.kernel import KernelBuilder
-from jax_ascend.compiler.ir.program import Function, Program, command
+from jax_ascend.compiler.graph.graph import TensorType
+from jax_ascend.compiler.program.kernel import KernelBuilder
+from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.isa.dtypes import DType
 
 def stream(commands, functions=(), constants=b""):

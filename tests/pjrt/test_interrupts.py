@@ -51,25 +51,19 @@ print("leaving")
 
 
 def test_ctrl_c_while_there_is_no_room_for_a_launch():
-    """The launch fails, and KeyboardInterrupt follows as soon as Python code runs again."""
-    assert (
-        run_lines("""
+    """The launch is accepted, and KeyboardInterrupt is raised as soon as Python code runs again."""
+    assert run_lines("""
 y = endless(forever)
 step = jax.jit(lambda x: x + 1)
 x = step(y[1])
 interrupt()
 try:
-    try:
-        for _ in range(100):
-            x = step(x)
-    except jax.errors.JaxRuntimeError as error:
-        print("CANCELLED" in str(error))
-        print("not reached")
+    for _ in range(100):
+        x = step(x)
+    print("not reached")
 except KeyboardInterrupt:
     print("interrupted")
-""")[-1]
-        == "interrupted"
-    )
+""") == ["interrupted"]
 
 
 def test_ctrl_c_in_a_compilation():

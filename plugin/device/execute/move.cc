@@ -117,7 +117,6 @@ struct Extract final : Action {
 
 ActionPtr decode(const isa::tmov& i, Decoder& d) {
   if (d.source().tiles[i.dst_.tile].loc == Loc::kbias) return std::make_unique<MoveToBias>(i, d);
-  if (d.source().tiles[i.src_.tile].loc != Loc::kvec) d.site().fail("there is no path from L1 to UB.");
   return decode_vector(d.source().body[d.index()], d);
 }
 
