@@ -586,7 +586,7 @@ EVALUATE = {
     ops.Cholesky: _cholesky,
     ops.Compare: _compare,
     ops.Concatenate: lambda op, args, env: np.concatenate(args, op.dimension),
-    ops.Constant: lambda op, args, env: op.value,
+    ops.Constant: lambda op, args, env: op.value if op.value.size else op.value.reshape(op.result.shape),
     ops.Convert: _convert,
     ops.Convolution: _convolution,
     ops.Dot: _dot,
