@@ -8,8 +8,10 @@
 namespace ascend {
 
 bool interrupted() {
+  // Handlers run in Python's main thread. Others leave the GIL alone: taking it while Python exits ends them.
+  if (!in_main_thread()) return false;
   Gil gil;
-  if (PyErr_CheckSignals() == 0) return false;  // always in threads other than Python's main one
+  if (PyErr_CheckSignals() == 0) return false;
   postpone_exception();
   return true;
 }
