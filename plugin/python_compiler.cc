@@ -55,9 +55,10 @@ Py_ssize_t size(std::string_view s) { return static_cast<Py_ssize_t>(s.size()); 
 // Calls a function of jax_ascend.registration that returns (0, bytes) or (code, message).
 template <class... Arguments>
 std::string call(const char* function, const char* format, Arguments... arguments) {
-  Object module(PyImport_ImportModule("jax_ascend.registration"));
+  Object module(call_python([] { return PyImport_ImportModule("jax_ascend.registration"); }));
   if (!module) throw_python_error();
-  Object result(PyObject_CallMethod(module.pointer, function, format, arguments...));
+  Object result(
+      call_python([&] { return PyObject_CallMethod(module.pointer, function, format, arguments...); }));
   if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
     if (in_main_thread()) postpone_exception();
     PyErr_Clear();

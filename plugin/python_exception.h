@@ -3,6 +3,7 @@
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <cxxabi.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,9 +13,22 @@
 
 namespace ascend {
 
+// Calls what takes the GIL, or may take it again. Once Python exits, a thread that asks for the GIL is ended
+// by unwinding its stack (before CPython 3.14), which would destroy objects of Python without the GIL and
+// which no `catch (...)` on its way may stop. Here it sleeps until the process is gone instead, as it does
+// since 3.14.
+template <class F>
+auto call_python(F f) {
+  try {
+    return f();
+  } catch (const abi::__forced_unwind&) {
+    for (;;) pause();
+  }
+}
+
 class Gil {
  public:
-  Gil() : state_(PyGILState_Ensure()) {}
+  Gil() : state_(call_python(PyGILState_Ensure)) {}
   ~Gil() { PyGILState_Release(state_); }
   Gil(const Gil&) = delete;
 
