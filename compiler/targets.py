@@ -17,7 +17,7 @@ from typing import Any
 
 from .errors import TargetError
 from .isa.dtypes import DType
-from .isa.model import NATIVE, Loc
+from .isa.machine import NATIVE, Loc
 
 
 class MemoryKind(IntEnum):

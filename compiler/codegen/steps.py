@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..fusion.region import Region
 from ..graph.graph import Value
@@ -30,11 +31,11 @@ class Launch:
 
 @dataclass(eq=False)
 class AicpuLaunch:
-    """An AICPU kernel by its name in isa/stream.py, with its values (results first) and static integers."""
+    """An AICPU kernel by its name in isa/stream.py, with its values (results first) and its parameters by name."""
 
     op: str
     arguments: list[Value]
-    ints: list[int]
+    parameters: dict[str, Any]
     outputs: list[Value]
     starts_as: tuple[tuple[Value, Value], ...] = ()
 

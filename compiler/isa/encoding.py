@@ -11,9 +11,11 @@ An instruction is a head word (opcode, and in the upper half its length in words
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 from array import array
+from enum import Enum
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,7 +23,11 @@ import numpy as np
 
 from ..errors import DecodeError
 from .dtypes import DType
+from .machine import KERNEL_CORES, LIMITS, Core, Layout, Loc, Pipe
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
+from .stream import AICPU, COMMANDS
+
+FORMAT_VERSION = 2  # of a program's bytes (program/program_bytes.py)
 
 Words: TypeAlias = "list[int] | array[int]"
 Item = TypeVar("Item")
@@ -41,9 +47,31 @@ def specs() -> tuple[Spec, ...]:
 
 @cache
 def isa_hash() -> int:
-    """63-bit hash of every declaration that the encoding or the meaning depends on."""
-    text = repr([(s.name, s.summary, s.operands, s.dtypes) for s in specs()])
+    """63-bit hash of all that is declared: a program of another build is refused."""
+    machine = [
+        (type.__name__, [{k: v for k, v in vars(m).items() if k == "_name_" or k[0] != "_"} for m in type])
+        for type in (Core, Pipe, Layout, Loc)
+    ]
+    declared = (FORMAT_VERSION, machine, KERNEL_CORES, LIMITS, list(DType), specs(), COMMANDS, AICPU)
+    text = repr(_stable(declared))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def _stable(value: Any) -> Any:
+    """Return what prints equally in every process: sets ordered, declarations as lists of their fields."""
+    if isinstance(value, (frozenset, set)):
+        return sorted(repr(_stable(v)) for v in value)
+    if isinstance(value, dict):
+        return [(str(k), _stable(v)) for k, v in value.items()]
+    if isinstance(value, DType):
+        return value.name, value.code, value.bytes, value.kind
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, (list, tuple)):
+        return [_stable(v) for v in value]
+    if dataclasses.is_dataclass(value):
+        return [(f.name, _stable(getattr(value, f.name))) for f in dataclasses.fields(value)]
+    return value
 
 
 def encode_affine(words: Words, value: Affine | int) -> None:

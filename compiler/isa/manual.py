@@ -8,9 +8,8 @@ from typing import Any
 
 from .dtypes import DType
 from .model import Access, Affine, Loc, Operand, Pipe, Spec, TileRef, View, instruction_set
-from .stream import AICPU, COMMANDS
+from .stream import AICPU, COMMANDS, Field
 from .text_operands import print_instruction
-from .type_rules import describe_dtypes
 
 TABLE_FROM = 10  # a group of as many instructions is printed as a table
 
@@ -35,25 +34,7 @@ A **kernel** is a list of instructions that every block of a grid runs on one co
 Instructions go to in-order **pipes** that run asynchronously to each other; `set_flag` and `wait_flag` order them.
 """
 
-_MEMORIES = {
-    Loc.vec: "vector arithmetic",
-    Loc.mat: "operands of the cube unit, in fractal order",
-    Loc.left: "left operand",
-    Loc.right: "right operand",
-    Loc.acc: "result of the cube unit",
-    Loc.bias: "bias row",
-    Loc.scaling: "fixpipe parameters",
-}
-_SHAPES = {
-    "rc": "the full region",
-    "r1": "one column",
-    "1c": "one row",
-    "cr": "the full region transposed",
-    "11": "one element",
-    "any": "as the meaning says",
-}
 _ACCESS = {Access.read: "reads", Access.write: "writes", Access.update: "updates"}
-_KINDS = {"imm": "number", "ints": "list of integers", "affine": "affine number"}
 
 
 def manual() -> str:
@@ -95,26 +76,48 @@ def _example_value(operand: Operand, counters: dict[str, int]) -> Any:
         return 1.0
     if operand.kind == "enum":
         return {"src": "MTE2", "dst": "V", "pipe": "V"}.get(operand.name, operand.values[0])
-    return (1, 2)
+    return tuple(range(1, (operand.length or 2) + 1))
 
 
 def _operand_line(operand: Operand) -> str:
     if operand.kind == "tile":
         where = " or ".join(loc.name for loc in operand.locs)
-        return f"tile, {_ACCESS[operand.access]} {_SHAPES[operand.shape]}; in {where}"
+        return f"tile, {_effect(operand)} {_region(operand)}; in {where}"
     if operand.kind == "view":
-        return f"view, {_ACCESS[operand.access]} it"
+        return f"view, {_effect(operand)} {_region(operand)}"
     if operand.kind == "register":
         return "register, sets it"
-    kind = "one of " + ", ".join(f"`{v}`" for v in operand.values) if operand.kind == "enum" else _KINDS[operand.kind]
+    if operand.kind == "affine":
+        return "; ".join(["constant" if operand.static else "affine number", *_bounds(operand)])
+    if operand.kind == "ints":
+        return f"list of {operand.length} integers"
+    kind = "one of " + ", ".join(f"`{v}`" for v in operand.values) if operand.kind == "enum" else "number"
     return kind if operand.default is None else f"{kind}; {operand.default} if left out"
+
+
+def _effect(operand: Operand) -> str:
+    condition = f" (reads only if {operand.reads_if} > 0)" if operand.reads_if else ""
+    return _ACCESS[operand.access] + condition
+
+
+def _region(operand: Operand) -> str:
+    if operand.indexed:
+        return "elements at indices"
+    return "as the meaning says" if operand.shape == "any" else " x ".join(operand.shape)
+
+
+def _bounds(operand: Operand) -> Iterator[str]:
+    if operand.low is not None:
+        yield f"{operand.low} or more" if operand.high is None else f"{operand.low} to {operand.high}"
+    if operand.default is not None:
+        yield f"{operand.default} if left out"
 
 
 def _page_lines(spec: Spec) -> Iterator[str]:
     yield from (f"### {spec.name}", "", f"    {example(spec)}", "", spec.summary, "")
     yield from (f"- `{operand.name}`: {_operand_line(operand)}" for operand in spec.operands)
     if spec.tiles:
-        yield f"- element types: {describe_dtypes(spec)}"
+        yield f"- element types: {spec.dtypes.expected}"
     if spec.native:
         yield f"- computed natively on A2/A3: {' '.join(d.name for d in DType if d in spec.native)}"
     yield from (f"- pipe {pipes(spec)}; cost in cycles: {spec.cost}", "")
@@ -123,7 +126,7 @@ def _page_lines(spec: Spec) -> Iterator[str]:
 def _table_lines(specs: list[Spec]) -> Iterator[str]:
     yield from ("| instruction | meaning | element types | cycles |", "|---|---|---|---|")
     for spec in specs:
-        types = spec.dtypes.removeprefix("same:")
+        types = spec.dtypes.name
         cells = (f"`{example(spec)}`", spec.summary, types, f"{max(spec.cost.cycles, 1):g}")
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
@@ -132,7 +135,7 @@ def _table_lines(specs: list[Spec]) -> Iterator[str]:
 def _manual_lines() -> Iterator[str]:
     yield _INTRODUCTION
     yield from ("| tile in | memory | holds | addresses are multiples of |", "|---|---|---|---|")
-    yield from (f"| {loc.name} | {loc.memory} | {_MEMORIES[loc]} | {loc.alignment} |" for loc in Loc)
+    yield from (f"| {loc.name} | {loc.memory} | {loc.holds} | {loc.alignment} |" for loc in Loc)
     groups: dict[str, list[Spec]] = {}
     for spec in instruction_set().values():
         groups.setdefault(spec.group, []).append(spec)
@@ -152,8 +155,12 @@ def _classes_of(specs: list[Spec]) -> Iterator[str]:
     """Say once what the names of element types in a table stand for."""
     yield f"All on pipe {pipes(specs[0])}; cycles are per 256 bytes, after a start-up. Element types:"
     yield ""
-    yield from sorted({f"- {s.dtypes.removeprefix('same:')}: {describe_dtypes(s)}" for s in specs})
+    yield from sorted({f"- {s.dtypes.name}: {s.dtypes.expected}" for s in specs})
     yield ""
+
+
+def _how(field: Field) -> str:
+    return f": {field.kind}" + (f", {_ACCESS[field.access]}" if field.access else "")
 
 
 def _stream_lines() -> Iterator[str]:
@@ -165,7 +172,7 @@ def _stream_lines() -> Iterator[str]:
     )
     yield from ("| command | fields | meaning |", "|---|---|---|")
     for command in COMMANDS:
-        fields = ", ".join(f"{name}: {kind}" for name, kind in command.fields)
+        fields = ", ".join(f.name + _how(f) for f in command.fields)
         yield f"| {command.name} | {fields} | {command.summary} |"
     yield from (
         "",
@@ -174,6 +181,11 @@ def _stream_lines() -> Iterator[str]:
         "What CANN too gives to the device's ARM cores, and why.",
         "",
     )
-    yield from ("| kernel | reason | operands |", "|---|---|---|")
-    yield from (f"| {a.name} | {a.reason} | {a.summary} |" for a in AICPU)
+    yield from ("| kernel | meaning | slots | parameters | reason |", "|---|---|---|---|---|")
+    for a in AICPU:
+        slots = ", ".join(
+            f"{s.name}{f' (as many as {s.each})' if s.each else ''}: {_ACCESS[s.access]}" for s in a.slots
+        )
+        parameters = ", ".join(f"{p.name}: {p.kind}" for p in a.parameters)
+        yield f"| {a.name} | {a.summary} | {slots} | {parameters} | {a.reason} |"
     yield ""

@@ -12,54 +12,10 @@ from enum import IntEnum
 from typing import Any
 
 from .dtypes import DType
+from .machine import CLASSES, LIMITS, NATIVE, Core, Layout, Loc, Pipe
+from .type_rules import ANY, TypeRule, same
 
-
-class Pipe(IntEnum):
-    """In-order instruction queues of an AI core."""
-
-    S = 0
-    V = 1
-    M = 2
-    MTE1 = 3
-    MTE2 = 4
-    MTE3 = 5
-    FIXP = 6
-
-
-class Loc(IntEnum):
-    """On-chip memories, by PTO's names for what a tile in them is."""
-
-    vec = 0  # UB
-    mat = 1  # L1
-    left = 2  # L0A
-    right = 3  # L0B
-    acc = 4  # L0C
-    bias = 5  # BT
-    scaling = 6  # FB
-
-    @property
-    def memory(self) -> str:
-        """The memory's name on the device."""
-        return ("UB", "L1", "L0A", "L0B", "L0C", "BT", "FB")[self]
-
-    @property
-    def alignment(self) -> int:
-        """Bytes that addresses and distances of buffers are multiples of: those of a fractal, or of a block of UB."""
-        return 512 if self in (Loc.mat, Loc.left, Loc.right, Loc.acc) else 32
-
-
-class Layout(IntEnum):
-    """How a tile's elements lie in its memory.
-
-    nd is row major. nz and zn are fractal layouts: nz is what the cube unit reads on its left side (L1, L0A) and
-    writes (L0C), zn what it reads on its right side. fmap is a feature map [images, H, W, C] with C innermost,
-    the source of timg2col; its rows are images*H*W and its columns C.
-    """
-
-    nd = 0
-    nz = 1
-    zn = 2
-    fmap = 3
+__all__ = ["CLASSES", "LIMITS", "NATIVE", "Core", "Layout", "Loc", "Pipe", "same"]  # what declarations are made of
 
 
 class Access(IntEnum):
@@ -70,6 +26,7 @@ class Access(IntEnum):
     update = 3
 
 
+PIPES = tuple(p.name for p in Pipe)
 CMP_MODES = ("eq", "ne", "lt", "le", "gt", "ge")
 ROUND_MODES = ("none", "rint", "floor", "ceil", "trunc")
 ATOMIC_MODES = ("none", "add", "max", "min", "mul", "and", "or")
@@ -164,9 +121,17 @@ class Operand:
     kind: str  # tile | view | affine | imm | enum | register | ints
     access: Access = Access.read
     locs: tuple[Loc, ...] = ()  # tile: where it may live
-    shape: str = "rc"  # tile: valid region: rc full, r1 one column, 1c one row, cr transposed, 11, any
+    # tile, view: rows and columns of its valid region. 1 is one; a letter stands for one number in all operands of the
+    # instruction (r rows, c columns; of products m, n, k). "any": what the meaning says.
+    shape: str = "any"
     values: tuple[str, ...] = ()  # enum: the names, in encoding order
     default: Any = None
+    low: int | None = None  # affine: least and largest value, as far as it is constant
+    high: int | None = None
+    static: bool = False  # affine: constant
+    length: int | None = None  # ints: how many
+    reads_if: str = ""  # update: reads only where this affine is positive
+    indexed: bool = False  # view: elements are addressed by data, from the view's offset on
 
 
 # The cost functions of the cycle model (plugin/device/cycles/cost.cc), as the manual describes them.
@@ -214,9 +179,10 @@ class Spec:
     pipe: Pipe | dict[Loc, Pipe]  # or by the location of the operand `pipe_by`
     cost: Cost
     pipe_by: str = ""
-    dtypes: str = "any"  # rule: same:<class> | compare | convert | select | reduce:<class> | matmul | any
+    dtypes: TypeRule = ANY
     native: frozenset[DType] = frozenset()  # computed natively on A2/A3; others are promoted and cost accordingly
     opens: bool = False  # starts a block closed by `end`
+    mixed: bool = False  # only in kernels that run on cube and vector cores
 
     @property
     def tiles(self) -> tuple[Operand, ...]:
@@ -241,18 +207,6 @@ def instruction_set() -> dict[str, Spec]:
     return _REGISTRY
 
 
-D = DType
-CLASSES: dict[str, frozenset[DType]] = {
-    "float": frozenset({D.f16, D.bf16, D.f32, D.f64}),
-    "int": frozenset({D.i8, D.i16, D.i32, D.i64, D.u8, D.u16, D.u32, D.u64}),
-    "bool": frozenset({D.i1}),
-}
-CLASSES["number"] = CLASSES["float"] | CLASSES["int"]
-CLASSES["bits"] = CLASSES["int"] | CLASSES["bool"]
-CLASSES["all"] = CLASSES["number"] | CLASSES["bool"]
-NATIVE = frozenset({D.f32, D.f16, D.i32, D.i16})  # A2/A3 vector arithmetic
-
-
 # Shorthands for declarations.
 def out(name: str = "dst", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "rc") -> Operand:
     """A tile the instruction writes."""
@@ -264,14 +218,16 @@ def src(name: str = "src", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "r
     return Operand(name, "tile", Access.read, loc if isinstance(loc, tuple) else (loc,), shape)
 
 
-def view(name: str, access: Access) -> Operand:
+def view(name: str, access: Access, shape: str = "any", indexed: bool = False) -> Operand:
     """A window on a kernel argument."""
-    return Operand(name, "view", access)
+    return Operand(name, "view", access, shape=shape, indexed=indexed)
 
 
-def affine(name: str, default: int | None = None) -> Operand:
+def affine(
+    name: str, default: int | None = None, low: int | None = None, high: int | None = None, static: bool = False
+) -> Operand:
     """An integer: constant plus registers times coefficients."""
-    return Operand(name, "affine", default=default)
+    return Operand(name, "affine", default=default, low=low, high=high, static=static)
 
 
 def imm(name: str = "scalar") -> Operand:
@@ -289,6 +245,6 @@ def register(name: str = "dst") -> Operand:
     return Operand(name, "register", Access.write)
 
 
-def ints(name: str) -> Operand:
-    """A short list of static integers."""
-    return Operand(name, "ints")
+def ints(name: str, length: int) -> Operand:
+    """A list of static integers."""
+    return Operand(name, "ints", length=length)

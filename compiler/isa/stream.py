@@ -1,49 +1,99 @@
 """The stream level: commands a device queue runs, and the AICPU kernels it may call. Declared once, like instructions.
 
 A command refers to buffers by slot: an index into the table of its function's slots. Encoding: head word (code,
-length in words in the upper half), then the fields; a region is the length in words of its commands, then the commands.
+length in words in the upper half), then the fields in declared order:
+
+    slot, kernel, function, int   the number
+    slots                         count, then the numbers       pairs     count, then two numbers each
+    region                        length in words, then commands              regions   count, then regions
+    aicpu                         index of the kernel
+    parameters (of that kernel)   a number or code each; lists after their count
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from .dtypes import DType
+from .model import Access
+
+SLOT_KINDS = ("parameter", "result", "constant", "frame")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a command; `access` says what the command does to the slots it names (none: what it runs says)."""
+
+    name: str
+    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | region | regions
+    access: Access | None = None
+    default: int | None = None  # the value of an int that is left out
 
 
 @dataclass(frozen=True)
 class CommandSpec:
-    """A stream command; `fields` are (name, kind), `defaults` the values of the last of them.
-
-    Kinds are slot, slots, kernel, function, int, ints, aicpu, region, regions and pairs (of slots).
-    """
+    """A stream command."""
 
     name: str
     summary: str
-    fields: tuple[tuple[str, str], ...]
-    defaults: tuple[int, ...] = ()
+    fields: tuple[Field, ...]
 
     def default(self, name: str) -> int | None:
         """Return the value a field has when it is left out, None if it has to be there."""
-        names = [n for n, _ in self.fields][len(self.fields) - len(self.defaults) :]
-        return self.defaults[names.index(name)] if name in names else None
+        return next(f.default for f in self.fields if f.name == name)
 
 
 COMMANDS = (
     CommandSpec("launch", "Run a kernel: its grid's blocks over the cores; slots are its GM arguments.",
-                (("kernel", "kernel"), ("slots", "slots"))),
-    CommandSpec("aicpu", "Run an AICPU kernel on slots (results first) with static integers.",
-                (("op", "aicpu"), ("slots", "slots"), ("ints", "ints"))),
+                (Field("kernel", "kernel"), Field("slots", "slots"))),
+    CommandSpec("aicpu", "Run an AICPU kernel on slots (results first) with named static parameters.",
+                (Field("op", "aicpu"), Field("slots", "slots"), Field("parameters", "parameters"))),
     CommandSpec("copy", "Copy bytes from the start of source to the start of destination.",
-                (("destination", "slot"), ("source", "slot"), ("bytes", "int"))),
+                (Field("destination", "slot", Access.write), Field("source", "slot", Access.read),
+                 Field("bytes", "int"))),
     CommandSpec("loop",
                 "while: run condition; stop if the i1 in predicate is 0; run body; exchange the storage of each pair "
                 "of slots. trips is how often body runs, as far as the compiler knows (-1: not); execution does not ask.",
-                (("predicate", "slot"), ("swaps", "pairs"), ("condition", "region"), ("body", "region"), ("trips", "int")),
-                defaults=(-1,)),
+                (Field("predicate", "slot", Access.read), Field("swaps", "pairs", Access.update),
+                 Field("condition", "region"), Field("body", "region"), Field("trips", "int", default=-1))),
     CommandSpec("case", "Run branch number index (i32; out of range: the last one).",
-                (("index", "slot"), ("branches", "regions"))),
+                (Field("index", "slot", Access.read), Field("branches", "regions"))),
     CommandSpec("call", "Run a function on slots: its parameters, then its results, then its frame.",
-                (("function", "function"), ("slots", "slots"))),
+                (Field("function", "function"), Field("slots", "slots"))),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A static parameter of an AICPU kernel: an int or a dtype, or a list of them; ints lie within low..high."""
+
+    name: str
+    kind: str  # int | bool | dtype | ints | bools | dtypes
+    low: int = 0
+    high: int = 2**62
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list."""
+        return self.kind.endswith("s")
+
+    def encode(self, value: Any) -> int:
+        """Return one item as a word."""
+        return value.code if isinstance(value, DType) else int(value)
+
+    def decode(self, word: int) -> Any:
+        """Return the item that a word is; KeyError if it is none."""
+        return {"int": int, "bool": bool, "dtype": DType.of_code}[self.kind.removesuffix("s")](word)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Some operands of an AICPU kernel: one, or one per item of a parameter."""
+
+    name: str
+    access: Access
+    each: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,17 +101,29 @@ class AicpuSpec:
     """A kernel that CANN too gives to the device's ARM cores, and why."""
 
     name: str
-    summary: str  # slots and ints
+    summary: str
     reason: str
+    slots: tuple[Slots, ...]  # results first
+    parameters: tuple[Parameter, ...]
 
 
 AICPU = (
     AicpuSpec("sort",
-              "slots: n results, n operands of equal shape; ints: n, rank, shape..., dimension, stable, then per "
-              "operand its dtype, then the number of keys and per key: operand, descending, total order of floats",
+              "operands of equal shape, together along a dimension, by keys in order of significance: operands by "
+              "number, each ascending or descending, floats in total order or with NaN last and -0 equal to 0",
               "comparison sort of any element type along any dimension; the vector unit sorts f32/f16 with 32-bit "
-              "payload only"),
+              "payload only",
+              (Slots("results", Access.write, "dtypes"), Slots("operands", Access.read, "dtypes")),
+              (Parameter("shape", "ints"), Parameter("dimension", "int", high=63), Parameter("stable", "bool"),
+               Parameter("dtypes", "dtypes"), Parameter("keys", "ints"), Parameter("descending", "bools"),
+               Parameter("total_order", "bools"))),
     AicpuSpec("top_k",
-              "slots: values, indices i32, operand; ints: element dtype, rows, columns, k, largest",
-              "partial sort with indices of any element type; equal elements keep their order, floats are in total order"),
+              "the first k of each row, and their columns as i32; floats in total order",
+              "partial sort with indices of any element type; equal elements keep their order",
+              (Slots("values", Access.write), Slots("indices", Access.write), Slots("operand", Access.read)),
+              (Parameter("dtype", "dtype"), Parameter("rows", "int"), Parameter("columns", "int", high=2**31 - 1),
+               Parameter("k", "int", high=2**31 - 1), Parameter("largest", "bool"))),
 )  # fmt: skip
+
+
+AICPU_BY_NAME = {spec.name: spec for spec in AICPU}

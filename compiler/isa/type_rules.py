@@ -1,98 +1,71 @@
-"""What the element types and valid regions of an instruction's tiles must be to each other, by its declaration.
+"""What the element types of an instruction's operands must be to each other, as data.
 
-Extents are affine in registers, so equality is refused only where it is certainly wrong: the difference is a constant
-other than zero.
+A rule is a list of constraints on operands by number: tiles and views in declared order (a view has its argument's
+type). The loader's verifier (plugin/isa/verify_kernel.cc) interprets the same constraints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 from .dtypes import DType
-from .model import CLASSES, Affine, Operand, Spec
+from .machine import BIASES, CLASSES, PRODUCTS, Loc
 
-D = DType
-_OFFSETS = {D.i32, D.i64}
-_MATMUL = {  # left, right: accumulator
-    (D.f16, D.f16): D.f32, (D.bf16, D.bf16): D.f32, (D.f32, D.f32): D.f32, (D.f64, D.f64): D.f64,
-    (D.i8, D.i8): D.i32, (D.u8, D.u8): D.i32, (D.i8, D.u8): D.i32, (D.u8, D.i8): D.i32, (D.i32, D.i32): D.i32,
-}  # fmt: skip
+EVERY = frozenset(DType)
 
 
-def _matmul(types: Sequence[DType]) -> bool:
-    biases = (D.f32, D.f16, D.bf16) if types[0] is D.f32 else types[:1]
-    return _MATMUL.get((types[1], types[2])) is types[0] and all(bias in biases for bias in types[3:])
+@dataclass(frozen=True)
+class Constraint:
+    """Either all of `operands` (none given: every one) have one type, in `types`, or together they are in `table`."""
+
+    operands: tuple[int, ...] = ()
+    types: frozenset[DType] = EVERY
+    table: tuple[tuple[DType, ...], ...] = ()
+    where: Loc | None = None  # holds only for instructions with a tile here
 
 
-# Name of the rule -> (what it expects, whether tile operands of these types, in declared order, meet it).
-_RULES: dict[str, tuple[str, Callable[[Sequence[DType]], bool]]] = {
-    "compare": ("i1 and sources of one type", lambda t: t[0] is D.i1 and len(set(t[1:])) == 1),
-    "select": ("an i1 mask and equal types", lambda t: t[1] is D.i1 and t[0] is t[2] is t[3]),
-    "index": ("an i32 result and a number", lambda t: t[0] is D.i32 and t[1] in CLASSES["number"]),
-    "gather": ("equal types and an i32 index", lambda t: t[0] is t[1] and t[2] is D.i32),
-    "matmul": (
-        "f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64; a bias of the sum's type, f16 or bf16 with f32",
-        _matmul,
-    ),
-    "convert": ("two types", lambda t: True),
-    "any": ("any types", lambda t: True),
-}
+@dataclass(frozen=True)
+class TypeRule:
+    """Constraints that all hold; those that name an operand which the instruction does not have are void."""
+
+    name: str
+    expected: str  # in words
+    constraints: tuple[Constraint, ...] = ()
 
 
-def describe_dtypes(spec: Spec) -> str:
-    """Return the rule on element types in words, for the manual."""
-    if spec.dtypes.startswith("same:"):
-        name = spec.dtypes.removeprefix("same:")
-        members = " ".join(d.name for d in DType if d in CLASSES[name])
-        return f"the same for all tiles, one of {members}"
-    if any(o.kind == "view" for o in spec.operands):
-        return "the argument's; an index is i32 or i64"
-    return _RULES[spec.dtypes][0]
+@cache
+def same(name: str) -> TypeRule:
+    """All operands have one type, of a class."""
+    members = " ".join(d.name for d in DType if d in CLASSES[name])
+    return TypeRule(name, f"the same for all tiles, one of {members}", (Constraint(types=CLASSES[name]),))
 
 
-def check_dtypes(spec: Spec, types: Sequence[DType]) -> str | None:
-    """Return what the instruction expects of its tiles' element types, or None if they are right."""
-    if spec.dtypes.startswith("same:"):
-        name = spec.dtypes.removeprefix("same:")
-        right = len(set(types)) == 1 and types[0] in CLASSES[name]
-        return None if right else f"one type of class {name!r} for all tiles"
-    expected, rule = _RULES[spec.dtypes]
-    return None if rule(types) else expected
+_BOOL, _ALL = CLASSES["bool"], CLASSES["all"]
+_I32 = frozenset({DType.i32})
+# Sums and what a store may convert them to: argument, accumulator.
+_DRAINS = tuple((to, DType.f32) for to in DType if to.is_float) + tuple((to, DType.f64) for to in DType if to.is_float)
 
-
-def check_memory_dtypes(spec: Spec, argument: DType, types: Sequence[DType], from_acc: bool) -> str | None:
-    """Return what an instruction with a view expects of element types, or None if they are right."""
-    if len(types) > 1 and types[1] not in _OFFSETS:
-        return "an index of i32 or i64"
-    if spec.name == "sload":
-        return None if argument.is_integer or argument is D.i1 else "an argument of integers"
-    if from_acc:
-        both_float = types[0].is_float and argument.is_float
-        return None if both_float or types[0] is argument else f"an accumulator that converts to {argument}"
-    return None if types[0] is argument else f"the argument's type, {argument}"
-
-
-def differ(a: Affine, b: Affine) -> bool:
-    """Whether two affines certainly have different values."""
-    difference = a - b
-    return difference.is_constant and difference.const != 0
-
-
-Region = tuple[Affine, Affine]
-
-
-def check_shapes(operands: Sequence[Operand], regions: Sequence[Region]) -> str | None:
-    """Return which valid region is wrong and what it should be, or None. The full shape is that of an `rc` source."""
-    full = next(
-        (r for o, r in sorted(zip(operands, regions, strict=True), key=lambda p: p[0].access) if o.shape == "rc"), None
-    )
-    if full is None:
-        return None
-    rows, columns = full
-    one = Affine(1)
-    expected = {"rc": full, "r1": (rows, one), "1c": (one, columns), "cr": (columns, rows), "11": (one, one)}
-    for operand, region in zip(operands, regions, strict=True):
-        want = expected.get(operand.shape)
-        if want and (differ(want[0], region[0]) or differ(want[1], region[1])):
-            return f"valid region of {operand.name}; expected {want[0]} x {want[1]}, got {region[0]} x {region[1]}"
-    return None
+ANY = TypeRule("any", "any types")
+CONVERT = TypeRule("convert", "two types")
+COMPARE = TypeRule(
+    "compare", "i1 and sources of one type",
+    (Constraint((0,), _BOOL), Constraint((1,), _ALL), Constraint((1, 2), _ALL)),
+)  # fmt: skip
+SELECT = TypeRule("select", "an i1 mask and equal types", (Constraint((1,), _BOOL), Constraint((0, 2, 3), _ALL)))
+INDEX = TypeRule("index", "an i32 result and a number", (Constraint((0,), _I32), Constraint((1,), CLASSES["number"])))
+GATHER = TypeRule("gather", "equal types and an i32 index", (Constraint((0, 1), _ALL), Constraint((2,), _I32)))
+MATMUL = TypeRule(
+    "matmul",
+    "f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64; a bias of the sum's type, f16 or bf16 with f32",
+    (Constraint((0, 1, 2), table=PRODUCTS), Constraint((0, 3), table=BIASES)),
+)
+LOAD = TypeRule(
+    "load", "the argument's; an index is i32 or i64", (Constraint((0, 1)), Constraint((2,), CLASSES["index"]))
+)
+STORE = TypeRule(
+    "store",
+    "the argument's; from acc, floats convert to any float",
+    (Constraint((0, 1), where=Loc.vec), Constraint((0, 1), table=(*_DRAINS, (DType.i32, DType.i32)), where=Loc.acc)),
+)
+INTEGERS = TypeRule("integers", "an argument of integers", (Constraint(types=CLASSES["bits"]),))

@@ -8,7 +8,7 @@ the slot. An ordering that follows from flags already there is not expressed aga
 
     tload(x[i]) ; tadd(y, x[i])    ->    wait V->MTE2 i%2 ; tload ; set MTE2->V i%2 ; wait MTE2->V i%2 ; tadd ; set V->MTE2 i%2
 
-Where the eight event ids of a pair of pipes do not suffice, the scalar unit drains the earlier pipe instead. In a mixed
+Where the event ids of a pair of pipes do not suffice, the scalar unit drains the earlier pipe instead. In a mixed
 kernel each core type orders its own pipes: flags of the vector cores stand in `subblocks`, and what goes from one core type
 to the other is ordered by cross-core flags, which the code generator writes.
 """
@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ..isa.machine import LIMITS
 from ..isa.model import Access, Affine, Pipe, TileRef, View, instruction_set
 from ..program.kernel import Instruction, Kernel
 
-EVENTS = 8
-_DRAIN_EVENT = 7  # of every pair (pipe, S): set and awaited at once
+_DRAIN_EVENT = LIMITS.events - 1  # of every pair (pipe, S): set and awaited at once
 _ISA = instruction_set()
 
 
@@ -135,7 +135,7 @@ class _Synchronizer:
         return nodes
 
     def _touches(self, instruction: Instruction) -> Iterator[_Touch]:
-        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+        for operand, value in instruction.operands():
             if isinstance(value, TileRef):
                 tile = self.kernel.tiles[value.tile]
                 writes = operand.access != Access.read
@@ -268,7 +268,7 @@ class _Synchronizer:
 
     def _reserve(self, vector_core: bool, p: Pipe, q: Pipe, count: int) -> int | None:
         base = self.events.get((vector_core, p, q), 0)
-        if base + count > EVENTS:
+        if base + count > LIMITS.events:
             return None
         self.events[vector_core, p, q] = base + count
         return base

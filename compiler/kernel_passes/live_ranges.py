@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..isa.model import Access, Affine, Operand, TileRef
+from ..isa.model import Access, Affine, TileRef
 from ..program.kernel import Instruction, Kernel
 from ..program.structure import Block, find_blocks
 
@@ -69,14 +69,6 @@ def live_ranges(kernel: Kernel) -> list[LiveRange]:
     return ranges
 
 
-def access_of(instruction: Instruction, operand: Operand) -> Access:
-    """Return what an instruction does to an operand; a tmatmul that starts a sum does not read its accumulator."""
-    if instruction.spec.name == "tmatmul" and operand.name == "dst":
-        accumulate = Affine.of(instruction.operand("accumulate"))
-        return Access.write if accumulate.is_constant and accumulate.const <= 0 else Access.update
-    return Access.write if instruction.spec.name == "tmatmul_bias" and operand.name == "dst" else operand.access
-
-
 def _shared_addresses(kernel: Kernel) -> list[tuple[int, ...]]:
     leader = list(range(len(kernel.tiles)))
 
@@ -100,9 +92,9 @@ def _uses(kernel: Kernel) -> list[list[_Use]]:
     uses: list[list[_Use]] = [[] for _ in kernel.tiles]
     for position, instruction in enumerate(kernel.body):
         found: list[tuple[int, _Use]] = []
-        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+        for operand, value in instruction.operands():
             if isinstance(value, TileRef):
-                found.append((value.tile, _Use(position, access_of(instruction, operand), value.slot)))
+                found.append((value.tile, _Use(position, instruction.access(operand), value.slot)))
         found.sort(key=lambda pair: pair[1].access == Access.write)
         for tile, use in found:
             uses[tile].append(use)
@@ -162,7 +154,7 @@ def _loops_behind_registers(kernel: Kernel, blocks: list[Block], inside: list[Bl
             loops.setdefault(register, set()).add(block)
             sources.setdefault(register, set()).update(r for r, _ in Affine.of(block.opener.operand("start")).terms)
     for position, instruction in enumerate(kernel.body):
-        for operand, value in zip(instruction.spec.operands, instruction.values, strict=True):
+        for operand, value in instruction.operands():
             if operand.kind != "register" or instruction.spec.opens:
                 continue
             read = set(_registers_read(instruction))

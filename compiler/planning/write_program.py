@@ -132,7 +132,7 @@ class _Writer:
         if isinstance(item, Launch):
             return [command("launch", self.kernel(item.kernel), self.slots(item))]
         if isinstance(item, AicpuLaunch):
-            return [command("aicpu", item.op, self.slots(item), item.ints)]
+            return [command("aicpu", item.op, self.slots(item), item.parameters)]
         parts = [self.schedule(p) for p in placed.parts]
         where = self._placer.storage
         if isinstance(item, Loop):

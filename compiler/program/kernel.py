@@ -7,7 +7,7 @@ grid coordinates. A tile's valid region is affine in the registers and read when
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,10 +16,10 @@ from typing import Any
 
 from ..isa.dtypes import DType
 from ..isa.encoding import Reader, decode_instruction, encode_affine, encode_instruction
-from ..isa.model import Affine, Layout, Loc, Pipe, Spec, TileRef, View, instruction_set
+from ..isa.machine import KERNEL_CORES
+from ..isa.model import Access, Affine, Layout, Loc, Operand, Pipe, Spec, TileRef, View, instruction_set
 
 _ZERO = Affine()
-CORES = ("aiv", "aic", "mix")  # vector cores alone, cube cores alone, AI cores with cube and both vector cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,21 @@ class Instruction:
     spec: Spec
     values: tuple[Any, ...]
 
+    def operands(self) -> Iterator[tuple[Operand, Any]]:
+        """Return the operands' declarations with their values."""
+        return zip(self.spec.operands, self.values, strict=True)
+
     def operand(self, name: str) -> Any:
         """Return the value of the operand called `name`."""
-        return next(v for o, v in zip(self.spec.operands, self.values, strict=True) if o.name == name)
+        return next(v for o, v in self.operands() if o.name == name)
+
+    def access(self, operand: Operand) -> Access:
+        """Return what the instruction does to an operand: an update that certainly does not read is a write."""
+        if operand.reads_if:
+            condition = Affine.of(self.operand(operand.reads_if))
+            if condition.is_constant and condition.const <= 0:
+                return Access.write
+        return operand.access
 
 
 @dataclass
@@ -69,7 +81,7 @@ class Kernel:
     """A tile program; build it with KernelBuilder."""
 
     name: str
-    core: str
+    core: str  # of KERNEL_CORES
     grid: tuple[int, ...]
     arguments: list[Argument] = field(default_factory=list)
     tiles: list[Tile] = field(default_factory=list)
@@ -90,7 +102,7 @@ class Kernel:
 
     def encode(self) -> list[int]:
         """Return the kernel without its name as words; equal kernels give equal words."""
-        words = [CORES.index(self.core), len(self.grid), *self.grid, len(self.arguments)]
+        words = [KERNEL_CORES.index(self.core), len(self.grid), *self.grid, len(self.arguments)]
         for a in self.arguments:
             words += (a.dtype.code, a.size, int(a.writes))
         words.append(len(self.tiles))
@@ -106,7 +118,7 @@ class Kernel:
     @classmethod
     def decode(cls, name: str, reader: Reader) -> Kernel:
         """Take from `reader` what `encode` wrote; DecodeError says where and why it is no kernel."""
-        core = reader.one_of(CORES)
+        core = reader.one_of(KERNEL_CORES)
         kernel = cls(name, core, reader.several(reader.count()))
         for _ in range(reader.count()):
             dtype = reader.dtype()

@@ -6,9 +6,10 @@ import struct
 from typing import Any
 
 from ..isa.dtypes import DType
+from ..isa.machine import KERNEL_CORES
 from ..isa.model import Affine, Layout, Loc, Operand, Spec, TileRef, View, instruction_set
 from ..isa.text_operands import PREFIX, is_attribute, is_written
-from .kernel import CORES, Argument, Instruction, Kernel, Tile
+from .kernel import Argument, Instruction, Kernel, Tile
 from .text_tokens import Tokens
 
 _TILE_FIELDS = ("loc", "dtype", "rows", "cols", "valid", "layout", "address", "slots", "stride")
@@ -184,7 +185,7 @@ class KernelParser(Tokens):
         """Take a kernel."""
         self.expect("kernel")
         name = self.name()
-        core = self.one_of(CORES, "core type")
+        core = self.one_of(KERNEL_CORES, "core type")
         self.expect("grid", "(")
         grid = tuple(self.items(")", self.integer))
         self.expect("registers", "(")

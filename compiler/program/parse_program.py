@@ -6,16 +6,15 @@ from dataclasses import fields
 from typing import Any
 
 from ..graph.graph import TensorType
-from ..isa.stream import AICPU, COMMANDS
+from ..isa.stream import AICPU_BY_NAME, COMMANDS, SLOT_KINDS, Parameter
 from ..target_text import target_of
 from ..targets import MemoryKind, Target, TargetError, target
 from .parse_kernel import KernelParser
-from .program import SLOT_KINDS, Command, Costs, Function, Program, Slot
+from .program import Command, Costs, Function, Program, Slot
 
 _PARTS = ("parameter", "result", "devices", "costs", "stablehlo", "constants", "kernel", "function")
 _TARGET = {f.name: f for f in fields(Target)}
 _COMMANDS = {spec.name: spec for spec in COMMANDS}
-_AICPU = {spec.name for spec in AICPU}
 
 
 def parse_program(text: str) -> Program:
@@ -120,13 +119,16 @@ class _ProgramParser(KernelParser):
         commands = []
         while not self.has("}"):
             spec = _COMMANDS[self.one_of(_COMMANDS, "command")]
-            values = []
-            for name, kind in spec.fields:
-                default = spec.default(name)
-                if default is not None and self.peek != name:
-                    values.append(default)
+            values: list[Any] = []
+            for field in spec.fields:
+                if field.kind == "regions":
+                    values.append(self._regions(field.name))
+                elif field.kind == "parameters":
+                    values.append(self._parameters(field.name, values[0]))
+                elif field.default is not None and self.peek != field.name:
+                    values.append(field.default)
                 else:
-                    values.append(self._regions(name) if kind == "regions" else self._field(name, kind))
+                    values.append(self._field(field.name, field.kind))
             commands.append(Command(spec, tuple(values)))
         return commands
 
@@ -152,8 +154,30 @@ class _ProgramParser(KernelParser):
         if kind == "int":
             return self.integer()
         if kind == "aicpu":
-            return self.one_of(_AICPU, "AICPU kernel")
+            return self.one_of(AICPU_BY_NAME, "AICPU kernel")
         self.expect("[")
         if kind == "pairs":
             return self.items("]", lambda: (self.reference("s"), self.reference("s")))
-        return self.items("]", lambda: self.reference("s") if kind == "slots" else self.integer())
+        return self.items("]", lambda: self.reference("s"))
+
+    def _parameters(self, name: str, op: str) -> dict[str, Any]:
+        declared = {p.name: p for p in AICPU_BY_NAME[op].parameters}
+        self.expect(name, "=", "{")
+        found = dict(self.items("}", lambda: self._parameter(declared)))
+        for p in declared:
+            if p not in found:
+                self.fail(f"{op} lacks {p}=...", before=True)
+        return {p: found[p] for p in declared}
+
+    def _parameter(self, declared: dict[str, Parameter]) -> tuple[str, Any]:
+        name = self.one_of(declared, "parameter")
+        self.expect("=")
+        if not declared[name].is_list:
+            return name, self._item(declared[name])
+        self.expect("[")
+        return name, self.items("]", lambda: self._item(declared[name]))
+
+    def _item(self, p: Parameter) -> Any:
+        if p.kind.startswith("bool"):
+            return self.one_of(("true", "false"), "bool") == "true"
+        return self.dtype() if p.kind.startswith("dtype") else self.integer()

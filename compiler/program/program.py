@@ -9,15 +9,15 @@ the function's frame (workspace); `loop` may exchange the storage of two slots, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..graph.graph import TensorType
-from ..isa.stream import COMMANDS, CommandSpec
+from ..isa.stream import AICPU_BY_NAME, COMMANDS, CommandSpec, Field
 from ..targets import MemoryKind, Target, target
 from .kernel import Kernel
 
-SLOT_KINDS = ("parameter", "result", "constant", "frame")
 _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 
 
@@ -37,13 +37,32 @@ class Command:
     spec: CommandSpec
     values: tuple[Any, ...]
 
+    def fields(self) -> Iterator[tuple[Field, Any]]:
+        """Return the fields' declarations with their values."""
+        return zip(self.spec.fields, self.values, strict=True)
+
+    def regions(self) -> Iterator[list[Command]]:
+        """Return the regions of a loop or case."""
+        for field_, value in self.fields():
+            if field_.kind == "region":
+                yield value
+            elif field_.kind == "regions":
+                yield from value
+
 
 def command(name: str, *values: Any) -> Command:
-    """Build the command called `name`; last fields that have a default may be left out."""
+    """Build the command called `name`; last fields that have a default may be left out.
+
+    Parameters of an AICPU kernel are a dict by their declared names.
+    """
     spec = COMMANDS[_COMMANDS[name]]
-    left_out = len(spec.fields) - len(values)
-    values += spec.defaults[max(0, len(spec.defaults) - left_out) :] if left_out > 0 else ()
-    assert len(values) == len(spec.fields), f"{name} takes {[f for f, _ in spec.fields]}"
+    values += tuple(f.default for f in spec.fields[len(values) :] if f.default is not None)
+    assert len(values) == len(spec.fields), f"{name} takes {[f.name for f in spec.fields]}"
+    if name == "aicpu":
+        op, slots, parameters = values
+        declared = [p.name for p in AICPU_BY_NAME[op].parameters]
+        assert sorted(parameters) == sorted(declared), f"{op} takes {declared}, got {list(parameters)}"
+        values = op, slots, {p: parameters[p] for p in declared}
     return Command(spec, values)
 
 
@@ -132,12 +151,8 @@ class Program:
                     counts[kinds[self.kernels[c.values[0]].core]] += 1
                 elif c.spec.name == "aicpu":
                     counts["aicpu"] += 1
-                for (_, kind), value in zip(c.spec.fields, c.values, strict=True):
-                    if kind == "region":
-                        visit(value)
-                    elif kind == "regions":
-                        for region in value:
-                            visit(region)
+                for region in c.regions():
+                    visit(region)
 
         for function in self.functions:
             visit(function.commands)

@@ -33,15 +33,14 @@ from typing import Any
 
 from ..errors import DecodeError
 from ..graph.graph import TensorType
-from ..isa.encoding import Reader, isa_hash
-from ..isa.stream import AICPU, COMMANDS
+from ..isa.encoding import FORMAT_VERSION, Reader, isa_hash
+from ..isa.stream import AICPU, AICPU_BY_NAME, COMMANDS, SLOT_KINDS
 from ..target_text import parse_target, print_target
 from ..targets import MemoryKind, TargetError
 from .kernel import Kernel
-from .program import SLOT_KINDS, Command, Costs, Function, Program, Slot
+from .program import Command, Costs, Function, Program, Slot
 
 MAGIC = b"ASCENDPG"
-VERSION = 2
 _HEADER = struct.Struct("<8sIIQQQQ")
 _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
@@ -69,7 +68,7 @@ def encode_program(program: Program) -> bytes:
     sizes = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants))
     head = b"".join((sizes, packed, bytes(start - _HEADER.size - len(packed))))
     checksum = zlib.crc32(program.constants, zlib.crc32(head))
-    return b"".join((MAGIC, struct.pack("<II", VERSION, checksum), head, program.constants))
+    return b"".join((MAGIC, struct.pack("<II", FORMAT_VERSION, checksum), head, program.constants))
 
 
 def decode_program(data: bytes) -> Program:
@@ -79,7 +78,7 @@ def decode_program(data: bytes) -> Program:
     magic, version, checksum, isa, count, start, size = _HEADER.unpack_from(data)
     for what, expected, got in (
         ("magic", MAGIC, magic),
-        ("format version", VERSION, version),
+        ("format version", FORMAT_VERSION, version),
         ("checksum", zlib.crc32(data[16:]), checksum),
         ("hash of the instruction set", isa_hash(), isa),
         ("length", start + size, len(data)),
@@ -179,15 +178,19 @@ def _read_command(reader: Reader) -> Command:
     if code >= len(COMMANDS):
         raise DecodeError(f"[word {start}] no command has code {code}; expected less than {len(COMMANDS)}")
     spec = COMMANDS[code]
-    values = tuple(_read_field(reader, kind) for _, kind in spec.fields)
+    values: list[Any] = []
+    for field in spec.fields:
+        values.append(
+            _read_parameters(reader, values[0]) if field.kind == "parameters" else _read_field(reader, field.kind)
+        )
     reader.expect_position(start + (head >> 32), f"command {spec.name}")
-    return Command(spec, values)
+    return Command(spec, tuple(values))
 
 
 def _read_field(reader: Reader, kind: str) -> Any:
     if kind in ("slot", "kernel", "function", "int"):
         return reader.word()
-    if kind in ("slots", "ints"):
+    if kind == "slots":
         return list(reader.several(reader.word()))
     if kind == "pairs":
         flat = reader.several(2 * reader.word())
@@ -197,6 +200,18 @@ def _read_field(reader: Reader, kind: str) -> Any:
     if kind == "region":
         return _read_region(reader)
     return [_read_region(reader) for _ in range(reader.count())]
+
+
+def _read_parameters(reader: Reader, op: str) -> dict[str, Any]:
+    parameters = {}
+    for p in AICPU_BY_NAME[op].parameters:
+        at, words = reader.position, reader.several(reader.word()) if p.is_list else (reader.word(),)
+        try:
+            items = [p.decode(word) for word in words]
+        except KeyError as error:
+            raise DecodeError(f"[word {at}] {p.name} of {op}; no element type has code {error.args[0]}") from None
+        parameters[p.name] = items if p.is_list else items[0]
+    return parameters
 
 
 def _string(words: array[int], text: str) -> None:
@@ -229,10 +244,11 @@ def _region(words: array[int], commands: list[Command]) -> None:
 def _command(words: array[int], c: Command) -> None:
     head = len(words)
     words.append(0)
-    for (_, kind), value in zip(c.spec.fields, c.values, strict=True):
+    for field, value in c.fields():
+        kind = field.kind
         if kind in ("slot", "kernel", "function", "int"):
             words.append(value)
-        elif kind in ("slots", "ints"):
+        elif kind == "slots":
             words.append(len(value))
             words.extend(value)
         elif kind == "pairs":
@@ -240,6 +256,11 @@ def _command(words: array[int], c: Command) -> None:
             words.extend(x for pair in value for x in pair)
         elif kind == "aicpu":
             words.append(_AICPU[value])
+        elif kind == "parameters":
+            for p in AICPU_BY_NAME[c.values[0]].parameters:
+                items = value[p.name] if p.is_list else [value[p.name]]
+                words.extend([len(items)] if p.is_list else [])
+                words.extend(map(p.encode, items))
         elif kind == "region":
             _region(words, value)
         else:

@@ -133,7 +133,8 @@ def _function_lines(program: Program, function: Function) -> Iterator[str]:
 def _command_lines(program: Program, commands: list[Command], indent: str) -> Iterator[str]:
     for c in commands:
         line = f"{indent}{c.spec.name}"
-        for (name, kind), value in zip(c.spec.fields, c.values, strict=True):
+        for field, value in c.fields():
+            name, kind = field.name, field.kind
             if kind in ("region", "regions"):
                 for region in [value] if kind == "region" else value:
                     yield f"{line} {name} {{"
@@ -155,6 +156,12 @@ def _field(program: Program, kind: str, value: object) -> str:
         return f"[{', '.join(f'%s{s}' for s in value)}]"  # type: ignore[union-attr]
     if kind == "pairs":
         return f"[{', '.join(f'%s{a} %s{b}' for a, b in value)}]"  # type: ignore[union-attr]
-    if kind == "ints":
-        return f"[{', '.join(str(int(v)) for v in value)}]"  # type: ignore[union-attr]
+    if kind == "parameters":
+        return f"{{{', '.join(f'{name}={_parameter(v)}' for name, v in value.items())}}}"  # type: ignore[union-attr]
     return str(value)
+
+
+def _parameter(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_parameter, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

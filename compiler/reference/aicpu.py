@@ -1,24 +1,20 @@
-"""Meanings of the AICPU kernels: functions of slot bytes and static integers, results first."""
+"""Meanings of the AICPU kernels: functions of slot bytes, results first, and of the declared parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from ..isa.dtypes import DType
 
-Aicpu = Callable[[list[np.ndarray], list[int]], None]
+Aicpu = Callable[..., None]
 AICPU_MEANINGS: dict[str, Aicpu] = {}
 
 
 def _register(function: Aicpu) -> Aicpu:
     AICPU_MEANINGS[function.__name__.strip("_")] = function
     return function
-
-
-def _take(stream: Iterator[int], count: int) -> tuple[int, ...]:
-    return tuple(next(stream) for _ in range(count))
 
 
 def _array(data: np.ndarray, dtype: DType, shape: tuple[int, ...]) -> np.ndarray:
@@ -42,26 +38,21 @@ def sortable(values: np.ndarray, descending: bool, total_order: bool) -> np.ndar
 
 
 @_register
-def _sort(slots: list[np.ndarray], ints: list[int]) -> None:
-    stream = iter(ints)
-    count, rank = _take(stream, 2)
-    shape = _take(stream, rank)
-    dimension, _stable = _take(stream, 2)
-    dtypes = [DType.of_code(code) for code in _take(stream, count)]
-    operands = [_array(s, t, shape).copy() for s, t in zip(slots[count:], dtypes, strict=True)]
-    keys = [_take(stream, 3) for _ in range(next(stream))]
-    columns = [sortable(operands[k], bool(down), bool(total)) for k, down, total in keys]
+def _sort(
+    slots: list[np.ndarray], shape: list[int], dimension: int, stable: bool, dtypes: list[DType], keys: list[int],
+    descending: list[bool], total_order: list[bool],
+) -> None:  # fmt: skip
+    operands = [_array(s, t, tuple(shape)).copy() for s, t in zip(slots[len(dtypes) :], dtypes, strict=True)]
+    columns = [sortable(operands[k], *how) for k, *how in zip(keys, descending, total_order, strict=True)]
     order = np.lexsort([np.moveaxis(c, dimension, -1) for c in reversed(columns)], axis=-1)
     for slot, dtype, operand in zip(slots, dtypes, operands, strict=False):
         moved = np.take_along_axis(np.moveaxis(operand, dimension, -1), order, -1)
-        _array(slot, dtype, shape)[...] = np.moveaxis(moved, -1, dimension)
+        _array(slot, dtype, tuple(shape))[...] = np.moveaxis(moved, -1, dimension)
 
 
 @_register
-def _top_k(slots: list[np.ndarray], ints: list[int]) -> None:
-    code, rows, columns, k, largest = ints
-    dtype = DType.of_code(code)
+def _top_k(slots: list[np.ndarray], dtype: DType, rows: int, columns: int, k: int, largest: bool) -> None:
     operand = _array(slots[2], dtype, (rows, columns))
-    order = np.argsort(sortable(operand, bool(largest), total_order=True), axis=1, kind="stable")[:, :k]
+    order = np.argsort(sortable(operand, largest, total_order=True), axis=1, kind="stable")[:, :k]
     _array(slots[0], dtype, (rows, k))[...] = np.take_along_axis(operand, order, 1)
     _array(slots[1], DType.i32, (rows, k))[...] = order

@@ -62,9 +62,7 @@ def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> No
 
 def _step(machine: Machine, position: int, instruction: Instruction) -> None:
     try:
-        operands = {
-            o.name: _resolve(machine, v) for o, v in zip(instruction.spec.operands, instruction.values, strict=True)
-        }
+        operands = {o.name: _resolve(machine, v) for o, v in instruction.operands()}
         MEANINGS[instruction.spec.name](machine, **operands)
     except ReferenceFault as fault:
         text = print_instruction(instruction.spec, instruction.values)

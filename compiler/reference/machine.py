@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from ..isa.dtypes import DType
+from ..isa.machine import granularity
 from ..isa.model import Affine, Layout, Loc, TileRef, View
 from ..program.kernel import Kernel, Tile
 from ..targets import Target
@@ -23,13 +24,13 @@ class ReferenceFault(Exception):
 
 
 @cache
-def element_offsets(layout: Layout, loc: Loc, rows: int, columns: int, size: int) -> np.ndarray:
+def element_offsets(layout: Layout, loc: Loc, rows: int, columns: int, dtype: DType) -> np.ndarray:
     """Return, as [rows, columns], where each element of a tile lies, in elements from its address."""
     r, c = np.arange(rows)[:, None], np.arange(columns)[None, :]
     if layout in (Layout.nd, Layout.fmap):
         return r * columns + c
-    m = 16
-    k = 16 if loc == Loc.acc else max(32 // size, 1)
+    rows_of, columns_of = granularity(loc, layout, dtype)
+    m, k = (rows_of, columns_of) if layout == Layout.nz else (columns_of, rows_of)
     if layout == Layout.nz:
         return c // k * (rows * k) + r // m * (m * k) + r % m * k + c % k
     return r // k * (columns * k) + c // m * (m * k) + c % m * k + r % k
@@ -63,7 +64,7 @@ class TileWindow:
 
     def _offsets(self) -> np.ndarray:
         t = self.tile
-        return element_offsets(t.layout, t.loc, t.rows, t.columns, t.dtype.bytes)
+        return element_offsets(t.layout, t.loc, t.rows, t.columns, t.dtype)
 
     def read(self, rows: int | None = None, columns: int | None = None) -> np.ndarray:
         """Return a copy of the valid region, or of the first `rows` x `columns` of the tile's capacity."""

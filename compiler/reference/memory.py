@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..isa.dtypes import DType
+from ..isa.machine import granularity
 from ..isa.model import Layout, Loc
 from .arithmetic import BINARY
 from .machine import Machine, TileWindow, ViewWindow
@@ -55,8 +56,7 @@ def _load(machine: Machine, dst: TileWindow, src: ViewWindow) -> None:
     _same(src, dst)
     require(src.dtype is dst.dtype, f"tload of {src.dtype} into a tile of {dst.dtype}")
     if dst.tile.layout in (Layout.nz, Layout.zn):
-        k = max(32 // dst.dtype.bytes, 1)
-        unit = (16, k) if dst.tile.layout == Layout.nz else (k, 16)
+        unit = granularity(dst.tile.loc, dst.tile.layout, dst.dtype)
         rows, columns = (-(-n // u) * u for n, u in zip(dst.shape, unit, strict=True))
         dst.clear(min(rows, dst.tile.rows), min(columns, dst.tile.columns))
     dst.write(src.elements()[src.offsets()])

@@ -63,15 +63,17 @@ class _Stream:
 
     def run(self, function: Function, commands: list[Command], table: list[Bytes]) -> None:
         for c in commands:
-            fields: dict[str, Any] = {name: value for (name, _), value in zip(c.spec.fields, c.values, strict=True)}
+            fields: dict[str, Any] = {field.name: value for field, value in c.fields()}
             getattr(self, c.spec.name)(function, table, **fields)
 
     def launch(self, function: Function, table: list[Bytes], kernel: int, slots: list[int]) -> None:
         run_kernel(self.program.kernels[kernel], [table[s] for s in slots], self.target)
 
-    def aicpu(self, function: Function, table: list[Bytes], op: str, slots: list[int], ints: list[int]) -> None:
+    def aicpu(
+        self, function: Function, table: list[Bytes], op: str, slots: list[int], parameters: dict[str, Any]
+    ) -> None:
         with np.errstate(all="ignore"):
-            AICPU_MEANINGS[op]([table[s] for s in slots], list(ints))
+            AICPU_MEANINGS[op]([table[s] for s in slots], **parameters)
 
     def copy(self, function: Function, table: list[Bytes], destination: int, source: int, bytes: int) -> None:
         table[destination][:bytes] = table[source][:bytes].copy()

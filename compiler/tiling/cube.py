@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isqrt
 
+from ..isa.machine import FRACTAL, FRACTAL_BYTES
 from ..targets import Target, TargetError
 
-FRACTAL = 16  # rows and columns of a fractal
-FRACTAL_BYTES = 32  # of K in a fractal
 _NEARLY = 1.06  # a candidate this close to the fastest, launch included, may win by moving less
 _SHARED_WORK = 1 << 20  # multiply-accumulates beyond which a product is spread over at least _BLOCKS tiles
 _BLOCKS = 4

@@ -34,7 +34,7 @@ class PackCache;
 
 // Host memory that a core of a target takes: per on-chip memory, and for what passes through on its way.
 struct CoreBytes {
-  std::array<int64_t, std::size(kLocNames)> memory{};
+  std::array<int64_t, kLocs> memory{};
   int64_t scratch = 0;
 
   static CoreBytes of(const Target& target);
@@ -61,9 +61,9 @@ class Core {
     memory[static_cast<int>(Loc::kvec)] = vector_memory_[vector_core];
   }
 
-  std::array<int64_t, 4096> registers;
+  std::array<int64_t, Limits::registers> registers;
   std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
-  std::byte* memory[std::size(kLocNames)] = {};
+  std::byte* memory[kLocs] = {};
   std::byte* scratch = nullptr;
   std::byte* strips = nullptr;
   const RunContext* context = nullptr;  // of the launch

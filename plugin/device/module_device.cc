@@ -10,6 +10,7 @@
 #include <exception>
 #include <functional>
 #include <new>
+#include <optional>
 #include <semaphore>
 
 #include "plugin/device/pool.h"
@@ -17,6 +18,8 @@
 #include "plugin/device/simd_variant.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
+#include "plugin/isa/module.h"
+#include "plugin/isa/target.h"
 #include "plugin/python_exception.h"
 #include "plugin/runtime/queue.h"
 
@@ -39,6 +42,12 @@ struct Memory {
 
 std::span<const std::byte> span_of(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
+}
+
+Kernel kernel_of(const std::string& name, const nb::bytes& words) {
+  std::vector<int64_t> list(words.size() / sizeof(int64_t));
+  std::memcpy(list.data(), words.c_str(), list.size() * sizeof(int64_t));
+  return read_kernel(name, std::move(list));
 }
 
 // A run in another thread than Python's main one, as both see it.
@@ -158,6 +167,23 @@ void bind_device(nb::module_& m) {
   m.def(
       "verify_program", [](const nb::bytes& bytes) { Program::load(span_of(bytes)); },
       "Load a Program and throw it away; RuntimeError says what is wrong with it.");
+  m.def(
+      "verify_kernel",
+      [](const std::string& name, const nb::bytes& words, const std::string& target) {
+        const std::optional<Target> parsed =
+            target.empty() ? std::nullopt : std::optional(parse_target(target));
+        verify_kernel(kernel_of(name, words), parsed ? &*parsed : nullptr);
+      },
+      "RuntimeError says which rule a kernel, as its encoded words, breaks; with a target, as text, its tiles "
+      "must have addresses in the target's memories.");
+  m.def(
+      "print_kernel",
+      [](const std::string& name, const nb::bytes& words) {
+        std::vector<std::string> lines;
+        for (const Instruction& i : kernel_of(name, words).body) lines.push_back(print(i));
+        return lines;
+      },
+      "The text of each instruction of a kernel, as messages show it.");
   m.def("simd_variants", [] {
     std::vector<std::string> names;
     for (std::string_view n : simd_variants()) names.emplace_back(n);

@@ -91,7 +91,7 @@ void Stream::execute(const RunContext& context, const LaunchCommand& c, std::byt
 void Stream::execute(const RunContext& context, const AicpuCommand& c, std::byte** slots) const {
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  run_aicpu(context, c.op, {arguments.data(), c.slots.size()}, c.ints);
+  run_aicpu(context, c.parameters, {arguments.data(), c.slots.size()});
 }
 
 void Stream::execute(const RunContext& context, const CopyCommand& c, std::byte** slots) const {

@@ -11,8 +11,6 @@ inline constexpr int64_t kMaxNesting = 2000;
 inline constexpr int64_t kMaxCallDepth = 500;
 // Commands that a run executes, were each loop to go round once: calls that double and double again end here.
 inline constexpr int64_t kMaxCommands = int64_t{1} << 26;
-// Blocks (loop, when, subblocks) of a kernel inside each other.
-inline constexpr int64_t kMaxBlockDepth = 64;
 // Bytes of a tensor, a frame or a slot: keeps sums of them far from overflow.
 inline constexpr int64_t kMaxBytes = int64_t{1} << 48;
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -57,8 +58,6 @@ decltype(auto) visit(const Instruction& i, F&& f) {
   __builtin_unreachable();
 }
 
-enum class CoreKind : uint8_t { kAiv, kAic, kMix };
-
 struct ArgumentSpec {
   DType dtype;
   int64_t size;  // elements
@@ -86,59 +85,35 @@ struct Kernel {
   int64_t blocks() const;
 };
 
-enum class SlotKind : uint8_t { kParameter, kResult, kConstant, kFrame };
-
 struct Slot {
   SlotKind kind;
   int64_t offset;  // parameter or result number, or bytes into constants or frame
   int64_t bytes;
 };
 
-struct Command;
-using Region = std::vector<Command>;
-
-struct LaunchCommand {
-  int64_t kernel;
-  std::vector<int64_t> slots;
-};
-struct AicpuCommand {
-  AicpuOp op;
-  std::vector<int64_t> slots, ints;
-};
-struct CopyCommand {
-  int64_t destination, source, bytes;
-};
-struct LoopCommand {
-  int64_t predicate;
-  std::vector<std::pair<int64_t, int64_t>> swaps;
-  Region condition, body;
-  int64_t trips;  // of body, as far as the compiler knows, or -1
-};
-struct CaseCommand {
-  int64_t index;
-  std::vector<Region> branches;
-};
-struct CallCommand {
-  int64_t function;
-  std::vector<int64_t> slots;
-};
-struct Command {  // alternatives in the order of CommandCode
-  std::variant<LaunchCommand, AicpuCommand, CopyCommand, LoopCommand, CaseCommand, CallCommand> value;
-};
 // Calls f with every command of a region, those of loops and branches among them.
+template <class F>
+void for_each_command(const Region& region, const F& f);
+
+// Calls f with every region of a command.
+template <class F>
+void for_each_region(const Command& command, const F& f) {
+  const auto look = [&]<class T>(const FieldInfo&, const T& field) {
+    if constexpr (std::is_same_v<T, Region>) f(field);
+    if constexpr (std::is_same_v<T, std::vector<Region>>) {
+      for (const Region& region : field) f(region);
+    }
+  };
+  std::visit([&](const auto& c) { c.visit(look); }, command.value);
+}
+
 template <class F>
 void for_each_command(const Region& region, const F& f) {
   for (const Command& c : region) {
     f(c);
-    if (const auto* loop = std::get_if<LoopCommand>(&c.value)) {
-      for_each_command(loop->condition, f);
-      for_each_command(loop->body, f);
-    } else if (const auto* choice = std::get_if<CaseCommand>(&c.value)) {
-      for (const Region& branch : choice->branches) for_each_command(branch, f);
-    }
+    for_each_region(c, [&](const Region& inner) { for_each_command(inner, f); });
   }
 }
-static_assert(std::variant_size_v<decltype(Command::value)> == kCommands, "a stream command has no struct");
 
 struct Function {
   std::string name;
@@ -158,18 +133,23 @@ struct Module : ProgramHeader {
 // kInvalidArgument}.
 Module read_module(std::span<const std::byte> bytes);
 
+// The parameters of an AICPU kernel, from the words that encode them.
+AicpuParameters read_parameters(AicpuOp op, std::vector<int64_t> words);
+
+// One kernel, from the words that Kernel.encode wrote.
+Kernel read_kernel(std::string name, std::vector<int64_t> words);
+
 // Throw Error{kInvalidArgument} naming the place if the kernel, or the stream, breaks a rule of the ISA.
-void verify_kernel(const Kernel& kernel, const Target& target);
+// Without a target addresses, which a kernel may not have yet, are not looked at.
+void verify_kernel(const Kernel& kernel, const Target* target);
 void verify_stream(const Module& module);
 
 // read_module, and both of these.
 Module read_verified(std::span<const std::byte> bytes);
 
-// Bytes of one on-chip memory.
-int64_t memory_bytes(const Target& target, Loc loc);
-
-// One line of text: `pto.tadd %2, %0, %1`; tiles as %number, registers as %rnumber.
+// One line of text: `pto.tadd ins(%t0, %t1) outs(%t2)`.
 std::string print(const Instruction& instruction);
+std::string print(const Affine& affine);
 // `kernel NAME, instruction 17: pto.tadd ...`, the place of an error.
 std::string place(const Kernel& kernel, size_t index);
 

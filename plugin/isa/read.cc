@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include "plugin/error.h"
 #include "plugin/isa/checksum.h"
@@ -14,7 +15,6 @@ namespace ascend {
 namespace {
 
 constexpr size_t kHeaderBytes = 48;
-constexpr uint32_t kVersion = 2;
 constexpr int64_t kMaxDevices = 1 << 20;  // replicas x partitions
 
 class Reader {
@@ -108,7 +108,7 @@ struct OperandReader {
   [[gnu::noinline]] void take(Affine& a) { a = reader.affine(); }
   [[gnu::noinline]] void take(ViewOperand& v) {
     v.argument = reader.word();
-    const int64_t rank = reader.within(6, "the rank of a view");
+    const int64_t rank = reader.within(Limits::view_rank + 1, "the rank of a view");
     v.split = reader.word();
     v.offset = reader.affine();
     for (int64_t i = 0; i < rank; ++i) v.shape.push_back(reader.affine());
@@ -152,11 +152,10 @@ Instruction read_instruction(Reader& reader) {
   return result;
 }
 
-Kernel read_kernel(Reader& reader) {
+Kernel read_body(Reader& reader, std::string name) {
   Kernel k;
-  k.name = reader.name();
-  const size_t length = reader.count(), start = reader.position();
-  k.core = static_cast<CoreKind>(reader.within(3, "the core type of a kernel"));
+  k.name = std::move(name);
+  k.core = static_cast<CoreKind>(reader.within(std::size(kCoreKindNames), "the core type of a kernel"));
   k.grid = reader.list();
   k.arguments.resize(reader.count(3));
   for (ArgumentSpec& a : k.arguments) {
@@ -164,10 +163,10 @@ Kernel read_kernel(Reader& reader) {
   }
   k.tiles.resize(reader.count(12));
   for (TileSpec& t : k.tiles) {
-    t.loc = static_cast<Loc>(reader.within(7, "the location of a tile"));
+    t.loc = static_cast<Loc>(reader.within(kLocs, "the location of a tile"));
     t.dtype = reader.dtype();
     t.rows = reader.word(), t.columns = reader.word();
-    t.layout = static_cast<Layout>(reader.within(4, "the layout of a tile"));
+    t.layout = static_cast<Layout>(reader.within(kLayouts, "the layout of a tile"));
     t.address = reader.word(), t.slots = reader.word(), t.slot_stride = reader.word();
     t.valid_rows = reader.affine(), t.valid_columns = reader.affine();
   }
@@ -175,64 +174,86 @@ Kernel read_kernel(Reader& reader) {
   const size_t instructions = reader.count();
   k.body.reserve(instructions);
   for (size_t i = 0; i < instructions; ++i) k.body.push_back(read_instruction(reader));
+  return k;
+}
+
+Kernel read_kernel(Reader& reader) {
+  std::string name = reader.name();
+  const size_t length = reader.count(), start = reader.position();
+  Kernel k = read_body(reader, std::move(name));
   if (reader.position() - start != length) reader.fail(concat("kernel ", k.name, " has the wrong length"));
   return k;
 }
 
 Region read_region(Reader& reader, int64_t depth);
 
+// Fills the parameters of an AICPU kernel in declared order.
+struct ParameterReader {
+  Reader& reader;
+  const char* kernel;
+
+  void take(const ParameterInfo&, DType& value) { value = reader.dtype(); }
+  void take(const ParameterInfo& info, int64_t& value) { value = within(info, info.low, info.high); }
+  void take(const ParameterInfo& info, bool& value) { value = within(info, 0, 1) == 1; }
+  template <class T>
+  void operator()(const ParameterInfo& info, T& value) {
+    take(info, value);
+  }
+  template <class T>
+  void operator()(const ParameterInfo& info, std::vector<T>& list) {
+    for (size_t n = reader.count(); n > 0; --n) {
+      T value{};
+      take(info, value);
+      list.push_back(value);
+    }
+  }
+
+  int64_t within(const ParameterInfo& info, int64_t low, int64_t high) {
+    const int64_t value = reader.word();
+    if (value < low || value > high) {
+      reader.fail(
+          concat("aicpu ", kernel, ": ", info.name, "; expected ", low, " to ", high, ", got ", value));
+    }
+    return value;
+  }
+};
+
+AicpuParameters take_parameters(AicpuOp op, Reader& reader) {
+  AicpuParameters parameters = parameters_of(op);
+  std::visit([&](auto& p) { p.visit(ParameterReader{reader, kAicpuNames[static_cast<int>(op)]}); },
+             parameters);
+  return parameters;
+}
+
+// Fills the fields of a command in declared order.
+struct FieldReader {
+  Reader& reader;
+  int64_t depth;
+  AicpuOp op{};
+
+  void operator()(const FieldInfo&, int64_t& value) { value = reader.word(); }
+  void operator()(const FieldInfo&, std::vector<int64_t>& slots) { slots = reader.list(); }
+  void operator()(const FieldInfo&, std::vector<std::pair<int64_t, int64_t>>& pairs) {
+    pairs.resize(reader.count(2));
+    for (auto& [a, b] : pairs) a = reader.word(), b = reader.word();
+  }
+  void operator()(const FieldInfo&, AicpuOp& code) {
+    code = op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
+  }
+  void operator()(const FieldInfo&, AicpuParameters& parameters) { parameters = take_parameters(op, reader); }
+  void operator()(const FieldInfo&, Region& region) { region = read_region(reader, depth); }
+  void operator()(const FieldInfo&, std::vector<Region>& regions) {
+    for (size_t n = reader.count(); n > 0; --n) regions.push_back(read_region(reader, depth));
+  }
+};
+
 Command read_command(Reader& reader, int64_t depth) {
   const size_t start = reader.position();
   const uint64_t head = static_cast<uint64_t>(reader.word());
   const uint64_t code = head & 0xFFFFFFFF, length = head >> 32;
   if (code >= kCommands) reader.fail(concat("no stream command has code ", code));
-  Command result;
-  switch (static_cast<CommandCode>(code)) {
-    case CommandCode::klaunch: {
-      LaunchCommand c;
-      c.kernel = reader.word(), c.slots = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kaicpu: {
-      AicpuCommand c;
-      c.op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
-      c.slots = reader.list(), c.ints = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcopy: {
-      CopyCommand c;
-      c.destination = reader.word(), c.source = reader.word(), c.bytes = reader.word();
-      result.value = c;
-      break;
-    }
-    case CommandCode::kloop: {
-      LoopCommand c;
-      c.predicate = reader.word();
-      c.swaps.resize(reader.count(2));
-      for (auto& [a, b] : c.swaps) a = reader.word(), b = reader.word();
-      c.condition = read_region(reader, depth), c.body = read_region(reader, depth);
-      c.trips = reader.word();
-      if (c.trips < -1) reader.fail(concat("the trips of a loop; expected -1 or more, got ", c.trips));
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcase: {
-      CaseCommand c;
-      c.index = reader.word();
-      const size_t branches = reader.count();
-      for (size_t i = 0; i < branches; ++i) c.branches.push_back(read_region(reader, depth));
-      result.value = std::move(c);
-      break;
-    }
-    case CommandCode::kcall: {
-      CallCommand c;
-      c.function = reader.word(), c.slots = reader.list();
-      result.value = std::move(c);
-      break;
-    }
-  }
+  Command result = command_of(static_cast<CommandCode>(code));
+  std::visit([&](auto& c) { c.visit(FieldReader{reader, depth}); }, result.value);
   if (reader.position() - start != length) reader.fail("a stream command has the wrong length");
   return result;
 }
@@ -253,7 +274,7 @@ Function read_function(Reader& reader) {
   f.slots.resize(reader.count(3));
   f.parameters = f.results = 0;
   for (Slot& s : f.slots) {
-    s.kind = static_cast<SlotKind>(reader.within(4, "the kind of a slot"));
+    s.kind = static_cast<SlotKind>(reader.within(kSlotKinds, "the kind of a slot"));
     s.offset = reader.word(), s.bytes = reader.word();
     if (s.offset < 0 || s.bytes < 0 || s.offset > kMaxBytes || s.bytes > kMaxBytes)
       reader.fail(concat("a slot's offset and size; expected 0 to ", kMaxBytes, ", got ", s.offset, " and ",
@@ -332,6 +353,21 @@ int64_t Kernel::blocks() const {
   return n;
 }
 
+AicpuParameters read_parameters(AicpuOp op, std::vector<int64_t> words) {
+  Reader reader(std::move(words));
+  AicpuParameters parameters = take_parameters(op, reader);
+  if (reader.left() != 0)
+    reader.fail(concat("aicpu ", kAicpuNames[static_cast<int>(op)], ": words are left over"));
+  return parameters;
+}
+
+Kernel read_kernel(std::string name, std::vector<int64_t> words) {
+  Reader reader(std::move(words));
+  Kernel kernel = read_body(reader, std::move(name));
+  if (reader.left() != 0) reader.fail("words are left over after the last instruction");
+  return kernel;
+}
+
 Module read_module(std::span<const std::byte> bytes) {
   const auto lost = [](const std::string& what) { throw Error(Code::kDataLoss, "[program] " + what); };
   if (bytes.size() < kHeaderBytes)
@@ -343,8 +379,8 @@ Module read_module(std::span<const std::byte> bytes) {
     return value;
   };
   const uint32_t version = field(8, uint32_t{}), checksum = field(12, uint32_t{});
-  if (version != kVersion)
-    lost(concat("unknown format version; expected ", kVersion, ", got ", version, "."));
+  if (version != kFormatVersion)
+    lost(concat("unknown format version; expected ", kFormatVersion, ", got ", version, "."));
   if (const uint32_t actual = crc32(bytes.subspan(16)); actual != checksum) {
     lost(concat("the program is damaged; expected checksum ", checksum, ", got ", actual,
                 ". Compile it again."));

@@ -2,55 +2,14 @@
 
 #include <algorithm>
 
+#include "plugin/isa/operands.h"
+
 namespace ascend {
-namespace {
-
-struct Collector {
-  const InstructionInfo& info;
-  std::vector<TileUse>& tiles;
-  int64_t reg = -1;
-  size_t next = 0;
-
-  [[gnu::noinline]] void take(const TileOperand& t) { tiles.push_back({&t, info.operands[next].access}); }
-  void take(const Affine&) {}
-  void take(const ViewOperand&) {}
-  void take(const Immediate&) {}
-  void take(const std::vector<int64_t>&) {}
-  void take(int64_t value) {
-    if (info.operands[next].kind == OperandKind::kregister) reg = value;
-  }
-  template <class... Operands>
-  void operator()(const Operands&... operands) {
-    ((take(operands), ++next), ...);
-  }
-};
-
-struct RegisterCollector {
-  std::vector<bool>& read;
-
-  void take(const Affine& a) {
-    for (const Term& t : a.terms) read[t.reg] = true;
-  }
-  void take(const TileOperand& t) { take(t.slot); }
-  void take(const ViewOperand& v) {
-    take(v.offset);
-    for (const Affine& extent : v.shape) take(extent);
-  }
-  void take(const Immediate&) {}
-  void take(const std::vector<int64_t>&) {}
-  void take(int64_t) {}
-  template <class... Operands>
-  void operator()(const Operands&... operands) {
-    (take(operands), ...);
-  }
-};
-
-}  // namespace
 
 std::vector<TileUse> tile_uses(const Instruction& instruction) {
   std::vector<TileUse> tiles;
-  Collector collector{instruction.info(), tiles};
-  visit(instruction, [&](const auto& i) { i.visit(collector); });
+  for (const OperandRef& o : Operands(instruction))
+    if (o.kind() == OperandKind::ktile) tiles.push_back({&o.tile(), o.info().access});
   return tiles;
 }
 
@@ -67,19 +26,21 @@ KernelUses::KernelUses(const Kernel& kernel) : reads(kernel.tiles.size()), loade
 }
 
 int64_t written_register(const Instruction& instruction) {
-  std::vector<TileUse> tiles;
-  Collector collector{instruction.info(), tiles};
-  visit(instruction, [&](const auto& i) { i.visit(collector); });
-  return collector.reg;
+  for (const OperandRef& o : Operands(instruction))
+    if (o.kind() == OperandKind::kregister) return o.number();
+  return -1;
 }
 
 std::vector<bool> registers_read(const Kernel& kernel) {
   std::vector<bool> read(kernel.registers, false);
-  RegisterCollector collector{read};
+  const auto take = [&](const Affine& a) {
+    for (const Term& t : a.terms) read[t.reg] = true;
+  };
   for (const Instruction& instruction : kernel.body) {
-    if (instruction.info().group != "sync") visit(instruction, [&](const auto& i) { i.visit(collector); });
+    if (instruction.info().group == "sync") continue;
+    for (const OperandRef& o : Operands(instruction)) for_each_affine(o, take);
   }
-  for (const TileSpec& t : kernel.tiles) collector.take(t.valid_rows), collector.take(t.valid_columns);
+  for (const TileSpec& t : kernel.tiles) take(t.valid_rows), take(t.valid_columns);
   return read;
 }
 

@@ -61,7 +61,8 @@ class FunctionVerifier {
   int64_t operator()(const AicpuCommand& c) {
     std::vector<int64_t> bytes;
     for (int64_t s : c.slots) bytes.push_back(slot(s).bytes);
-    const size_t written = verify_aicpu(c.op, bytes, c.ints);
+    verify_aicpu(c.parameters, bytes);
+    const size_t written = std::visit([](const auto& p) { return p.written(); }, c.parameters);
     for (size_t i = 0; i < written; ++i) write(c.slots[i]);
     return 1;
   }
@@ -69,16 +70,14 @@ class FunctionVerifier {
     if (c.bytes < 0) fail("copy: a negative number of bytes.");
     need(c.destination, c.bytes, "copy, destination");
     need(c.source, c.bytes, "copy, source");
-    write(c.destination);
     return 1;
   }
   int64_t operator()(const LoopCommand& c) {
     need(c.predicate, 1, "loop, predicate");
+    if (c.trips < -1) fail(concat("the trips of a loop; expected -1 or more, got ", c.trips, "."));
     for (const auto& [a, b] : c.swaps) {
       if (slot(a).bytes != slot(b).bytes)
         fail(concat("loop: swaps slots of ", slot(a).bytes, " and ", slot(b).bytes, " bytes."));
-      write(a);
-      write(b);
     }
     return 1 + region(c.condition) + region(c.body);
   }
@@ -178,11 +177,25 @@ class FunctionVerifier {
   bool is_entry() const { return &function_ == &module_.functions.front(); }
 
   int64_t region(const Region& commands) {
+    // Of what a field names, writable is what its declaration writes.
+    const auto look = [this]<class T>(const FieldInfo& info, const T& field) {
+      if (!(info.access & 2)) return;
+      if constexpr (std::is_same_v<T, int64_t>) write(field);
+      if constexpr (std::is_same_v<T, std::vector<std::pair<int64_t, int64_t>>>) {
+        for (const auto& [a, b] : field) write(a), write(b);
+      }
+    };
     facts_.nesting = std::max(facts_.nesting, ++nesting_);
     int64_t executed = 0;  // saturates
-    for (const Command& c : commands)
-      executed = std::min(executed + std::visit([this](const auto& v) { return (*this)(v); }, c.value),
-                          kMaxCommands + 1);
+    for (const Command& c : commands) {
+      const int64_t more = std::visit(
+          [&](const auto& command) {
+            command.visit(look);
+            return (*this)(command);
+          },
+          c.value);
+      executed = std::min(executed + more, kMaxCommands + 1);
+    }
     --nesting_;
     return executed;
   }
@@ -254,7 +267,7 @@ void verify_stream(const Module& module) {
 
 Module read_verified(std::span<const std::byte> bytes) {
   Module module = read_module(bytes);
-  for (const Kernel& k : module.kernels) verify_kernel(k, module.target);
+  for (const Kernel& k : module.kernels) verify_kernel(k, &module.target);
   verify_stream(module);
   return module;
 }

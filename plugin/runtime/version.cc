@@ -2,6 +2,9 @@
 
 #include <cstdio>
 
+#include "build.gen.h"  // here alone: it changes with every change of the compiler
+#include "isa.gen.h"
+
 namespace ascend {
 
 const char* package_version() { return JAX_ASCEND_VERSION; }
@@ -12,7 +15,7 @@ std::string platform_version_of(const Target& target, std::string_view text) {
   char hashes[64];
   std::snprintf(hashes, sizeof hashes, "%016llx, isa %016llx", static_cast<unsigned long long>(figures),
                 static_cast<unsigned long long>(kIsaHash));
-  return "jax-ascend " JAX_ASCEND_VERSION ", emulated " + target.name + " " + hashes;
+  return "jax-ascend " JAX_ASCEND_VERSION ", emulated " + target.name + " " + hashes + ", compiler " + kCompilerHash;
 }
 
 }  // namespace ascend

@@ -1,5 +1,5 @@
 // The package's version, and the version string that JAX's compilation cache keys on, which changes with the
-// package, the instruction set and every figure of the target.
+// package, the instruction set, the compiler's sources and every figure of the target.
 #pragma once
 #include <string>
 #include <string_view>

@@ -7,7 +7,7 @@ import pytest
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import Access, Affine, Loc, TileRef
 from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
-from jax_ascend.compiler.kernel_passes.live_ranges import access_of, live_ranges
+from jax_ascend.compiler.kernel_passes.live_ranges import live_ranges
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.structure import find_blocks
 from jax_ascend.compiler.targets import Target
@@ -208,9 +208,9 @@ def trace(kernel):
                 (
                     value.tile,
                     value.slot.evaluate(registers) % kernel.tiles[value.tile].slots,
-                    access_of(instruction, operand),
+                    instruction.access(operand),
                 )
-                for operand, value in zip(instruction.spec.operands, instruction.values)
+                for operand, value in instruction.operands()
                 if isinstance(value, TileRef)
             ]
             yield from sorted(accesses, key=lambda a: a[2] == Access.write)

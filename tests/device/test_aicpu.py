@@ -1,4 +1,4 @@
-"""AICPU kernels against NumPy: sort and top_k of every type, refused integers."""
+"""AICPU kernels against NumPy: sort and top_k of every type, refused parameters."""
 
 import importlib
 
@@ -7,20 +7,35 @@ import pytest
 from test_vector_elementwise import FLOATS, INTS, is_float, values
 
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.stream import AICPU_BY_NAME
 
 _plugin = importlib.import_module("jax_ascend._plugin")
 TYPES = [*FLOATS, *INTS, np.bool_]
 
 
-def launch(name, results, operands, ints):
+def encoded(name, parameters):
+    """The words of an aicpu command that are its parameters."""
+    words = []
+    for p in AICPU_BY_NAME[name].parameters:
+        value = parameters[p.name]
+        words += [len(value), *map(p.encode, value)] if p.is_list else [p.encode(value)]
+    return words
+
+
+def launch(name, results, operands, **parameters):
     """Run a kernel; `results` are filled."""
     slots = [np.ascontiguousarray(a).view(np.uint8).reshape(-1) for a in (*results, *operands)]
-    _plugin.run_aicpu(name, slots, [int(i) for i in ints])
+    _plugin.run_aicpu(name, slots, encoded(name, parameters))
     return [s.view(r.dtype).reshape(r.shape) for s, r in zip(slots, results)]
 
 
-def code(array):
-    return DType.of_numpy(array.dtype).code
+def dtypes(*arrays):
+    return [DType.of_numpy(a.dtype) for a in arrays]
+
+
+def by(*keys):
+    """Parameters of a sort by (operand, descending, total order)."""
+    return dict(zip(("keys", "descending", "total_order"), zip(*keys)))
 
 
 def ranks(x, descending, total=False):
@@ -47,8 +62,10 @@ def ranks(x, descending, total=False):
 def test_sort(dtype, descending, shape, dimension):
     x = values(dtype, shape, 3)
     payload = np.arange(x.size, dtype=np.int32).reshape(shape)
-    ints = [2, len(shape), *shape, dimension, 1, code(x), code(payload), 1, 0, descending, 0]
-    got, moved = launch("sort", [np.zeros_like(x), np.zeros_like(payload)], [x, payload], ints)
+    got, moved = launch(
+        "sort", [np.zeros_like(x), np.zeros_like(payload)], [x, payload], shape=shape, dimension=dimension, stable=True,
+        dtypes=dtypes(x, payload), **by((0, descending, False)),
+    )  # fmt: skip
     order = (
         np.argsort(np.moveaxis(ranks(x, descending), dimension, -1), axis=-1, kind="stable")
         if x.size
@@ -62,7 +79,8 @@ def test_sort(dtype, descending, shape, dimension):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sort_in_total_order(dtype):
     x = np.array([0.0, -0.0, np.nan, -np.nan, 1, -1, np.inf, -np.inf, 0.0, -0.0], dtype)
-    (got,) = launch("sort", [np.zeros_like(x)], [x], [1, 1, 10, 0, 1, code(x), 1, 0, 0, 1])
+    how = {"shape": [10], "dimension": 0, "stable": True, "dtypes": dtypes(x)}
+    (got,) = launch("sort", [np.zeros_like(x)], [x], **how, **by((0, False, True)))
     assert np.array_equal(np.signbit(got), [True] * 5 + [False] * 5)
     assert np.array_equal(got, np.array([-np.nan, -np.inf, -1, -0.0, -0.0, 0, 0, 1, np.inf, np.nan]), equal_nan=True)
 
@@ -71,9 +89,9 @@ def test_sort_by_several_keys_in_place():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 4, 900).astype(np.int8), rng.integers(0, 5, 900).astype(np.float32)
     number = np.arange(900, dtype=np.int64)
-    ints = [3, 1, 900, 0, 1, code(a), code(b), code(number), 2, 0, 1, 0, 1, 0, 0]
+    how = {"shape": [900], "dimension": 0, "stable": True, "dtypes": dtypes(a, b, number)}
     slots = [s.view(np.uint8) for s in (a.copy(), b.copy(), number.copy())]
-    _plugin.run_aicpu("sort", slots + slots, ints)
+    _plugin.run_aicpu("sort", slots + slots, encoded("sort", how | by((0, True, False), (1, False, False))))
     order = np.lexsort((number, b, -a))
     assert np.array_equal(slots[2].view(np.int64), order)
     assert np.array_equal(slots[0].view(np.int8), a[order])
@@ -86,21 +104,21 @@ def test_sort_by_several_keys_in_place():
 )
 def test_top_k(dtype, largest, rows, columns, k):
     x = values(dtype, (rows, columns), 5)
-    ints = [code(x), rows, columns, k, largest]
-    found, at = launch("top_k", [np.zeros((rows, k), dtype), np.zeros((rows, k), np.int32)], [x], ints)
+    results = [np.zeros((rows, k), dtype), np.zeros((rows, k), np.int32)]
+    (of,) = dtypes(x)
+    found, at = launch("top_k", results, [x], dtype=of, rows=rows, columns=columns, k=k, largest=largest)
     order = np.argsort(ranks(x, largest, total=True), axis=-1, kind="stable")[:, :k]
     assert np.array_equal(at, order)
     assert found.tobytes() == np.take_along_axis(x, order, 1).tobytes()
 
 
-GOOD = {
-    "sort": ([1, 2, 4, 8, 1, 1, DType.f32.code, 1, 0, 0, 0], [128, 128]),
-    "top_k": ([DType.f32.code, 4, 8, 3, 1], [48, 48, 128]),
-}
+SORT = {"shape": [4, 8], "dimension": 1, "stable": True, "dtypes": [DType.f32], **by((0, False, False))}
+TOP_K = {"dtype": DType.f32, "rows": 4, "columns": 8, "k": 3, "largest": True}
+GOOD = {"sort": (encoded("sort", SORT), [128, 128]), "top_k": (encoded("top_k", TOP_K), [48, 48, 128])}
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_wrong_integers_are_refused(name):
+def test_wrong_parameters_are_refused(name):
     ints, sizes = GOOD[name]
 
     def attempt(integers, bytes_of):
@@ -120,3 +138,18 @@ def test_wrong_integers_are_refused(name):
                 attempt(changed, sizes)
             except Exception as error:
                 assert "aicpu" in str(error), error
+
+
+@pytest.mark.parametrize(("name", "change", "message"), [
+    ("sort", {"dimension": 2}, r"\[aicpu sort\] the dimension is 2; expected less than 2"),
+    ("sort", {"dimension": 64}, r"aicpu sort: dimension; expected 0 to 63, got 64"),
+    ("sort", {"keys": [1]}, r"\[aicpu sort\] a key is operand 1"),
+    ("sort", {"descending": []}, r"\[aicpu sort\] descending and total_order; expected one for each of 1 keys"),
+    ("sort", {"dtypes": [DType.f32, DType.f32]}, r"\[aicpu sort\] takes 4 slots, got 2"),
+    ("top_k", {"k": 9}, r"\[aicpu top_k\] k is 9 of 8 columns"),
+    ("top_k", {"rows": -1}, r"aicpu top_k: rows; expected 0 to"),
+])  # fmt: skip
+def test_messages_name_the_parameter(name, change, message):
+    words = encoded(name, {"sort": SORT, "top_k": TOP_K}[name] | change)
+    with pytest.raises(Exception, match=message):
+        _plugin.run_aicpu(name, [np.zeros(b, np.uint8) for b in GOOD[name][1]], words)

@@ -18,7 +18,7 @@ import numpy as np
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.model import ATOMIC_MODES, CLASSES, Affine, Layout, Loc, Spec, instruction_set
-from jax_ascend.compiler.isa.type_rules import check_dtypes
+from jax_ascend.compiler.isa.type_rules import CONVERT, TypeRule
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
 from jax_ascend.compiler.program.kernel import KernelBuilder
@@ -142,18 +142,29 @@ def type_choices(spec: Spec) -> list[tuple[DType, ...]]:
     """Every assignment of element types to the tiles of an instruction that its rule allows."""
     every = [d for d in DType if d in CLASSES["all"]]
     count = len(spec.tiles)
-    if spec.dtypes.startswith("same:"):
-        return [(d,) * count for d in every if check_dtypes(spec, (d,) * count) is None]
-    if spec.dtypes == "convert":
+    if spec.dtypes == CONVERT:
         small = [d for d in DType if d.name.startswith("f8")]
         return [*itertools.product(every, every), *((d, DType.f32) for d in small), *((DType.f32, d) for d in small)]
-    shapes = {
-        "compare": lambda d: (DType.i1, *(d,) * (count - 1)),
-        "select": lambda d: (d, DType.i1, d, d),
-        "index": lambda d: (DType.i32, d),
-        "gather": lambda d: (d, d, DType.i32),
-    }
-    return [t for d in every if check_dtypes(spec, t := shapes[spec.dtypes](d)) is None]
+    # At most two types differ from a third: enough for every rule, and not the product of all.
+    choices = (DType.i1, DType.i32)
+    return sorted(
+        {t for d in every for t in itertools.product({d, *choices}, repeat=count) if allows(spec.dtypes, t)},
+        key=lambda types: [t.code for t in types],
+    )
+
+
+def allows(rule: TypeRule, types: tuple[DType, ...]) -> bool:
+    """Whether a rule allows tiles of these types, read from its declaration."""
+    for constraint in rule.constraints:
+        chosen = constraint.operands or range(len(types))
+        if max(chosen) >= len(types):
+            continue
+        together = tuple(types[i] for i in chosen)
+        if constraint.table and together not in constraint.table:
+            return False
+        if not constraint.table and not (len(set(together)) == 1 and together[0] in constraint.types):
+            return False
+    return True
 
 
 def sizes(spec: Spec, rng: random.Random) -> list[tuple[int, int]]:

@@ -4,10 +4,11 @@ import struct
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS
 from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
-from jax_ascend.compiler.isa.stream import AICPU, COMMANDS
-from jax_ascend.compiler.program.kernel import CORES, Argument, Instruction, Kernel, Tile
-from jax_ascend.compiler.program.program import SLOT_KINDS, Command, Costs, Function, Program, Slot
+from jax_ascend.compiler.isa.stream import AICPU, COMMANDS, SLOT_KINDS
+from jax_ascend.compiler.program.kernel import Argument, Instruction, Kernel, Tile
+from jax_ascend.compiler.program.program import Command, Costs, Function, Program, Slot
 from jax_ascend.compiler.targets import TARGETS, MemoryKind, Target
 
 NUMBERS = [0, 1, -1, 7, 2**62, -(2**63), 0.0, -0.0, 1.5, 1e-40, -3.25e300, float("inf"), float("-inf"), float("nan"),
@@ -29,7 +30,7 @@ def operand(rng, kernel, kind, values):
     if kind == "affine":
         return affine(rng, kernel.registers)
     if kind == "view":
-        rank = rng.randint(0, 5)
+        rank = rng.randint(0, LIMITS.view_rank)
         shape = tuple(affine(rng, kernel.registers) for _ in range(rank))
         strides = tuple(integer(rng) for _ in range(rank))
         argument, offset = rng.randrange(len(kernel.arguments)), affine(rng, kernel.registers)
@@ -44,7 +45,7 @@ def operand(rng, kernel, kind, values):
 
 
 def random_kernel(rng, name="k"):
-    kernel = Kernel(name, rng.choice(CORES), tuple(rng.randint(1, 9) for _ in range(rng.randint(1, 3))))
+    kernel = Kernel(name, rng.choice(KERNEL_CORES), tuple(rng.randint(1, 9) for _ in range(rng.randint(1, 3))))
     kernel.registers = len(kernel.grid) + rng.randint(0, 6)
     dtypes = list(DType)
     kernel.arguments = [
@@ -79,15 +80,27 @@ def random_commands(rng, program, slots, depth=0):
         "kernel": lambda: rng.randrange(len(program.kernels)),
         "function": lambda: rng.randrange(len(program.functions)),
         "int": lambda: integer(rng),
-        "ints": lambda: [integer(rng) for _ in range(rng.randint(0, 5))],
-        "aicpu": lambda: rng.choice(AICPU).name,
+        "aicpu": lambda: aicpu.name,
+        "parameters": lambda: {p.name: parameter(rng, p) for p in aicpu.parameters},
         "pairs": lambda: [(rng.randrange(slots), rng.randrange(slots)) for _ in range(rng.randint(0, 3))],
         "region": lambda: random_commands(rng, program, slots, depth + 1),
         "regions": lambda: [random_commands(rng, program, slots, depth + 1) for _ in range(rng.randint(0, 3))],
     }
-    flat = [c for c in COMMANDS if not any(kind.startswith("region") for _, kind in c.fields)]
-    chosen = [rng.choice(COMMANDS if depth < 2 else flat) for _ in range(rng.randint(0, 4))]
-    return [Command(spec, tuple(fields[kind]() for _, kind in spec.fields)) for spec in chosen]
+    flat = [c for c in COMMANDS if not any(f.kind.startswith("region") for f in c.fields)]
+    commands = []
+    for _ in range(rng.randint(0, 4)):
+        spec, aicpu = rng.choice(COMMANDS if depth < 2 else flat), rng.choice(AICPU)
+        commands.append(Command(spec, tuple(fields[f.kind]() for f in spec.fields)))
+    return commands
+
+
+def parameter(rng, declared):
+    item = {
+        "int": lambda: rng.choice([declared.low, declared.high, rng.randint(declared.low, declared.high)]),
+        "bool": lambda: rng.random() < 0.5,
+        "dtype": lambda: rng.choice(list(DType)),
+    }[declared.kind.removesuffix("s")]
+    return [item() for _ in range(rng.randint(0, 5))] if declared.is_list else item()
 
 
 def random_program(rng):

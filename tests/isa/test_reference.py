@@ -24,19 +24,19 @@ def test_every_instruction_has_a_meaning():
     assert set(AICPU_MEANINGS) == {a.name for a in AICPU}
 
 
-@pytest.mark.parametrize(("layout", "loc", "size"), [
-    (Layout.nz, Loc.left, 2), (Layout.nz, Loc.acc, 4), (Layout.zn, Loc.right, 1), (Layout.zn, Loc.right, 4),
-    (Layout.nd, Loc.vec, 4),
+@pytest.mark.parametrize(("layout", "loc", "dtype"), [
+    (Layout.nz, Loc.left, DType.f16), (Layout.nz, Loc.acc, f32), (Layout.zn, Loc.right, DType.i8),
+    (Layout.zn, Loc.right, f32), (Layout.nd, Loc.vec, f32),
 ])  # fmt: skip
-def test_layouts_put_every_element_somewhere_else(layout, loc, size):
-    offsets = element_offsets(layout, loc, 32, 64, size)
+def test_layouts_put_every_element_somewhere_else(layout, loc, dtype):
+    offsets = element_offsets(layout, loc, 32, 64, dtype)
     assert sorted(offsets.reshape(-1)) == list(range(32 * 64))
 
 
 def test_fractals_are_contiguous():
-    left = element_offsets(Layout.nz, Loc.left, 32, 32, 2)
+    left = element_offsets(Layout.nz, Loc.left, 32, 32, DType.f16)
     assert sorted(left[16:32, 16:32].reshape(-1)) == list(range(3 * 256, 4 * 256))
-    right = element_offsets(Layout.zn, Loc.right, 32, 32, 2)
+    right = element_offsets(Layout.zn, Loc.right, 32, 32, DType.f16)
     assert right[1, 0] == 1 and right[0, 1] == 16
 
 

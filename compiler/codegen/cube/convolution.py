@@ -11,9 +11,10 @@ from dataclasses import replace
 from math import prod
 
 from ...graph.ops import Convolution
+from ...isa.machine import ACCUMULATORS
 from ...targets import Target
 from .correlation import Axis, Correlation, Plan, plan_correlation
-from .dot import ACCUMULATORS, Strided
+from .dot import Strided
 from .gemm import Gemm
 from .groups import Dim, Group, collapse
 

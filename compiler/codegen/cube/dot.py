@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...graph.graph import Op, Value, row_major
 from ...graph.ops import BroadcastInDim, Dot, Reshape, Reverse, Slice, Transpose
-from ...isa.dtypes import DType
+from ...isa.machine import ACCUMULATORS
 from .epilogue import Epilogue
 from .gemm import Buffer, Gemm
 from .groups import Dim, collapse
@@ -80,17 +80,6 @@ def reshape_strides(old: tuple[int, ...], strides: tuple[int, ...], new: tuple[i
         result.append(step)
         step, room = step * size, room // size
     return tuple(result[::-1])
-
-
-ACCUMULATORS = {
-    DType.f16: DType.f32,
-    DType.bf16: DType.f32,
-    DType.f32: DType.f32,
-    DType.f64: DType.f64,
-    DType.i8: DType.i32,
-    DType.u8: DType.i32,
-    DType.i32: DType.i32,
-}
 
 
 def dot_problem(

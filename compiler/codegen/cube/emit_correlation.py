@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
+from ...isa.machine import FRACTAL, FRACTAL_BYTES
 from ...isa.model import Affine, Layout, Loc, TileRef
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
-from ...tiling.cube import FRACTAL, FRACTAL_BYTES, round_up
+from ...tiling.cube import round_up
 from .bias import BiasRow
 from .correlation import Axis, Correlation, Plan
 from .groups import Position, locate, unravel

@@ -18,9 +18,10 @@ from math import prod
 
 from ...graph.graph import Value
 from ...isa.dtypes import DType
+from ...isa.machine import FRACTAL
 from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
-from ...tiling.cube import FRACTAL, round_up
+from ...tiling.cube import round_up
 from ...tiling.vector_plan import Plan
 from ..vector.emit import Kind, Scope, SectionEmitter, Task
 from ..vector.nodes import Access, Store

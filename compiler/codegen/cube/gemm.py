@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ...isa.dtypes import DType
+from ...isa.machine import FRACTAL, FRACTAL_BYTES
 from ...isa.model import Affine, Layout, Loc, TileRef
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
-from ...tiling.cube import FRACTAL, FRACTAL_BYTES, GemmTiles, Product, choose_tiles, round_up
+from ...tiling.cube import GemmTiles, Product, choose_tiles, round_up
 from .bias import BiasRow
 from .emit_epilogue import EpilogueWriter
 from .epilogue import Epilogue

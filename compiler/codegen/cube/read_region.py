@@ -16,10 +16,11 @@ from ...graph.builder import is_splat
 from ...graph.graph import Op, Value, row_major
 from ...graph.ops import Binary, Constant, Convert, Convolution, Dot, Reshape, Transpose
 from ...isa.dtypes import DType
+from ...isa.machine import ACCUMULATORS
 from ..vector.split_region import only
 from .convolution import convolution_problem
 from .correlation import Correlation
-from .dot import ACCUMULATORS, LAYOUT_OPS, Strided, apply_layout, dot_problem, reshape_strides, whole
+from .dot import LAYOUT_OPS, Strided, apply_layout, dot_problem, reshape_strides, whole
 from .epilogue import Epilogue, make_epilogue
 from .gemm import Gemm
 

@@ -376,7 +376,7 @@ def may_take_over(
     last_load: dict[int, int] = {}  # argument -> position in the body
     first_store: dict[int, int] = {}
     for at, instruction in enumerate(kernel.body):
-        for operand, view in zip(instruction.spec.operands, instruction.values, strict=True):
+        for operand, view in instruction.operands():
             if operand.kind == "view" and operand.access is Effect.read:
                 last_load[view.argument] = at
             elif operand.kind == "view":

@@ -8,7 +8,7 @@ end = declare(Spec("end", "control", "Close the innermost loop, when or subblock
 loop = declare(
     Spec("loop", "control",
          "for (dst = start; dst < stop; dst += step): the block up to `end`; step is static and positive.",
-         (register(), affine("start"), affine("stop"), affine("step", 1)), Pipe.S, _control, opens=True)
+         (register(), affine("start"), affine("stop"), affine("step", 1, low=1, static=True)), Pipe.S, _control, opens=True)
 )  # fmt: skip
 when = declare(
     Spec("when", "control", "Run the block up to `end` if value > 0.", (affine("value"),), Pipe.S, _control, opens=True)
@@ -17,5 +17,5 @@ subblocks = declare(
     Spec("subblocks", "control",
          "In a cube+vector kernel: the block up to `end` runs on both vector cores of the AI core at once, dst = 0 "
          "and 1.",
-         (register(),), Pipe.S, _control, opens=True)
+         (register(),), Pipe.S, _control, opens=True, mixed=True)
 )  # fmt: skip

@@ -4,16 +4,17 @@ f16, bf16 and f32 accumulate in f32, i8 and u8 in i32; f64 in f64 and i32 in i32
 has neither).
 """
 
-from ..model import Access, Cost, Loc, Operand, Pipe, Spec, affine, declare, src
+from ..model import Access, Cost, Loc, Operand, Pipe, Spec, affine, declare, out, src
+from ..type_rules import MATMUL
 
-_acc = Operand("dst", "tile", Access.update, (Loc.acc,), "any")
-_left, _right = src("left", Loc.left, "any"), src("right", Loc.right, "any")
+_left, _right = src("left", Loc.left, "mk"), src("right", Loc.right, "kn")
 
 tmatmul = declare(
     Spec("tmatmul", "cube", "dst = left x right (+ dst if accumulate > 0)",
-         (_acc, _left, _right, affine("accumulate", 0)), Pipe.M, Cost("mad"), dtypes="matmul")
+         (Operand("dst", "tile", Access.update, (Loc.acc,), "mn", reads_if="accumulate"), _left, _right,
+          affine("accumulate", 0)), Pipe.M, Cost("mad"), dtypes=MATMUL)
 )  # fmt: skip
 tmatmul_bias = declare(
     Spec("tmatmul_bias", "cube", "dst = left x right + bias[0, n]",
-         (_acc, _left, _right, src("bias", Loc.bias, "any")), Pipe.M, Cost("mad"), dtypes="matmul")
+         (out("dst", Loc.acc, "mn"), _left, _right, src("bias", Loc.bias, "1n")), Pipe.M, Cost("mad"), dtypes=MATMUL)
 )  # fmt: skip

@@ -1,18 +1,18 @@
 """Between on-chip memories."""
 
-from ..model import Cost, Loc, Pipe, Spec, affine, declare, imm, ints, out, src
+from ..model import Cost, Loc, Pipe, Spec, affine, declare, imm, ints, out, same, src
 
 tmov = declare(
     Spec("tmov", "move", "dst = src, same element type; vec to vec on V, mat to bias on MTE1.",
          (out("dst", (Loc.vec, Loc.bias), "any"), src("src", (Loc.vec, Loc.mat), "any")),
-         {Loc.vec: Pipe.V, Loc.bias: Pipe.MTE1}, Cost("move"), pipe_by="dst", dtypes="same:all")
+         {Loc.vec: Pipe.V, Loc.bias: Pipe.MTE1}, Cost("move"), pipe_by="dst", dtypes=same("all"))
 )  # fmt: skip
 textract = declare(
     Spec("textract", "move",
          "dst = src[row : row + rows of dst, column : column + columns of dst]; mat to left or right, fractal by "
          "fractal.",
          (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("row"), affine("column")),
-         Pipe.MTE1, Cost("extract"), dtypes="same:all")
+         Pipe.MTE1, Cost("extract"), dtypes=same("all"))
 )  # fmt: skip
 timg2col = declare(
     Spec("timg2col", "move",
@@ -25,19 +25,19 @@ timg2col = declare(
          "valid rows. top and left may be negative. To left for the feature map as left operand, to right when "
          "positions are contracted (gradient of the kernel).",
          (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("m"), affine("k"), affine("top"),
-          affine("left"), ints("shape"), ints("window")),
-         Pipe.MTE1, Cost("extract"), dtypes="same:all")
+          affine("left"), ints("shape", 4), ints("window", 10)),
+         Pipe.MTE1, Cost("extract"), dtypes=same("all"))
 )  # fmt: skip
 ttrans = declare(
     Spec("ttrans", "move", "dst[c, r] = src[r, c]", (out("dst", Loc.vec, "cr"), src()), Pipe.V,
-         Cost("transpose", 2), dtypes="same:all")
+         Cost("transpose", 2), dtypes=same("all"))
 )  # fmt: skip
 treshape = declare(
     Spec("treshape", "move",
          "dst is src's bytes under another shape or element type: both tiles have the same address, nothing moves.",
-         (out("dst", Loc.vec, "any"), src("src", Loc.vec, "any")), Pipe.V, Cost("free"), dtypes="any")
+         (out("dst", Loc.vec, "any"), src("src", Loc.vec, "any")), Pipe.V, Cost("free"))
 )  # fmt: skip
 tfillpad = declare(
     Spec("tfillpad", "move", "dst = src in src's valid region, scalar in the rest of dst's; src may be dst itself.",
-         (out("dst", Loc.vec, "any"), src("src", Loc.vec, "any"), imm()), Pipe.V, Cost("repeat", 1), dtypes="same:all")
+         (out("dst", Loc.vec, "any"), src("src", Loc.vec, "any"), imm()), Pipe.V, Cost("repeat", 1), dtypes=same("all"))
 )  # fmt: skip

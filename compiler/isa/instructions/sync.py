@@ -1,13 +1,13 @@
 """Synchronisation between the pipes of a core, and between the cube and the vector cores of an AI core.
 
-Event ids are 0-7 per ordered pair of pipes; a set_flag takes effect when every earlier instruction of its source
+Event ids are 0 to 7 per ordered pair of pipes; a set_flag takes effect when every earlier instruction of its source
 pipe has completed; a wait_flag holds its destination pipe until the flag is set, and clears it.
 """
 
-from ..model import Cost, Pipe, Spec, affine, declare, enum
+from ..model import LIMITS, PIPES, Cost, Pipe, Spec, affine, declare, enum
 
-PIPES = tuple(p.name for p in Pipe)
-_pair = (enum("src", PIPES), enum("dst", PIPES), affine("event"))
+_pair = (enum("src", PIPES), enum("dst", PIPES), affine("event", low=0, high=LIMITS.events - 1))
+_flag = affine("flag", low=0, high=LIMITS.cross_flags - 1)
 _cost = Cost("sync")
 
 set_flag = declare(
@@ -24,10 +24,10 @@ set_cross_flag = declare(
     Spec("set_cross_flag", "sync",
          "Cube core: raise counter `flag` of both vector cores; vector core: raise it towards the cube core, which "
          "sees it once both have; takes effect when `pipe` has completed all before it.",
-         (enum("pipe", PIPES), affine("flag")), Pipe.S, _cost)
+         (enum("pipe", PIPES), _flag), Pipe.S, _cost, mixed=True)
 )  # fmt: skip
 wait_cross_flag = declare(
     Spec("wait_cross_flag", "sync",
-         "Hold `pipe` until counter `flag` (0-15), raised by the other core type, is positive; lower it.",
-         (enum("pipe", PIPES), affine("flag")), Pipe.S, _cost)
+         "Hold `pipe` until counter `flag`, raised by the other core type, is positive; lower it.",
+         (enum("pipe", PIPES), _flag), Pipe.S, _cost, mixed=True)
 )  # fmt: skip

@@ -7,6 +7,7 @@
 
 #include "plugin/device/aicpu/aicpu.h"
 #include "plugin/error.h"
+#include "plugin/isa/module.h"
 
 namespace nb = nanobind;
 
@@ -15,7 +16,7 @@ namespace {
 
 using Bytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void run(const std::string& name, const std::vector<Bytes>& slots, const std::vector<int64_t>& ints) {
+void run(const std::string& name, const std::vector<Bytes>& slots, const std::vector<int64_t>& words) {
   for (int op = 0; op < kAicpuOps; ++op) {
     if (kAicpuNames[op] != name) continue;
     std::vector<std::byte*> pointers;
@@ -24,9 +25,10 @@ void run(const std::string& name, const std::vector<Bytes>& slots, const std::ve
       pointers.push_back(reinterpret_cast<std::byte*>(slot.data()));
       bytes.push_back(static_cast<int64_t>(slot.nbytes()));
     }
-    verify_aicpu(static_cast<AicpuOp>(op), bytes, ints);
+    const AicpuParameters parameters = read_parameters(static_cast<AicpuOp>(op), words);
+    verify_aicpu(parameters, bytes);
     const Cancellation never;
-    run_aicpu({never, 1}, static_cast<AicpuOp>(op), pointers, ints);
+    run_aicpu({never, 1}, parameters, pointers);
     return;
   }
   throw Error(Code::kInvalidArgument, "[run_aicpu] no kernel is called " + name);

@@ -10,22 +10,7 @@
 namespace ascend::aicpu {
 namespace {
 
-constexpr int64_t kMostOperands = 1 << 20;  // far beyond use
-
-// ints: n, rank, shape..., dimension, stable, dtype per operand, number of keys, (operand, descending, total)
-// per key.
-struct SortInts {
-  int64_t operands, rank;
-  Ints shape;
-  int64_t dimension;
-  Ints dtypes, keys;
-
-  explicit SortInts(Ints ints) : operands(ints[0]), rank(ints[1]), shape(ints.subspan(2, rank)) {
-    dimension = ints[2 + rank];
-    dtypes = ints.subspan(4 + rank, operands);
-    keys = ints.subspan(5 + rank + operands);
-  }
-};
+constexpr size_t kMostOperands = 1 << 20, kMostRank = 64;  // far beyond use
 
 void permute(int size, std::byte* dst, int64_t stride, const std::byte* line, const uint32_t* order,
              int64_t count) {
@@ -68,93 +53,87 @@ void sort_by_several(const uint64_t* keys, int64_t key_count, int64_t count, uin
 
 }  // namespace
 
-void sort(const RunContext& context, Slots slots, Ints ints) {
-  const SortInts s(ints);
+void run(const RunContext& context, const SortParameters& s, Slots slots) {
   if (std::find(s.shape.begin(), s.shape.end(), 0) != s.shape.end()) return;  // other extents may be huge
   int64_t outer = 1, inner = 1;
-  for (int64_t d = 0; d < s.dimension; ++d) outer *= s.shape[d];
-  for (int64_t d = s.dimension + 1; d < s.rank; ++d) inner *= s.shape[d];
-  const int64_t count = s.shape[s.dimension], key_count = s.keys.size() / 3;
+  const size_t operands = s.dtypes.size(), key_count = s.keys.size(),
+               dimension = static_cast<size_t>(s.dimension);
+  for (size_t d = 0; d < dimension; ++d) outer *= s.shape[d];
+  for (size_t d = dimension + 1; d < s.shape.size(); ++d) inner *= s.shape[d];
+  const int64_t count = s.shape[dimension];
   for_each_line(context, outer * inner, count, [&](int64_t number) {
     const int64_t first = number / inner * count * inner + number % inner;
     uint64_t* keys = scratch<uint64_t, 3>(count * key_count);
     uint32_t* order = scratch<uint32_t, 4>(count);
     std::byte* line = scratch<std::byte, 5>(count * 16);
     int bytes = 0;
-    for (int64_t k = 0; k < key_count; ++k) {
-      const int64_t operand = s.keys[3 * k];
-      const auto dtype = static_cast<DType>(s.dtypes[operand]);
-      const KeyType type = key_type(dtype);
-      const int size = dtype_bytes(dtype);
+    for (size_t k = 0; k < key_count; ++k) {
+      const auto operand = static_cast<size_t>(s.keys[k]);
+      const KeyType type = key_type(s.dtypes[operand]);
+      const int size = dtype_bytes(s.dtypes[operand]);
       bytes = type.bytes;
-      read_keys(type, s.keys[3 * k + 2] != 0, s.keys[3 * k + 1] != 0,
-                slots[s.operands + operand] + first * size, inner * size, count, keys + k * count);
+      read_keys(type, s.total_order[k], s.descending[k], slots[operands + operand] + first * size,
+                inner * size, count, keys + k * count);
     }
     if (key_count == 1)
       sort_by_keys(keys, bytes, count, order);
     else
       sort_by_several(keys, key_count, count, order);
-    for (int64_t n = 0; n < s.operands; ++n) {  // a result may be its operand's storage
-      const int size = dtype_bytes(static_cast<DType>(s.dtypes[n]));
-      collect(size, line, slots[s.operands + n] + first * size, inner * size, count);
+    for (size_t n = 0; n < operands; ++n) {  // a result may be its operand's storage
+      const int size = dtype_bytes(s.dtypes[n]);
+      collect(size, line, slots[operands + n] + first * size, inner * size, count);
       permute(size, slots[n] + first * size, inner * size, line, order, count);
     }
   });
 }
 
-size_t verify_sort(Bytes slot_bytes, Ints ints) {
-  IntReader r("sort", ints);
-  const int64_t operands = r.take(1, kMostOperands, "the number of operands"),
-                rank = r.take(1, 64, "the rank");
-  for (int64_t d = 0; d < rank; ++d) r.take(0, INT64_MAX, "an extent");
-  const Ints shape = ints.subspan(2, rank);
-  const int64_t dimension = r.take(0, rank - 1, "the dimension");
-  if (shape[dimension] > UINT32_MAX) r.fail("the dimension has more than 2^32 elements");
-  r.take(0, 1, "stable");
-  for (int64_t n = 0; n < operands; ++n) {
-    const int64_t bytes = r.size(shape, dtype_bytes(r.dtype("an element type")));
-    r.slot(slot_bytes, n, bytes);
-    r.slot(slot_bytes, operands + n, bytes);
+void verify(const SortParameters& s, Bytes slot_bytes) {
+  const size_t operands = s.dtypes.size(), rank = s.shape.size();
+  if (operands < 1 || operands > kMostOperands)
+    fail(s.kOp, "sorts " + std::to_string(operands) + " operands; expected 1 to 2^20");
+  if (rank < 1 || rank > kMostRank) fail(s.kOp, "the rank is " + std::to_string(rank) + "; expected 1 to 64");
+  if (s.dimension >= static_cast<int64_t>(rank))
+    fail(s.kOp,
+         "the dimension is " + std::to_string(s.dimension) + "; expected less than " + std::to_string(rank));
+  if (s.shape[s.dimension] > UINT32_MAX) fail(s.kOp, "the dimension has more than 2^32 elements");
+  for (size_t n = 0; n < operands; ++n) {
+    const int64_t bytes = size(s.kOp, s.shape, dtype_bytes(s.dtypes[n]));
+    need(s.kOp, slot_bytes, n, bytes);
+    need(s.kOp, slot_bytes, operands + n, bytes);
   }
-  const int64_t keys = r.take(1, 4 * operands, "the number of keys");  // more would say nothing new
-  for (int64_t k = 0; k < keys; ++k) {
-    key_type(static_cast<DType>(ints[4 + rank + r.take(0, operands - 1, "the operand of a key")]));
-    r.take(0, 1, "descending");
-    r.take(0, 1, "total order");
+  const size_t keys = s.keys.size();
+  if (keys < 1 || keys > 4 * operands)  // more would say nothing new
+    fail(s.kOp, "has " + std::to_string(keys) + " keys; expected 1 to four per operand");
+  if (s.descending.size() != keys || s.total_order.size() != keys)
+    fail(s.kOp, "descending and total_order; expected one for each of " + std::to_string(keys) + " keys");
+  for (int64_t key : s.keys) {
+    if (key >= static_cast<int64_t>(operands)) fail(s.kOp, "a key is operand " + std::to_string(key));
+    key_type(s.dtypes[key]);
   }
-  r.finish();
-  return static_cast<size_t>(operands);
 }
 
-// ints: dtype, rows, columns, k, largest.
-void top_k(const RunContext& context, Slots slots, Ints ints) {
-  const auto dtype = static_cast<DType>(ints[0]);
-  const int64_t rows = ints[1], columns = ints[2], k = ints[3], size = dtype_bytes(dtype);
-  if (k == 0) return;  // of any number of rows
-  const KeyType type = key_type(dtype);
-  for_each_line(context, rows, columns, [&](int64_t r) {
+void run(const RunContext& context, const TopKParameters& p, Slots slots) {
+  if (p.k == 0) return;  // of any number of rows
+  const int64_t size = dtype_bytes(p.dtype), columns = p.columns, k = p.k;
+  const KeyType type = key_type(p.dtype);
+  for_each_line(context, p.rows, columns, [&](int64_t r) {
     uint64_t* keys = scratch<uint64_t, 3>(columns);
     uint32_t* order = scratch<uint32_t, 4>(columns);
     const std::byte* row = slots[2] + r * columns * size;
-    read_keys(type, true, ints[4] != 0, row, size, columns, keys);
+    read_keys(type, true, p.largest, row, size, columns, keys);
     first_by_keys(keys, type.bytes, columns, k, order);
     permute(static_cast<int>(size), slots[0] + r * k * size, size, row, order, k);
     std::memcpy(slots[1] + r * k * 4, order, k * 4);
   });
 }
 
-size_t verify_top_k(Bytes slot_bytes, Ints ints) {
-  IntReader r("top_k", ints);
-  const DType dtype = r.dtype("the element type");
-  key_type(dtype);
-  const int64_t rows = r.take(0, INT64_MAX, "rows"), columns = r.take(0, INT32_MAX, "columns");
-  const int64_t k = r.take(0, columns, "k");
-  r.take(0, 1, "largest");
-  r.finish();
-  r.slot(slot_bytes, 0, r.size(std::array{rows, k}, dtype_bytes(dtype)));
-  r.slot(slot_bytes, 1, r.size(std::array{rows, k}, 4));
-  r.slot(slot_bytes, 2, r.size(std::array{rows, columns}, dtype_bytes(dtype)));
-  return 2;
+void verify(const TopKParameters& p, Bytes slot_bytes) {
+  key_type(p.dtype);
+  if (p.k > p.columns)
+    fail(p.kOp, "k is " + std::to_string(p.k) + " of " + std::to_string(p.columns) + " columns");
+  need(p.kOp, slot_bytes, 0, size(p.kOp, std::array{p.rows, p.k}, dtype_bytes(p.dtype)));
+  need(p.kOp, slot_bytes, 1, size(p.kOp, std::array{p.rows, p.k}, 4));
+  need(p.kOp, slot_bytes, 2, size(p.kOp, std::array{p.rows, p.columns}, dtype_bytes(p.dtype)));
 }
 
 }  // namespace ascend::aicpu

@@ -11,12 +11,12 @@
 #include "plugin/device/cycles/cost.h"
 #include "plugin/device/cycles/walk.h"
 #include "plugin/isa/message.h"
+#include "plugin/isa/operands.h"
 
 namespace ascend::cycles {
 namespace {
 
 constexpr int kCores = 3, kQueues = kPipes * kCores;
-constexpr size_t kMostCounted = 15;  // a cross-core flag has four bits
 constexpr int64_t kGranule = 32;
 
 using Clock = std::array<int32_t, kQueues>;
@@ -41,16 +41,8 @@ struct Granule {
 std::vector<bool> shared_arguments(const Kernel& kernel) {
   std::vector<bool> read(kernel.arguments.size()), shared(kernel.arguments.size());
   for (const Instruction& instruction : kernel.body)
-    visit(instruction, [&](const auto& i) {
-      i.visit([&](const auto&... operands) {
-        size_t n = 0;
-        [[maybe_unused]] const auto look = [&](const auto& operand, const OperandInfo& info) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(operand)>, ViewOperand>)
-            if (info.access != 2) read[operand.argument] = true;
-        };
-        (look(operands, instruction.info().operands[n++]), ...);
-      });
-    });
+    for (const OperandRef& o : Operands(instruction))
+      if (o.kind() == OperandKind::kview && o.info().access != 2) read[o.view().argument] = true;
   for (size_t a = 0; a < read.size(); ++a) shared[a] = read[a] && kernel.arguments[a].writes;
   return shared;
 }
@@ -67,7 +59,7 @@ class HazardChecker {
       const Role role = cores == 1 ? Role::kOnly : static_cast<Role>(static_cast<int>(Role::kCube) + c);
       walks_[c].emplace(shape_, block, role);
       left_[c] = kMostInstructions;
-      for (int loc = 0; loc < 7; ++loc)
+      for (int loc = 0; loc < kLocs; ++loc)
         memory_[c][loc].assign(memory_bytes(target_, static_cast<Loc>(loc)) / kGranule + 1, {});
     }
     bool moved = true;
@@ -158,7 +150,7 @@ class HazardChecker {
           if ((c == 0) != (to == 0)) {
             auto& sets = cross_[c][to][walk.value(i.flag_) & (kCrossFlags - 1)];
             sets.push_back(set);
-            if (sets.size() > kMostCounted)
+            if (static_cast<int64_t>(sets.size()) > Limits::cross_flag_count)
               report(sets.front().instruction, index, "may raise a cross-core flag further than it counts");
           }
         return true;
@@ -194,30 +186,21 @@ class HazardChecker {
     const Instruction& instruction = kernel_.body[index];
     const int pipe = static_cast<int>(pipe_of(kernel_, instruction));
     ++clocks_[queue(c, pipe)][queue(c, pipe)];
-    const auto& infos = instruction.info().operands;
+    const Operands operands(instruction);
     // reads before writes: an instruction does not race with itself
-    for (int pass = 0; pass < 2; ++pass) {
-      visit(instruction, [&](const auto& i) {
-        i.visit([&](const auto&... o) {
-          size_t n = 0;
-          (operand(c, pipe, index, o, infos[n++], pass == 1), ...);
-        });
-      });
+    for (const bool write : {false, true}) {
+      for (const OperandRef& o : operands) {
+        if (o.kind() == OperandKind::kview) operand(c, pipe, index, o.view(), o.info(), write);
+        if (o.kind() != OperandKind::ktile) continue;
+        const int when = o.info().reads_if;
+        const bool reads = when < 0 || walks_[c]->value(operands[when].affine()) > 0;
+        if (write ? o.info().access != 1 : o.info().access != 2 && reads)
+          operand(c, pipe, index, o.tile(), write);
+      }
     }
   }
 
-  template <class T>
-  void operand(int, int, int, const T&, const OperandInfo&, bool) {}
-
-  bool starts_sum(int c, int index) const {
-    const Instruction& i = kernel_.body[index];
-    if (i.opcode() == Opcode::ktmatmul) return walks_[c]->value(i.as<isa::tmatmul>().accumulate_) <= 0;
-    return i.opcode() == Opcode::ktmatmul_bias;
-  }
-
-  void operand(int c, int pipe, int index, const TileOperand& t, const OperandInfo& info, bool write) {
-    const bool reads = info.access == 1 || (info.access == 3 && !starts_sum(c, index));
-    if (!(write ? info.access != 1 : reads)) return;
+  void operand(int c, int pipe, int index, const TileOperand& t, bool write) {
     if (kernel_.body[index].opcode() == Opcode::ktreshape && write) return;  // nothing moves
     const Walk& walk = *walks_[c];
     const TileSpec& tile = kernel_.tiles[t.tile];
@@ -247,8 +230,7 @@ class HazardChecker {
       report(index, index,
              concat("touches elements ", low, " to ", high, " of argument ", v.argument, ", which has ",
                     argument.size));
-    const Opcode opcode = kernel_.body[index].opcode();
-    if (!shared_[v.argument] || opcode == Opcode::kmgather || opcode == Opcode::kmscatter) return;
+    if (!shared_[v.argument] || info.indexed) return;
     if ((info.access == 1) == write) return;
     const int64_t size = dtype_bytes(argument.dtype);
     // A core reads GM by MTE2 and by its scalar unit.
@@ -270,7 +252,7 @@ class HazardChecker {
       Granule& granule = memory[g];
       if (!write && granule.writer < 0) {
         report(index, index,
-               concat("reads bytes of ", kLocNames[static_cast<int>(loc)], " that nobody has written"));
+               concat("reads bytes of ", kMemories[static_cast<int>(loc)].name, " that nobody has written"));
         granule.writer = queue(c, pipe);
         granule.write = {clocks_[granule.writer][granule.writer], index};
       }
@@ -309,7 +291,7 @@ class HazardChecker {
   std::array<Clock, kQueues> clocks_{};
   std::map<std::array<int64_t, 3>, std::deque<Set>> flags_[kCores];
   std::deque<Set> cross_[kCores][kCores][kCrossFlags];
-  std::vector<Granule> memory_[kCores][7];
+  std::vector<Granule> memory_[kCores][kLocs];
   std::map<std::pair<int64_t, int64_t>, Granule> gm_;  // by argument and granule, of shared arguments
   std::set<std::pair<int, int>> seen_;
 };

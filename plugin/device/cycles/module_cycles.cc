@@ -27,7 +27,7 @@ nb::dict to_dict(const cycles::KernelTime& t) {
   d["cube_cores"] = t.cube_cores;
   d["vector_cores"] = t.vector_cores;
   nb::dict cube, vector;
-  for (int p = 0; p < cycles::kPipes; ++p) {
+  for (int p = 0; p < kPipes; ++p) {
     cube[kPipeNames[p]] = t.cube_busy[p];
     vector[kPipeNames[p]] = t.vector_busy[p];
   }

@@ -16,7 +16,7 @@ namespace ascend::cycles {
 namespace {
 
 constexpr size_t kQueueDepth = 32;  // instructions a pipe holds before the scalar unit has to wait
-constexpr int kEvents = 8;
+constexpr int kEvents = Limits::events;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 enum class Act : uint8_t { kWork, kSet, kWait, kCrossSet, kCrossWait };

@@ -14,10 +14,8 @@ enum class Role : uint8_t { kOnly, kCube, kVector0, kVector1 };
 // Instructions of a block and core that the checks follow.
 inline constexpr int64_t kMostInstructions = 50000;
 
-inline constexpr int kPipes = 7;  // of a core
-
 // Flags between the cores of a block, per direction.
-inline constexpr int kCrossFlags = 16;
+inline constexpr int kCrossFlags = Limits::cross_flags;
 
 // What all walks of a kernel share.
 struct Shape {

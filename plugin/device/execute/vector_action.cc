@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "plugin/isa/message.h"
+#include "plugin/isa/operands.h"
 
 namespace ascend {
 namespace {
@@ -64,33 +65,29 @@ int64_t immediate_bits(const Immediate& i, DType dtype) {
   return bytes >= 8 ? bits : bits & ((int64_t{1} << 8 * bytes) - 1);
 }
 
-// Collects the operands of any vector instruction through the generated visit.
-struct Operands {
-  const InstructionInfo& info;
+// The operands of any vector instruction, by kind.
+struct ByKind {
   std::vector<std::pair<const TileOperand*, const OperandInfo*>> tiles;
   const Immediate* scalar = nullptr;
   std::vector<const Affine*> affines;
   const std::vector<int64_t>* list = nullptr;
   int64_t mode = 0;
-  size_t next = 0;
 
-  [[gnu::noinline]] void take(const TileOperand& t) { tiles.emplace_back(&t, &info.operands[next]); }
-  [[gnu::noinline]] void take(const Affine& a) { affines.push_back(&a); }
-  void take(const Immediate& i) { scalar = &i; }
-  void take(const std::vector<int64_t>& l) { list = &l; }
-  void take(const ViewOperand&) {}
-  void take(int64_t m) { mode = m; }
-  template <class... T>
-  void operator()(const T&... operands) {
-    ((take(operands), ++next), ...);
+  explicit ByKind(const Instruction& instruction) {
+    for (const OperandRef& o : Operands(instruction)) {
+      if (o.kind() == OperandKind::ktile) tiles.emplace_back(&o.tile(), &o.info());
+      if (o.kind() == OperandKind::kaffine) affines.push_back(&o.affine());
+      if (o.kind() == OperandKind::kimm) scalar = &o.immediate();
+      if (o.kind() == OperandKind::kints) list = &o.ints();
+      if (o.kind() == OperandKind::kenum) mode = o.number();
+    }
   }
 };
 
 }  // namespace
 
 VectorAction::VectorAction(const Instruction& instruction, Decoder& decoder) : opcode(instruction.opcode()) {
-  Operands operands{instruction.info(), {}, nullptr, {}, nullptr, 0, 0};
-  visit(instruction, [&](const auto& i) { i.visit(operands); });
+  const ByKind operands(instruction);
   dst = decoder.tile(*operands.tiles[0].first);
   dst_shape = shape_of(operands.tiles[0].second->shape);
   for (size_t i = 1; i < operands.tiles.size(); ++i) {
