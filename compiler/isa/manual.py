@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from .dtypes import DType
-from .model import Access, Affine, Loc, Operand, Pipe, Spec, TileRef, View, instruction_set
+from .machine import Loc, Pipe
+from .model import Access, Affine, Operand, Spec, TileRef, View, instruction_set
 from .stream import AICPU, COMMANDS, Field
 from .text_operands import print_instruction
 

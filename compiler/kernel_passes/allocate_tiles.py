@@ -15,7 +15,7 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..isa.model import Loc
+from ..isa.machine import Loc
 from ..program.kernel import Kernel
 from ..targets import Target
 from .live_ranges import LiveRange, live_ranges

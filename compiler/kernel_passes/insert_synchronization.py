@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..isa.machine import LIMITS
-from ..isa.model import Access, Affine, Pipe, TileRef, View, instruction_set
+from ..isa.machine import LIMITS, Pipe
+from ..isa.model import Access, Affine, TileRef, View, instruction_set
 from ..program.kernel import Instruction, Kernel
 
 _DRAIN_EVENT = LIMITS.events - 1  # of every pair (pipe, S): set and awaited at once

@@ -16,8 +16,8 @@ from typing import Any
 
 from ..isa.dtypes import DType
 from ..isa.encoding import Reader, decode_instruction, encode_affine, encode_instruction
-from ..isa.machine import KERNEL_CORES
-from ..isa.model import Access, Affine, Layout, Loc, Operand, Pipe, Spec, TileRef, View, instruction_set
+from ..isa.machine import KERNEL_CORES, Layout, Loc, Pipe
+from ..isa.model import Access, Affine, Operand, Spec, TileRef, View, instruction_set
 
 _ZERO = Affine()
 

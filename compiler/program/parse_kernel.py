@@ -6,8 +6,8 @@ import struct
 from typing import Any
 
 from ..isa.dtypes import DType
-from ..isa.machine import KERNEL_CORES
-from ..isa.model import Affine, Layout, Loc, Operand, Spec, TileRef, View, instruction_set
+from ..isa.machine import KERNEL_CORES, Layout, Loc
+from ..isa.model import Affine, Operand, Spec, TileRef, View, instruction_set
 from ..isa.text_operands import PREFIX, is_attribute, is_written
 from .kernel import Argument, Instruction, Kernel, Tile
 from .text_tokens import Tokens

@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from ..graph.graph import TensorType
-from ..isa.model import Affine, Layout
+from ..isa.machine import Layout
+from ..isa.model import Affine
 from ..isa.text_operands import print_instruction
 from ..targets import TARGETS, MemoryKind, Target
 from .kernel import Argument, Kernel, Tile

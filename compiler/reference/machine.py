@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 
 from ..isa.dtypes import DType
-from ..isa.machine import granularity
-from ..isa.model import Affine, Layout, Loc, TileRef, View
+from ..isa.machine import Layout, Loc, granularity
+from ..isa.model import Affine, TileRef, View
 from ..program.kernel import Kernel, Tile
 from ..targets import Target
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..isa.dtypes import DType
-from ..isa.machine import granularity
-from ..isa.model import Layout, Loc
+from ..isa.machine import Layout, Loc, granularity
 from .arithmetic import BINARY
 from .machine import Machine, TileWindow, ViewWindow
 from .meanings import meaning, narrow, require, widen

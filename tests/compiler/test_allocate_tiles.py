@@ -5,7 +5,8 @@ import random
 import pytest
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Access, Affine, Loc, TileRef
+from jax_ascend.compiler.isa.machine import Loc
+from jax_ascend.compiler.isa.model import Access, Affine, TileRef
 from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from jax_ascend.compiler.kernel_passes.live_ranges import live_ranges
 from jax_ascend.compiler.program.kernel import KernelBuilder

@@ -14,7 +14,7 @@ from jax_ascend.compiler.graph.builder import Builder
 from jax_ascend.compiler.graph.graph import Graph, TensorType
 from jax_ascend.compiler.graph.ops import Dot
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.tiling.cube import Product, choose_tiles
 
 D = DType

@@ -11,7 +11,7 @@ from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.graph.graph import Graph, TensorType, captured_values
 from jax_ascend.compiler.graph.ops import Binary, Case, Compare, Constant, While
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.planning.place_values import Placer
 from jax_ascend.compiler.planning.schedule import Branches, Loop, Materialise, Schedule

@@ -4,7 +4,8 @@ import numpy as np
 from corpus import MOST, crafted, launching
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, instruction_set
+from jax_ascend.compiler.isa.machine import Layout, Loc
+from jax_ascend.compiler.isa.model import Affine, TileRef, instruction_set
 from jax_ascend.compiler.program.kernel import KernelBuilder
 
 LEAVES = "leaves argument 0; expected elements 0 to 255"

@@ -7,7 +7,7 @@ from corpus import crafted, launching, program
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, command
 

@@ -5,7 +5,7 @@ import pytest
 from executor import check, plugin, random_array
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 
 # Around one block of each variant, and around a strip.

@@ -7,7 +7,7 @@ import pytest
 from executor import check, plugin, program_of, random_array, run_device
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Layout, Loc
+from jax_ascend.compiler.isa.machine import Layout, Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import command
 from jax_ascend.compiler.reference import run_program

@@ -12,7 +12,7 @@ from test_load import vector_program
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.pipeline import compile_program
 from jax_ascend.compiler.program import program_bytes
 from jax_ascend.compiler.program.kernel import KernelBuilder

@@ -11,7 +11,7 @@ from test_cube import matmul_kernel
 from test_strips import Tiles, whole
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Layout, Loc
+from jax_ascend.compiler.isa.machine import Layout, Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import command
 

@@ -5,7 +5,7 @@ import pytest
 from executor import check, random_array
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 
 TYPES = [DType.i1, DType.i8, DType.u8, DType.i16, DType.f16, DType.bf16, DType.i32, DType.f32, DType.i64, DType.f64]

@@ -10,7 +10,7 @@ from test_strips import Tiles, whole
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.reference import run_program

@@ -5,7 +5,8 @@ import pytest
 from executor import check, random_array
 
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Affine, Loc, TileRef
+from jax_ascend.compiler.isa.machine import Loc
+from jax_ascend.compiler.isa.model import Affine, TileRef
 from jax_ascend.compiler.program.kernel import KernelBuilder
 
 SHAPES = [(1, 5000), (64, 96), (7, 1000), (300, 8), (9, 2100)]

@@ -17,7 +17,8 @@ import numpy as np
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import ATOMIC_MODES, CLASSES, Affine, Layout, Loc, Spec, instruction_set
+from jax_ascend.compiler.isa.machine import CLASSES, Layout, Loc
+from jax_ascend.compiler.isa.model import ATOMIC_MODES, Affine, Spec, instruction_set
 from jax_ascend.compiler.isa.type_rules import CONVERT, TypeRule
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization

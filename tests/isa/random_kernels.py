@@ -4,8 +4,8 @@ import struct
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS
-from jax_ascend.compiler.isa.model import Affine, Layout, Loc, TileRef, View, instruction_set
+from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS, Layout, Loc
+from jax_ascend.compiler.isa.model import Affine, TileRef, View, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU, COMMANDS, SLOT_KINDS
 from jax_ascend.compiler.program.kernel import Argument, Instruction, Kernel, Tile
 from jax_ascend.compiler.program.program import Command, Costs, Function, Program, Slot

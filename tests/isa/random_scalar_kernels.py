@@ -12,7 +12,8 @@ import numpy as np
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Affine, Loc, instruction_set
+from jax_ascend.compiler.isa.machine import Loc
+from jax_ascend.compiler.isa.model import Affine, instruction_set
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, command
 

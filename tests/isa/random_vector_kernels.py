@@ -9,7 +9,8 @@ import numpy as np
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Affine, Loc, TileRef
+from jax_ascend.compiler.isa.machine import Loc
+from jax_ascend.compiler.isa.model import Affine, TileRef
 from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
 from jax_ascend.compiler.program.kernel import KernelBuilder

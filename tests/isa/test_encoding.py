@@ -10,7 +10,7 @@ from random_kernels import random_kernel, random_program
 from jax_ascend.compiler.errors import DecodeError, TextError
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.encoding import Reader
-from jax_ascend.compiler.isa.model import Loc
+from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import Kernel, KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, Slot, command
 from jax_ascend.compiler.program.text import parse_kernel, parse_program, print_kernel, print_program

@@ -5,7 +5,8 @@ import pytest
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.model import Layout, Loc, instruction_set
+from jax_ascend.compiler.isa.machine import Layout, Loc
+from jax_ascend.compiler.isa.model import instruction_set
 from jax_ascend.compiler.isa.stream import AICPU
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.program.kernel import KernelBuilder

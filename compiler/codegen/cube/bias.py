@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...isa.dtypes import DType
-from ...isa.model import Affine, Layout, Loc, TileRef, View
+from ...isa.machine import Layout, Loc
+from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 
-from ...isa.machine import FRACTAL, FRACTAL_BYTES
-from ...isa.model import Affine, Layout, Loc, TileRef
+from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
+from ...isa.model import Affine, TileRef
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.cube import round_up

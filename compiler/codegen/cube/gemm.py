@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ...isa.dtypes import DType
-from ...isa.machine import FRACTAL, FRACTAL_BYTES
-from ...isa.model import Affine, Layout, Loc, TileRef
+from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
+from ...isa.model import Affine, TileRef
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.cube import GemmTiles, Product, choose_tiles, round_up

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 from ...graph.graph import row_major
 from ...graph.ops import GatherSlices
-from ...isa.model import Affine, Loc
+from ...isa.machine import Loc
+from ...isa.model import Affine
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ..steps import Launch, Step

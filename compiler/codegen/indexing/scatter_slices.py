@@ -10,7 +10,8 @@ from contextlib import ExitStack
 
 from ...graph.graph import row_major
 from ...graph.ops import ScatterSlices
-from ...isa.model import Affine, Loc
+from ...isa.machine import Loc
+from ...isa.model import Affine
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ..steps import Launch, Rename, Step

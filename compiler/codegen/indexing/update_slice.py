@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 from ...graph.graph import Value, row_major
 from ...graph.ops import Constant, DynamicUpdateSlice
-from ...isa.model import Affine, Loc
+from ...isa.machine import Loc
+from ...isa.model import Affine
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ..steps import Launch, Rename, Step

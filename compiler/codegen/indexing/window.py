@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from math import prod
 
 from ...isa.dtypes import DType
-from ...isa.model import Affine, Loc, TileRef
+from ...isa.machine import Loc
+from ...isa.model import Affine, TileRef
 from ...program.kernel import KernelBuilder
 
 MAX_COLUMNS = 8192  # elements of a row

@@ -16,7 +16,8 @@ import numpy as np
 from ...graph.graph import Value
 from ...graph.identities import identity_element
 from ...isa.dtypes import DType
-from ...isa.model import CLASSES, Affine, Loc, TileRef, View
+from ...isa.machine import CLASSES, Loc
+from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
 from ...tiling.vector_plan import Conflict, Plan
 from .nodes import Access, Node, NotVectorizable, Store

@@ -18,7 +18,7 @@ from ...graph.builder import is_splat, splat_element
 from ...graph.graph import Value, row_major
 from ...graph.ops import Constant, DynamicUpdateSlice, While
 from ...graph.trip_count import Progression, progressions, trip_count
-from ...isa.model import CLASSES
+from ...isa.machine import CLASSES
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict, Plan, make_plan
