@@ -174,7 +174,8 @@ void bind_device(nb::module_& m) {
             target.empty() ? std::nullopt : std::optional(parse_target(target));
         verify_kernel(kernel_of(name, words), parsed ? &*parsed : nullptr);
       },
-      "RuntimeError says which rule a kernel, as its encoded words, breaks; with a target, as text, its tiles "
+      "RuntimeError says which rule a kernel, as its encoded words, breaks; with a target, as text, its "
+      "tiles "
       "must have addresses in the target's memories.");
   m.def(
       "print_kernel",

@@ -128,6 +128,9 @@ class KernelVerifier {
       fail("capacity of %t", number, "; expected sides of 1 to ", Limits::tile_side, ", got ", t.rows, " x ",
            t.columns);
     }
+    if (kernel_.core != CoreKind::kMix && memory.core != core()) {
+      fail("location of %t", number, "; expected a memory of the ", core_name(), " core, got ", memory.name);
+    }
     within(t.slots, 1, Limits::slots, "slots of %t", number);
     const int64_t unit_rows = unit(layout.rows, t), unit_columns = unit(layout.columns, t);
     if (t.rows % unit_rows != 0 || t.columns % unit_columns != 0) {
@@ -200,6 +203,7 @@ class KernelVerifier {
   bool on_vector_core() const {
     return kernel_.core == CoreKind::kMix ? subblocks_ > 0 : kernel_.core == CoreKind::kAiv;
   }
+  const char* core_name() const { return on_vector_core() ? "vector" : "cube"; }
   CoreType core() const { return on_vector_core() ? CoreType::kvector : CoreType::kcube; }
 
   void verify_instruction() {
@@ -319,8 +323,8 @@ class KernelVerifier {
   void verify_cores(const Operands& operands) const {
     for (const OperandRef& o : operands) {
       if (o.kind() == OperandKind::ktile && memory_of(tile_of(o)).core != core()) {
-        fail("location of ", o.info().name, "; expected a memory of the ",
-             on_vector_core() ? "vector" : "cube", " core, got ", memory_of(tile_of(o)).name);
+        fail("location of ", o.info().name, "; expected a memory of the ", core_name(), " core, got ",
+             memory_of(tile_of(o)).name);
       }
     }
   }

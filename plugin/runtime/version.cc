@@ -15,7 +15,8 @@ std::string platform_version_of(const Target& target, std::string_view text) {
   char hashes[64];
   std::snprintf(hashes, sizeof hashes, "%016llx, isa %016llx", static_cast<unsigned long long>(figures),
                 static_cast<unsigned long long>(kIsaHash));
-  return "jax-ascend " JAX_ASCEND_VERSION ", emulated " + target.name + " " + hashes + ", compiler " + kCompilerHash;
+  return "jax-ascend " JAX_ASCEND_VERSION ", emulated " + target.name + " " + hashes + ", compiler " +
+         kCompilerHash;
 }
 
 }  // namespace ascend

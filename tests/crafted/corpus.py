@@ -24,17 +24,16 @@ class Case:
     load: str | None
     run: str | None
     result: object
-    verifier: str | None  # why the loader does not refuse it yet
 
 
 CASES: list[Case] = []
 
 
-def crafted(load=None, run=None, result=None, verifier=None, name=None):
+def crafted(load=None, run=None, result=None, name=None):
     """Add the function to the corpus; it returns a program's bytes and its inputs."""
 
     def add(build):
-        CASES.append(Case(name or build.__name__, build, load, run, result, verifier))
+        CASES.append(Case(name or build.__name__, build, load, run, result))
         return build
 
     return add

@@ -9,7 +9,6 @@ from jax_ascend.compiler.isa.model import Affine, TileRef, instruction_set
 from jax_ascend.compiler.program.kernel import KernelBuilder
 
 LEAVES = "leaves argument 0; expected elements 0 to 255"
-VERIFIER = "belongs to the kernel verifier"
 
 
 def moving(view=(0, (64,), (1,)), offset=None, grid=(1,), last_block=False, **tile):
@@ -373,7 +372,7 @@ def scatter_of_rows_past_the_end():
 # ---- what runs, but is no kernel of the machine
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="event; expected 0 to 7, got 99")
 def event_99():
     b = KernelBuilder("event", "aiv", (1,))
     b.argument(DType.f32, 8)
@@ -382,7 +381,7 @@ def event_99():
     return launching(b)
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="pipe; expected one of S, V, MTE2, MTE3, got M")
 def cube_pipe_in_a_vector_kernel():
     b = KernelBuilder("pipe", "aiv", (1,))
     b.argument(DType.f32, 8)
@@ -390,7 +389,7 @@ def cube_pipe_in_a_vector_kernel():
     return launching(b)
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="address of %t0; expected multiples of 512, got 32")
 def l1_address_that_is_not_aligned():
     b = KernelBuilder("aligned", "aic", (1,))
     x = b.argument(DType.f32, 256)
@@ -398,12 +397,12 @@ def l1_address_that_is_not_aligned():
     return launching(b)
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="%r1 may be read before it is set")
 def register_that_nobody_sets():
     return launching(moving(offset=lambda b: Affine(0, ((b.register(), 1),))))
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="location of %t0; expected a memory of the cube core, got vec")
 def ub_tile_in_a_cube_kernel():
     b = KernelBuilder("ub", "aic", (1,))
     b.argument(DType.f32, 8)
@@ -411,7 +410,7 @@ def ub_tile_in_a_cube_kernel():
     return launching(b)
 
 
-@crafted(load=".", verifier=VERIFIER)
+@crafted(load="element types; expected an i32 result and a number, got i32, i1")
 def argmax_of_truth_values():
     b = KernelBuilder("argmax", "aiv", (1,))
     b.argument(DType.f32, 8)

@@ -126,8 +126,18 @@ def copy_into_a_constant():
     return one(f, constants=bytes(64))
 
 
-def sort(f, result, operand, count=4):
-    f.commands.append(command("aicpu", "sort", [result, operand], [1, 1, count, 0, 1, DType.u32.code, 1, 0, 0, 0]))
+def sort(f, result, operand, shape=(4,), dimension=0, dtypes=(DType.u32,), keys=(0,)):
+    parameters = {
+        "shape": shape, "dimension": dimension, "stable": True, "dtypes": dtypes, "keys": keys,
+        "descending": [False] * len(keys), "total_order": [False] * len(keys),
+    }  # fmt: skip
+    slots = [result, operand] if len(dtypes) == 1 else [*result, *operand]
+    f.commands.append(command("aicpu", "sort", slots, parameters))
+
+
+def top_k(f, slots, rows, columns, k):
+    parameters = {"dtype": DType.f32, "rows": rows, "columns": columns, "k": k, "largest": True}
+    f.commands.append(command("aicpu", "top_k", list(slots), parameters))
 
 
 @crafted(load="slot 0 is a constant and cannot be written")
@@ -142,7 +152,7 @@ def sort_into_a_constant():
 def top_k_into_a_constant():
     f = main(64)
     slots = f.slot("frame", 0, 16), f.slot("constant", 0, 16), f.slot("frame", 0, 16)
-    f.commands.append(command("aicpu", "top_k", list(slots), [DType.f32.code, 1, 4, 4, 1]))
+    top_k(f, slots, 1, 4, 4)
     return one(f, constants=bytes(64))
 
 
@@ -183,7 +193,7 @@ def sort_in_place():
 @crafted()
 def sort_into_half_of_its_operand():
     f = main(1 << 20)
-    sort(f, f.slot("frame", 4, 1 << 19), f.slot("frame", 0, 1 << 19), 1 << 17)
+    sort(f, f.slot("frame", 4, 1 << 19), f.slot("frame", 0, 1 << 19), (1 << 17,))
     return one(f)
 
 
@@ -191,23 +201,22 @@ def sort_into_half_of_its_operand():
 def sort_of_exchanged_operands():
     f = main(64)
     a, b = f.slot("frame", 0, 16), f.slot("frame", 8, 16)
-    kinds = [DType.u32.code, DType.f32.code]
-    f.commands.append(command("aicpu", "sort", [a, b, b, a], [2, 1, 4, 0, 1, *kinds, 2, 0, 0, 0, 1, 1, 1]))
+    sort(f, (a, b), (b, a), dtypes=(DType.u32, DType.f32), keys=(0, 1))
     return one(f)
 
 
 @crafted(load="slot 1 has 16 bytes; its shape takes 20")
 def sort_past_its_operand():
     f = main(64)
-    sort(f, f.slot("frame", 0, 32), f.slot("frame", 32, 16), 5)
+    sort(f, f.slot("frame", 0, 32), f.slot("frame", 32, 16), (5,))
     return one(f)
 
 
-@crafted(load="the number of keys is 1000")
+@crafted(load="has 1000 keys; expected 1 to four per operand")
 def sort_by_a_thousand_keys():
     f = main(64)
     a, b = f.slot("frame", 0, 16), f.slot("frame", 16, 16)
-    f.commands.append(command("aicpu", "sort", [a, b], [1, 1, 4, 0, 1, DType.u32.code, 1000, *[0] * 3000]))
+    sort(f, a, b, keys=(0,) * 1000)
     return one(f)
 
 
@@ -216,16 +225,14 @@ def sort_of_2_to_the_62_lines_of_nothing():
     f = main()
     a, b = f.slot("frame", 0, 0), f.slot("frame", 0, 0)
     for shape, dimension in (([0, 2**61, 2], 0), ([2**61, 2, 0], 2), ([2**61, 0, 5], 2)):
-        ints = [1, 3, *shape, dimension, 1, DType.u8.code, 1, 0, 0, 0]
-        f.commands.append(command("aicpu", "sort", [a, b], ints))
+        sort(f, a, b, shape, dimension, (DType.u8,))
     return one(f)
 
 
 @crafted()
 def top_k_of_2_to_the_58_rows_of_nothing():
     f = main()
-    slots = [f.slot("frame", 0, 0) for _ in range(3)]
-    f.commands.append(command("aicpu", "top_k", slots, [DType.f32.code, 2**58, 0, 0, 1]))
+    top_k(f, [f.slot("frame", 0, 0) for _ in range(3)], 2**58, 0, 0)
     return one(f)
 
 

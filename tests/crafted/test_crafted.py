@@ -11,13 +11,7 @@ from corpus import CASES, run
 plugin = importlib.import_module("jax_ascend._plugin")
 
 
-def parameters():
-    for case in CASES:
-        accepted = pytest.mark.xfail(reason=case.verifier, raises=pytest.fail.Exception, strict=True)
-        yield pytest.param(case, id=case.name, marks=[accepted] if case.verifier else [])
-
-
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_crafted_program(case):
     data, inputs = case.build()
     if case.load:

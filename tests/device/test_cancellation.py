@@ -72,7 +72,11 @@ def blocks():
 def lines():
     def sort(f):
         slots = [f.slot("frame", 0, 0) for _ in range(2)]
-        f.commands.append(command("aicpu", "sort", slots, [1, 2, 2**40, 0, 1, 0, 11, 1, 0, 0, 0]))
+        parameters = {
+            "shape": [2**40, 0], "dimension": 1, "stable": False, "dtypes": [DType.f32], "keys": [0],
+            "descending": [False], "total_order": [False],
+        }  # fmt: skip
+        f.commands.append(command("aicpu", "sort", slots, parameters))
     return stream(sort)
 
 def usable():
