@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import DecodeError
 from .dtypes import DType
-from .machine import KERNEL_CORES, LIMITS, Core, Layout, Loc, Pipe
+from .machine import KERNEL_CORES, LIMITS, CoreType, Layout, Loc, Pipe
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
 from .stream import AICPU, COMMANDS
 
@@ -50,7 +50,7 @@ def isa_hash() -> int:
     """63-bit hash of all that is declared: a program of another build is refused."""
     machine = [
         (type.__name__, [{k: v for k, v in vars(m).items() if k == "_name_" or k[0] != "_"} for m in type])
-        for type in (Core, Pipe, Layout, Loc)
+        for type in (CoreType, Pipe, Layout, Loc)
     ]
     declared = (FORMAT_VERSION, machine, KERNEL_CORES, LIMITS, list(DType), specs(), COMMANDS, AICPU)
     text = repr(_stable(declared))

@@ -22,13 +22,13 @@ from .machine import (
     KERNEL_CORES,
     LAYOUT_UNITS,
     LIMITS,
-    Core,
+    CoreType,
     Layout,
     Limits,
     Loc,
     Pipe,
 )
-from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Access, Operand, Spec
+from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
 from .stream import AICPU, COMMANDS, SLOT_KINDS, AicpuSpec, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule
@@ -62,7 +62,7 @@ def _operand(spec: Spec, o: Operand) -> str:
     by = next((i for i, other in enumerate(spec.operands) if other.name == o.reads_if), -1)
     attribute, usual = is_attribute(spec, o), "" if o.default is None else str(o.default)
     fields = (
-        f'"{o.name}"', f"OperandKind::k{o.kind}", int(o.access), locs, f'"{o.shape}"', f"{{{names}}}", f'"{usual}"',
+        f'"{o.name}"', f"OperandKind::k{o.kind}", int(o.effect), locs, f'"{o.shape}"', f"{{{names}}}", f'"{usual}"',
         low, high, -1 if o.length is None else o.length, by,
         *map(_bool, (attribute, o.static, o.indexed, o.values == PIPES)),
     )  # fmt: skip
@@ -185,7 +185,7 @@ struct MemoryInfo {
 _STREAM_STRUCTS = """\
 struct FieldInfo {
   const char* name;
-  int access;  // of the slots it names: 1 read, 2 write, 3 update, 0 as what it runs says
+  int effect;  // of the slots it names: 1 read, 2 write, 3 update, 0 as what it runs says
 };
 struct ParameterInfo {
   const char* name;
@@ -196,7 +196,7 @@ _TABLE_STRUCTS = """\
 struct OperandInfo {
   std::string_view name;
   OperandKind kind;
-  int access;  // 1 read, 2 write, 3 update
+  int effect;  // 1 read, 2 write, 3 update
   int locs;    // bit set of Loc
   std::string_view shape;
   std::vector<std::string_view> values;
@@ -276,7 +276,7 @@ def _machine() -> list[str]:
     return [
         _enum("Pipe", [p.name for p in Pipe]),
         _names("kPipeNames", [p.name for p in Pipe]),
-        _enum("CoreType", [c.name for c in Core], "uint8_t"),
+        _enum("CoreType", [c.name for c in CoreType], "uint8_t"),
         _enum("CoreKind", [c.capitalize() for c in KERNEL_CORES], "uint8_t"),
         _names("kCoreKindNames", KERNEL_CORES),
         "inline constexpr int kPipeCores[] = {"  # bit sets of CoreType
@@ -335,7 +335,7 @@ def _tables() -> list[str]:
 _FIELDS = {
     "slot": "int64_t", "kernel": "int64_t", "function": "int64_t", "int": "int64_t", "slots": "std::vector<int64_t>",
     "pairs": "std::vector<std::pair<int64_t, int64_t>>", "aicpu": "AicpuOp", "parameters": "AicpuParameters",
-    "region": "Region", "regions": "std::vector<Region>",
+    "commands": "Commands", "branches": "std::vector<Commands>",
 }  # fmt: skip
 _PARAMETERS = {"int": "int64_t", "bool": "bool", "dtype": "DType"}
 
@@ -356,7 +356,7 @@ def _parameters(spec: AicpuSpec) -> str:
     calls = "; ".join(f'f(ParameterInfo{{"{p.name}", {p.low}, {p.high}}}, {p.name})' for p in spec.parameters)
     count = " + ".join(f"{s.each}.size()" if s.each else "size_t{1}" for s in spec.slots)
     written = " + ".join(
-        f"{s.each}.size()" if s.each else "size_t{1}" for s in spec.slots if s.access is not Access.read
+        f"{s.each}.size()" if s.each else "size_t{1}" for s in spec.slots if s.effect is not Effect.read
     )
     return (
         f"struct {_camel(spec.name)}Parameters {{  // {spec.summary}\n"
@@ -369,7 +369,7 @@ def _parameters(spec: AicpuSpec) -> str:
 def _command(spec: CommandSpec) -> str:
     plain = ("int64_t", "AicpuOp")
     members = "".join(f"  {(c := _FIELDS[f.kind])} {f.name}{'{}' if c in plain else ''};\n" for f in spec.fields)
-    calls = "; ".join(f'f(FieldInfo{{"{f.name}", {int(f.access or 0)}}}, {f.name})' for f in spec.fields)
+    calls = "; ".join(f'f(FieldInfo{{"{f.name}", {int(f.effect or 0)}}}, {f.name})' for f in spec.fields)
     return f"struct {_camel(spec.name)}Command {{  // {spec.summary}\n{members}{_visits(calls)}}};\n"
 
 
@@ -393,7 +393,7 @@ def _stream() -> list[str]:
         *map(_parameters, AICPU),
         f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",
         _made_by("AicpuParameters parameters_of(AicpuOp code)", "AicpuOp", calls, "Parameters"),
-        "struct Command;\nusing Region = std::vector<Command>;\n",
+        "struct Command;\nusing Commands = std::vector<Command>;\n",
         *map(_command, COMMANDS),
         f"struct Command {{\n  std::variant<{', '.join(f'{_camel(c)}Command' for c in commands)}> value;\n}};\n",
         _made_by("Command command_of(CommandCode code)", "CommandCode", commands, "Command"),

@@ -12,7 +12,7 @@ from enum import IntEnum
 from .dtypes import DType
 
 
-class Core(IntEnum):
+class CoreType(IntEnum):
     """The two kinds of core in an AI core."""
 
     vector = 0
@@ -26,21 +26,21 @@ KERNEL_CORES = ("aiv", "aic", "mix")
 class Pipe(IntEnum):
     """In-order instruction queues of an AI core; `cores` have one each."""
 
-    cores: tuple[Core, ...]
+    cores: tuple[CoreType, ...]
 
-    def __new__(cls, code: int, *cores: Core) -> Pipe:
+    def __new__(cls, code: int, *cores: CoreType) -> Pipe:
         """Make a member with its cores."""
         pipe = int.__new__(cls, code)
         pipe._value_, pipe.cores = code, cores
         return pipe
 
-    S = 0, Core.vector, Core.cube
-    V = 1, Core.vector
-    M = 2, Core.cube
-    MTE1 = 3, Core.cube
-    MTE2 = 4, Core.vector, Core.cube
-    MTE3 = 5, Core.vector
-    FIXP = 6, Core.cube
+    S = 0, CoreType.vector, CoreType.cube
+    V = 1, CoreType.vector
+    M = 2, CoreType.cube
+    MTE1 = 3, CoreType.cube
+    MTE2 = 4, CoreType.vector, CoreType.cube
+    MTE3 = 5, CoreType.vector
+    FIXP = 6, CoreType.cube
 
 
 # A fractal has this many rows of so many bytes; of L0C, as many elements.
@@ -84,13 +84,13 @@ class Loc(IntEnum):
     """
 
     memory: str
-    core: Core
+    core: CoreType
     alignment: int
     layouts: tuple[Layout, ...]
     holds: str
 
     def __new__(
-        cls, code: int, memory: str, core: Core, alignment: int, layouts: tuple[Layout, ...], holds: str
+        cls, code: int, memory: str, core: CoreType, alignment: int, layouts: tuple[Layout, ...], holds: str
     ) -> Loc:
         """Make a member with its facts."""
         loc = int.__new__(cls, code)
@@ -99,14 +99,14 @@ class Loc(IntEnum):
         )  # fmt: skip
         return loc
 
-    vec = 0, "UB", Core.vector, 32, (Layout.nd,), "vector arithmetic"
+    vec = 0, "UB", CoreType.vector, 32, (Layout.nd,), "vector arithmetic"
     # nd holds a bias row
-    mat = 1, "L1", Core.cube, 512, tuple(Layout), "operands of the cube unit, in fractal order"
-    left = 2, "L0A", Core.cube, 512, (Layout.nz,), "left operand"
-    right = 3, "L0B", Core.cube, 512, (Layout.zn,), "right operand"
-    acc = 4, "L0C", Core.cube, 512, (Layout.nz,), "result of the cube unit"
-    bias = 5, "BT", Core.cube, 32, (Layout.nd,), "bias row"
-    scaling = 6, "FB", Core.cube, 32, (Layout.nd,), "fixpipe parameters"
+    mat = 1, "L1", CoreType.cube, 512, tuple(Layout), "operands of the cube unit, in fractal order"
+    left = 2, "L0A", CoreType.cube, 512, (Layout.nz,), "left operand"
+    right = 3, "L0B", CoreType.cube, 512, (Layout.zn,), "right operand"
+    acc = 4, "L0C", CoreType.cube, 512, (Layout.nz,), "result of the cube unit"
+    bias = 5, "BT", CoreType.cube, 32, (Layout.nd,), "bias row"
+    scaling = 6, "FB", CoreType.cube, 32, (Layout.nd,), "fixpipe parameters"
 
 
 def granularity(loc: Loc, layout: Layout, dtype: DType) -> tuple[int, int]:
@@ -126,7 +126,7 @@ class Limits:
     registers: int = 4096
     slots: int = 64  # of a tile
     tile_side: int = 2**26  # what the largest memory holds
-    block_depth: int = 64  # blocks (loop, when, subblocks) inside each other
+    span_depth: int = 64  # spans (loop, when, subblocks) inside each other
     view_rank: int = 5
     argument_elements: int = 2**44  # also of a stride
     events: int = 8  # per ordered pair of pipes

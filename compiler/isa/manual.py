@@ -8,7 +8,7 @@ from typing import Any
 
 from .dtypes import DType
 from .machine import Loc, Pipe
-from .model import Access, Affine, Operand, Spec, TileRef, View, instruction_set
+from .model import Affine, Effect, Operand, Spec, TileRef, View, instruction_set
 from .stream import AICPU, COMMANDS, Field
 from .text_operands import print_instruction
 
@@ -35,7 +35,7 @@ A **kernel** is a list of instructions that every block of a grid runs on one co
 Instructions go to in-order **pipes** that run asynchronously to each other; `set_flag` and `wait_flag` order them.
 """
 
-_ACCESS = {Access.read: "reads", Access.write: "writes", Access.update: "updates"}
+_EFFECT = {Effect.read: "reads", Effect.write: "writes", Effect.update: "updates"}
 
 
 def manual() -> str:
@@ -98,7 +98,7 @@ def _operand_line(operand: Operand) -> str:
 
 def _effect(operand: Operand) -> str:
     condition = f" (reads only if {operand.reads_if} > 0)" if operand.reads_if else ""
-    return _ACCESS[operand.access] + condition
+    return _EFFECT[operand.effect] + condition
 
 
 def _region(operand: Operand) -> str:
@@ -161,7 +161,7 @@ def _classes_of(specs: list[Spec]) -> Iterator[str]:
 
 
 def _how(field: Field) -> str:
-    return f": {field.kind}" + (f", {_ACCESS[field.access]}" if field.access else "")
+    return f": {field.kind}" + (f", {_EFFECT[field.effect]}" if field.effect else "")
 
 
 def _stream_lines() -> Iterator[str]:
@@ -185,7 +185,7 @@ def _stream_lines() -> Iterator[str]:
     yield from ("| kernel | meaning | slots | parameters | reason |", "|---|---|---|---|---|")
     for a in AICPU:
         slots = ", ".join(
-            f"{s.name}{f' (as many as {s.each})' if s.each else ''}: {_ACCESS[s.access]}" for s in a.slots
+            f"{s.name}{f' (as many as {s.each})' if s.each else ''}: {_EFFECT[s.effect]}" for s in a.slots
         )
         parameters = ", ".join(f"{p.name}: {p.kind}" for p in a.parameters)
         yield f"| {a.name} | {a.summary} | {slots} | {parameters} | {a.reason} |"

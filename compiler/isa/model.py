@@ -12,13 +12,13 @@ from enum import IntEnum
 from typing import Any
 
 from .dtypes import DType
-from .machine import CLASSES, LIMITS, NATIVE, Core, Layout, Loc, Pipe
+from .machine import CLASSES, LIMITS, NATIVE, CoreType, Layout, Loc, Pipe
 from .type_rules import ANY, TypeRule, same
 
-__all__ = ["CLASSES", "LIMITS", "NATIVE", "Core", "Layout", "Loc", "Pipe", "same"]  # what declarations are made of
+__all__ = ["CLASSES", "LIMITS", "NATIVE", "CoreType", "Layout", "Loc", "Pipe", "same"]  # what declarations are made of
 
 
-class Access(IntEnum):
+class Effect(IntEnum):
     """What an instruction does to an operand."""
 
     read = 1
@@ -119,7 +119,7 @@ class Operand:
 
     name: str
     kind: str  # tile | view | affine | imm | enum | register | ints
-    access: Access = Access.read
+    effect: Effect = Effect.read
     locs: tuple[Loc, ...] = ()  # tile: where it may live
     # tile, view: rows and columns of its valid region. 1 is one; a letter stands for one number in all operands of the
     # instruction (r rows, c columns; of products m, n, k). "any": what the meaning says.
@@ -210,17 +210,17 @@ def instruction_set() -> dict[str, Spec]:
 # Shorthands for declarations.
 def out(name: str = "dst", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "rc") -> Operand:
     """A tile the instruction writes."""
-    return Operand(name, "tile", Access.write, loc if isinstance(loc, tuple) else (loc,), shape)
+    return Operand(name, "tile", Effect.write, loc if isinstance(loc, tuple) else (loc,), shape)
 
 
 def src(name: str = "src", loc: Loc | tuple[Loc, ...] = Loc.vec, shape: str = "rc") -> Operand:
     """A tile the instruction reads."""
-    return Operand(name, "tile", Access.read, loc if isinstance(loc, tuple) else (loc,), shape)
+    return Operand(name, "tile", Effect.read, loc if isinstance(loc, tuple) else (loc,), shape)
 
 
-def view(name: str, access: Access, shape: str = "any", indexed: bool = False) -> Operand:
+def view(name: str, effect: Effect, shape: str = "any", indexed: bool = False) -> Operand:
     """A window on a kernel argument."""
-    return Operand(name, "view", access, shape=shape, indexed=indexed)
+    return Operand(name, "view", effect, shape=shape, indexed=indexed)
 
 
 def affine(
@@ -242,7 +242,7 @@ def enum(name: str, values: tuple[str, ...], default: str | None = None) -> Oper
 
 def register(name: str = "dst") -> Operand:
     """A scalar register that is written."""
-    return Operand(name, "register", Access.write)
+    return Operand(name, "register", Effect.write)
 
 
 def ints(name: str, length: int) -> Operand:

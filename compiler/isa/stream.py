@@ -5,7 +5,7 @@ length in words in the upper half), then the fields in declared order:
 
     slot, kernel, function, int   the number
     slots                         count, then the numbers       pairs     count, then two numbers each
-    region                        length in words, then commands              regions   count, then regions
+    commands                      length in words, then the commands          branches  count, then commands of each
     aicpu                         index of the kernel
     parameters (of that kernel)   a number or code each; lists after their count
 """
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from .dtypes import DType
-from .model import Access
+from .model import Effect
 
 SLOT_KINDS = ("parameter", "result", "constant", "frame")
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a command; `access` says what the command does to the slots it names (none: what it runs says)."""
+    """A field of a command; `effect` says what the command does to the slots it names (none: what it runs says)."""
 
     name: str
-    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | region | regions
-    access: Access | None = None
+    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | commands | branches
+    effect: Effect | None = None
     default: int | None = None  # the value of an int that is left out
 
 
@@ -50,15 +50,15 @@ COMMANDS = (
     CommandSpec("aicpu", "Run an AICPU kernel on slots (results first) with named static parameters.",
                 (Field("op", "aicpu"), Field("slots", "slots"), Field("parameters", "parameters"))),
     CommandSpec("copy", "Copy bytes from the start of source to the start of destination.",
-                (Field("destination", "slot", Access.write), Field("source", "slot", Access.read),
+                (Field("destination", "slot", Effect.write), Field("source", "slot", Effect.read),
                  Field("bytes", "int"))),
     CommandSpec("loop",
                 "while: run condition; stop if the i1 in predicate is 0; run body; exchange the storage of each pair "
                 "of slots. trips is how often body runs, as far as the compiler knows (-1: not); execution does not ask.",
-                (Field("predicate", "slot", Access.read), Field("swaps", "pairs", Access.update),
-                 Field("condition", "region"), Field("body", "region"), Field("trips", "int", default=-1))),
+                (Field("predicate", "slot", Effect.read), Field("swaps", "pairs", Effect.update),
+                 Field("condition", "commands"), Field("body", "commands"), Field("trips", "int", default=-1))),
     CommandSpec("case", "Run branch number index (i32; out of range: the last one).",
-                (Field("index", "slot", Access.read), Field("branches", "regions"))),
+                (Field("index", "slot", Effect.read), Field("branches", "branches"))),
     CommandSpec("call", "Run a function on slots: its parameters, then its results, then its frame.",
                 (Field("function", "function"), Field("slots", "slots"))),
 )  # fmt: skip
@@ -92,7 +92,7 @@ class Slots:
     """Some operands of an AICPU kernel: one, or one per item of a parameter."""
 
     name: str
-    access: Access
+    effect: Effect
     each: str = ""
 
 
@@ -113,14 +113,14 @@ AICPU = (
               "number, each ascending or descending, floats in total order or with NaN last and -0 equal to 0",
               "comparison sort of any element type along any dimension; the vector unit sorts f32/f16 with 32-bit "
               "payload only",
-              (Slots("results", Access.write, "dtypes"), Slots("operands", Access.read, "dtypes")),
+              (Slots("results", Effect.write, "dtypes"), Slots("operands", Effect.read, "dtypes")),
               (Parameter("shape", "ints"), Parameter("dimension", "int", high=63), Parameter("stable", "bool"),
                Parameter("dtypes", "dtypes"), Parameter("keys", "ints"), Parameter("descending", "bools"),
                Parameter("total_order", "bools"))),
     AicpuSpec("top_k",
               "the first k of each row, and their columns as i32; floats in total order",
               "partial sort with indices of any element type; equal elements keep their order",
-              (Slots("values", Access.write), Slots("indices", Access.write), Slots("operand", Access.read)),
+              (Slots("values", Effect.write), Slots("indices", Effect.write), Slots("operand", Effect.read)),
               (Parameter("dtype", "dtype"), Parameter("rows", "int"), Parameter("columns", "int", high=2**31 - 1),
                Parameter("k", "int", high=2**31 - 1), Parameter("largest", "bool"))),
 )  # fmt: skip

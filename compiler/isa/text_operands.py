@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from .model import Access, Affine, Operand, Spec, TileRef, View
+from .model import Affine, Effect, Operand, Spec, TileRef, View
 
 PREFIX = "pto."
 
@@ -25,7 +25,7 @@ def is_attribute(spec: Spec, operand: Operand) -> bool:
 
 def is_written(operand: Operand) -> bool:
     """Whether an operand is printed among the outs."""
-    return operand.kind in ("tile", "view") and operand.access != Access.read
+    return operand.kind in ("tile", "view") and operand.effect != Effect.read
 
 
 def print_number(value: Any) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..isa.machine import LIMITS, Pipe
-from ..isa.model import Access, Affine, TileRef, View, instruction_set
+from ..isa.model import Affine, Effect, TileRef, View, instruction_set
 from ..program.kernel import Instruction, Kernel
 
 _DRAIN_EVENT = LIMITS.events - 1  # of every pair (pipe, S): set and awaited at once
@@ -138,7 +138,7 @@ class _Synchronizer:
         for operand, value in instruction.operands():
             if isinstance(value, TileRef):
                 tile = self.kernel.tiles[value.tile]
-                writes = operand.access != Access.read
+                writes = operand.effect != Effect.read
                 if tile.slots > 1 and value.slot.is_constant:
                     low = tile.address + value.slot.const % tile.slots * tile.slot_stride
                     yield _Touch(tile.loc, low, low + tile.bytes, writes, value.tile, 1, value.slot)
@@ -146,7 +146,7 @@ class _Synchronizer:
                     high = tile.address + (tile.slots - 1) * tile.slot_stride + tile.bytes
                     yield _Touch(tile.loc, tile.address, high, writes, value.tile, tile.slots, value.slot)
             elif isinstance(value, View):
-                yield _Touch(-1 - value.argument, 0, 1, operand.access != Access.read, -1, 1, Affine())
+                yield _Touch(-1 - value.argument, 0, 1, operand.effect != Effect.read, -1, 1, Affine())
 
     # -- ordering ---------------------------------------------------------------------------------------------
 

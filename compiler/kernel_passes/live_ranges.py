@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..isa.model import Access, Affine, TileRef
+from ..isa.model import Affine, Effect, TileRef
 from ..program.kernel import Instruction, Kernel
-from ..program.structure import Block, find_blocks
+from ..program.structure import Span, find_spans
 
 
 @dataclass(eq=False)
@@ -36,25 +36,25 @@ class LiveRange:
 @dataclass(frozen=True, slots=True)
 class _Use:
     position: int
-    access: Access
+    effect: Effect
     slot: Affine
 
 
 def live_ranges(kernel: Kernel) -> list[LiveRange]:
     """Return the live range of every group of tiles that share an address; unused tiles live at position 0 only."""
-    blocks, inside = find_blocks(kernel.body)
-    depends = _loops_behind_registers(kernel, blocks, inside)
+    spans, inside = find_spans(kernel.body)
+    depends = _loops_behind_registers(kernel, spans, inside)
     all_uses = _uses(kernel)
     ranges = []
     for tiles in _shared_addresses(kernel):
         uses = all_uses[tiles[0]]
         if len(tiles) > 1:
             merged = [use for tile in tiles for use in all_uses[tile]]
-            uses = sorted(merged, key=lambda u: (u.position, u.access == Access.write))
+            uses = sorted(merged, key=lambda u: (u.position, u.effect == Effect.write))
         slots = max(kernel.tiles[t].slots for t in tiles)
         live = LiveRange(tiles, uses[0].position if uses else 0, uses[-1].position if uses else 0)
         live.pipes = {kernel.pipe(kernel.body[u.position]).name for u in uses}
-        for loop in reversed([b for b in blocks if b.kind == "loop"]):  # inner loops before the loops around them
+        for loop in reversed([b for b in spans if b.kind == "loop"]):  # inner loops before the loops around them
             if live.last < loop.start or live.first > loop.end:
                 continue
             within = [u for u in uses if loop.contains(u.position)]
@@ -94,40 +94,40 @@ def _uses(kernel: Kernel) -> list[list[_Use]]:
         found: list[tuple[int, _Use]] = []
         for operand, value in instruction.operands():
             if isinstance(value, TileRef):
-                found.append((value.tile, _Use(position, instruction.access(operand), value.slot)))
-        found.sort(key=lambda pair: pair[1].access == Access.write)
+                found.append((value.tile, _Use(position, instruction.effect(operand), value.slot)))
+        found.sort(key=lambda pair: pair[1].effect == Effect.write)
         for tile, use in found:
             uses[tile].append(use)
     return uses
 
 
-def _reads_earlier_iteration(loop: Block, uses: list[_Use], inside: list[Block | None], depends: _Registers) -> bool:
+def _reads_earlier_iteration(loop: Span, uses: list[_Use], inside: list[Span | None], depends: _Registers) -> bool:
     """Whether a read in the loop's body may come before every write of the same iteration."""
-    written_under: list[set[Block]] = []  # per write so far: the blocks that may skip it
+    written_under: list[set[Span]] = []  # per write so far: the spans that may skip it
     for use in uses:
         around = _path_below(loop, inside[use.position])
-        if use.access != Access.write and not any(skips <= set(around) for skips in written_under):
+        if use.effect != Effect.write and not any(skips <= set(around) for skips in written_under):
             return True
-        if use.access != Access.read:
+        if use.effect != Effect.read:
             written_under.append({b for b in around if _may_skip(b, loop, depends)})
     return False
 
 
-def _path_below(loop: Block, block: Block | None) -> list[Block]:
+def _path_below(loop: Span, span: Span | None) -> list[Span]:
     path = []
-    while block is not None and block != loop:
-        path.append(block)
-        block = block.parent
+    while span is not None and span != loop:
+        path.append(span)
+        span = span.parent
     return path
 
 
-def _may_skip(block: Block, loop: Block, depends: _Registers) -> bool:
-    """Whether some iterations of `loop` run the block and others do not, as far as can be seen."""
-    if block.kind == "subblocks":
+def _may_skip(span: Span, loop: Span, depends: _Registers) -> bool:
+    """Whether some iterations of `loop` run the span and others do not, as far as can be seen."""
+    if span.kind == "subblocks":
         return False
-    if block.kind == "when":
+    if span.kind == "when":
         return True
-    start, stop = (Affine.of(block.opener.operand(name)) for name in ("start", "stop"))
+    start, stop = (Affine.of(span.opener.operand(name)) for name in ("start", "stop"))
     count = stop - start
     if count.is_constant:
         return count.const <= 0
@@ -138,21 +138,21 @@ def _may_skip(block: Block, loop: Block, depends: _Registers) -> bool:
 class _Registers:
     """For each register the loops whose progress may change it."""
 
-    loops: dict[int, set[Block]]
+    loops: dict[int, set[Span]]
 
-    def of(self, value: Affine | int) -> set[Block]:
+    def of(self, value: Affine | int) -> set[Span]:
         """Return the loops that may change an affine's value."""
         return set().union(*(self.loops.get(r, set()) for r, _ in Affine.of(value).terms))
 
 
-def _loops_behind_registers(kernel: Kernel, blocks: list[Block], inside: list[Block | None]) -> _Registers:
+def _loops_behind_registers(kernel: Kernel, spans: list[Span], inside: list[Span | None]) -> _Registers:
     sources: dict[int, set[int]] = {}  # register -> registers its definitions read
-    loops: dict[int, set[Block]] = {}
-    for block in blocks:
-        if block.kind == "loop":
-            register = block.opener.operand("dst")
-            loops.setdefault(register, set()).add(block)
-            sources.setdefault(register, set()).update(r for r, _ in Affine.of(block.opener.operand("start")).terms)
+    loops: dict[int, set[Span]] = {}
+    for span in spans:
+        if span.kind == "loop":
+            register = span.opener.operand("dst")
+            loops.setdefault(register, set()).add(span)
+            sources.setdefault(register, set()).update(r for r, _ in Affine.of(span.opener.operand("start")).terms)
     for position, instruction in enumerate(kernel.body):
         for operand, value in instruction.operands():
             if operand.kind != "register" or instruction.spec.opens:

@@ -1,7 +1,7 @@
 """The Kernel IR: one tile program, run by every block of a grid.
 
 A kernel has arguments (buffers in GM), a table of on-chip tiles with addresses, 64-bit scalar registers and a flat list of
-instructions in which `loop`, `when` and `subblocks` open blocks that `end` closes. Registers 0..len(grid)-1 hold the block's
+instructions in which `loop`, `when` and `subblocks` open spans that `end` closes. Registers 0..len(grid)-1 hold the block's
 grid coordinates. A tile's valid region is affine in the registers and read when an instruction uses the tile.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from ..isa.dtypes import DType
 from ..isa.encoding import Reader, decode_instruction, encode_affine, encode_instruction
 from ..isa.machine import KERNEL_CORES, Layout, Loc, Pipe
-from ..isa.model import Access, Affine, Operand, Spec, TileRef, View, instruction_set
+from ..isa.model import Affine, Effect, Operand, Spec, TileRef, View, instruction_set
 
 _ZERO = Affine()
 
@@ -67,13 +67,13 @@ class Instruction:
         """Return the value of the operand called `name`."""
         return next(v for o, v in self.operands() if o.name == name)
 
-    def access(self, operand: Operand) -> Access:
+    def effect(self, operand: Operand) -> Effect:
         """Return what the instruction does to an operand: an update that certainly does not read is a write."""
         if operand.reads_if:
             condition = Affine.of(self.operand(operand.reads_if))
             if condition.is_constant and condition.const <= 0:
-                return Access.write
-        return operand.access
+                return Effect.write
+        return operand.effect
 
 
 @dataclass

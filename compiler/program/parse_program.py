@@ -111,18 +111,18 @@ class _ProgramParser(KernelParser):
             kind, offset = self.one_of(SLOT_KINDS, "kind of slot"), self.integer()
             self.expect(":")
             function.slots.append(Slot(kind, offset, self.integer()))
-        function.commands = self._region()
+        function.commands = self._commands()
         return function
 
-    def _region(self) -> list[Command]:
+    def _commands(self) -> list[Command]:
         """Take commands up to and with the closing brace."""
         commands = []
         while not self.has("}"):
             spec = _COMMANDS[self.one_of(_COMMANDS, "command")]
             values: list[Any] = []
             for field in spec.fields:
-                if field.kind == "regions":
-                    values.append(self._regions(field.name))
+                if field.kind == "branches":
+                    values.append(self._branches(field.name))
                 elif field.kind == "parameters":
                     values.append(self._parameters(field.name, values[0]))
                 elif field.default is not None and self.peek != field.name:
@@ -132,18 +132,18 @@ class _ProgramParser(KernelParser):
             commands.append(Command(spec, tuple(values)))
         return commands
 
-    def _regions(self, name: str) -> list[list[Command]]:
-        regions = []
+    def _branches(self, name: str) -> list[list[Command]]:
+        branches = []
         while self.has(name):
             self.expect("{")
-            regions.append(self._region())
-        return regions
+            branches.append(self._commands())
+        return branches
 
     def _field(self, name: str, kind: str) -> Any:
         self.expect(name)
-        if kind == "region":
+        if kind == "commands":
             self.expect("{")
-            return self._region()
+            return self._commands()
         self.expect("=")
         if kind == "slot":
             return self.reference("s")

@@ -32,7 +32,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Command:
-    """One stream command; fields in declared order, regions as lists of commands."""
+    """One stream command; fields in declared order, those of a loop or case as lists."""
 
     spec: CommandSpec
     values: tuple[Any, ...]
@@ -41,12 +41,12 @@ class Command:
         """Return the fields' declarations with their values."""
         return zip(self.spec.fields, self.values, strict=True)
 
-    def regions(self) -> Iterator[list[Command]]:
-        """Return the regions of a loop or case."""
+    def lists(self) -> Iterator[list[Command]]:
+        """Return the lists of commands of a loop or case."""
         for field_, value in self.fields():
-            if field_.kind == "region":
+            if field_.kind == "commands":
                 yield value
-            elif field_.kind == "regions":
+            elif field_.kind == "branches":
                 yield from value
 
 
@@ -151,8 +151,8 @@ class Program:
                     counts[kinds[self.kernels[c.values[0]].core]] += 1
                 elif c.spec.name == "aicpu":
                     counts["aicpu"] += 1
-                for region in c.regions():
-                    visit(region)
+                for inner in c.lists():
+                    visit(inner)
 
         for function in self.functions:
             visit(function.commands)

@@ -62,7 +62,7 @@ def encode_program(program: Program) -> bytes:
         words.extend((function.frame_bytes, len(function.slots)))
         for slot in function.slots:
             words.extend((SLOT_KINDS.index(slot.kind), slot.offset, slot.bytes))
-        _region(words, function.commands)
+        _commands(words, function.commands)
     packed = _little_endian(words).tobytes()
     start = -(-(_HEADER.size + len(packed)) // 64) * 64
     sizes = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants))
@@ -101,7 +101,7 @@ def decode_program(data: bytes) -> Program:
         function = Function(_read_text(reader), frame_bytes=reader.word())
         for _ in range(reader.count()):
             function.slots.append(Slot(reader.one_of(SLOT_KINDS), *reader.several(2)))
-        function.commands = _read_region(reader)
+        function.commands = _read_commands(reader)
         program.functions.append(function)
     reader.expect_position(len(reader.words), "the program")
     return program
@@ -162,12 +162,12 @@ def _read_blob(reader: Reader) -> bytes:
     return _little_endian(reader.slice(-(-size // 8))).tobytes()[:size]
 
 
-def _read_region(reader: Reader) -> list[Command]:
+def _read_commands(reader: Reader) -> list[Command]:
     end = reader.word() + reader.position
     commands = []
     while reader.position < end:
         commands.append(_read_command(reader))
-    reader.expect_position(end, "a region")
+    reader.expect_position(end, "a list of commands")
     return commands
 
 
@@ -197,9 +197,9 @@ def _read_field(reader: Reader, kind: str) -> Any:
         return list(zip(flat[::2], flat[1::2], strict=True))
     if kind == "aicpu":
         return reader.one_of(AICPU).name
-    if kind == "region":
-        return _read_region(reader)
-    return [_read_region(reader) for _ in range(reader.count())]
+    if kind == "commands":
+        return _read_commands(reader)
+    return [_read_commands(reader) for _ in range(reader.count())]
 
 
 def _read_parameters(reader: Reader, op: str) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def _little_endian(words: array[int]) -> array[int]:
     return words
 
 
-def _region(words: array[int], commands: list[Command]) -> None:
+def _commands(words: array[int], commands: list[Command]) -> None:
     head = len(words)
     words.append(0)
     for c in commands:
@@ -261,10 +261,10 @@ def _command(words: array[int], c: Command) -> None:
                 items = value[p.name] if p.is_list else [value[p.name]]
                 words.extend([len(items)] if p.is_list else [])
                 words.extend(map(p.encode, items))
-        elif kind == "region":
-            _region(words, value)
+        elif kind == "commands":
+            _commands(words, value)
         else:
             words.append(len(value))
-            for region in value:
-                _region(words, region)
+            for branch in value:
+                _commands(words, branch)
     words[head] = _COMMANDS[c.spec.name] | (len(words) - head) << 32

@@ -136,10 +136,10 @@ def _command_lines(program: Program, commands: list[Command], indent: str) -> It
         line = f"{indent}{c.spec.name}"
         for field, value in c.fields():
             name, kind = field.name, field.kind
-            if kind in ("region", "regions"):
-                for region in [value] if kind == "region" else value:
+            if kind in ("commands", "branches"):
+                for inner in [value] if kind == "commands" else value:
                     yield f"{line} {name} {{"
-                    yield from _command_lines(program, region, indent + "  ")
+                    yield from _command_lines(program, inner, indent + "  ")
                     line = f"{indent}}}"
             elif value != c.spec.default(name):
                 line += f" {name}={_field(program, kind, value)}"

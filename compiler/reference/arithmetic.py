@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from ..isa.dtypes import DType
-from .machine import Machine, TileWindow
+from .machine import Machine, TileElements
 from .meanings import as_scalar, meaning, narrow, tiles_to_tile, widen
 
 Array = np.ndarray
@@ -163,18 +163,18 @@ tiles_to_tile("tsel", lambda t, mask, a, b: np.where(mask, a, b))
 
 
 @meaning("texpands")
-def _fill(machine: Machine, dst: TileWindow, scalar: Any) -> None:
+def _fill(machine: Machine, dst: TileElements, scalar: Any) -> None:
     dst.write(np.full(dst.shape, as_scalar(scalar, dst.dtype)))
 
 
 @meaning("trowexpand")
 @meaning("tcolexpand")
-def _expand(machine: Machine, dst: TileWindow, src: TileWindow) -> None:
+def _expand(machine: Machine, dst: TileElements, src: TileElements) -> None:
     dst.write(np.broadcast_to(src.read(), dst.shape))
 
 
 @meaning("tcvt")
-def _convert(machine: Machine, dst: TileWindow, src: TileWindow, mode: str) -> None:
+def _convert(machine: Machine, dst: TileElements, src: TileElements, mode: str) -> None:
     dst.write(convert(src.read(), dst.dtype, mode))
 
 
@@ -197,7 +197,7 @@ def convert(values: Array, to: DType, mode: str = "none") -> Array:
 
 
 @meaning("treduceprecision")
-def _reduce_precision(machine: Machine, dst: TileWindow, src: TileWindow, format: tuple[int, ...]) -> None:
+def _reduce_precision(machine: Machine, dst: TileElements, src: TileElements, format: tuple[int, ...]) -> None:
     exponent_bits, mantissa_bits = format
     x = widen(src.read())
     ends = {DType.f64: 1023, DType.f32: 127, DType.bf16: 127, DType.f16: 15}[src.dtype]

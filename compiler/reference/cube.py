@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .machine import Machine, TileWindow
+from .machine import Machine, TileElements
 from .meanings import meaning, require
 
 
-def _product(dst: TileWindow, left: TileWindow, right: TileWindow) -> np.ndarray:
+def _product(dst: TileElements, left: TileElements, right: TileElements) -> np.ndarray:
     require(
         (left.rows, right.columns) == dst.shape and left.columns == right.rows,
         f"{left.shape} x {right.shape} does not make {dst.shape}",
@@ -18,7 +18,7 @@ def _product(dst: TileWindow, left: TileWindow, right: TileWindow) -> np.ndarray
 
 
 @meaning("tmatmul")
-def _multiply(machine: Machine, dst: TileWindow, left: TileWindow, right: TileWindow, accumulate: int) -> None:
+def _multiply(machine: Machine, dst: TileElements, left: TileElements, right: TileElements, accumulate: int) -> None:
     product = _product(dst, left, right)
     if accumulate > 0:
         product = product + dst.read().astype(product.dtype)
@@ -26,7 +26,9 @@ def _multiply(machine: Machine, dst: TileWindow, left: TileWindow, right: TileWi
 
 
 @meaning("tmatmul_bias")
-def _multiply_biased(machine: Machine, dst: TileWindow, left: TileWindow, right: TileWindow, bias: TileWindow) -> None:
+def _multiply_biased(
+    machine: Machine, dst: TileElements, left: TileElements, right: TileElements, bias: TileElements
+) -> None:
     product = _product(dst, left, right)
     require(bias.shape == (1, dst.columns), f"bias is {bias.shape}; expected {(1, dst.columns)}")
     dst.write((product + bias.read().astype(product.dtype)).astype(dst.dtype.numpy))

@@ -10,7 +10,7 @@ import numpy as np
 from ..isa.model import Affine, TileRef, View
 from ..isa.text_operands import print_instruction
 from ..program.kernel import Instruction, Kernel
-from ..program.structure import find_blocks
+from ..program.structure import find_spans
 from ..targets import Target
 from .machine import Machine, ReferenceFault
 from .meanings import MEANINGS
@@ -28,7 +28,7 @@ def run_kernel(kernel: Kernel, arguments: list[np.ndarray], target: Target | Non
                 f"[kernel {kernel.name}] argument {index} is too small; expected {declared.size} {declared.dtype}, "
                 f"got {data.size} bytes"
             )
-    ends = {block.start: block.end for block in find_blocks(kernel.body)[0]}
+    ends = {span.start: span.end for span in find_spans(kernel.body)[0]}
     with np.errstate(all="ignore"):
         for block in itertools.product(*map(range, kernel.grid)):
             _run(Machine(kernel, raw, target or Target(), block), ends, 0, len(kernel.body))

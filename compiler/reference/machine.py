@@ -1,4 +1,4 @@
-"""The state of one core as an interpreter sees it: memories as bytes, tiles and views as windows on them.
+"""The state of one core as an interpreter sees it: memories as bytes, tiles and views as elements on them.
 
 Tiles really lie at their addresses, in their layout, so overlapping tiles and treshape behave as on the device.
 """
@@ -37,7 +37,7 @@ def element_offsets(layout: Layout, loc: Loc, rows: int, columns: int, dtype: DT
 
 
 @dataclass(frozen=True, eq=False)
-class TileWindow:
+class TileElements:
     """The valid region of a tile's buffer."""
 
     tile: Tile
@@ -88,7 +88,7 @@ class TileWindow:
 
 
 @dataclass(frozen=True, eq=False)
-class ViewWindow:
+class ViewElements:
     """A view on a GM argument, with its extents known."""
 
     argument: np.ndarray  # bytes
@@ -155,18 +155,20 @@ class Machine:
         except KeyError as error:
             raise ReferenceFault(f"register %r{error.args[0]} is read before it is set") from None
 
-    def tile(self, ref: TileRef) -> TileWindow:
+    def tile(self, ref: TileRef) -> TileElements:
         """Return the valid region of a tile operand."""
         tile = self.kernel.tiles[ref.tile]
         address = tile.address + self.value(ref.slot) % tile.slots * tile.slot_stride
         rows, columns = self.value(tile.valid_rows), self.value(tile.valid_columns)
         if not (0 <= rows <= tile.rows and 0 <= columns <= tile.columns):
             raise ReferenceFault(f"%t{ref.tile} is {tile.rows} x {tile.columns}, its valid region {rows} x {columns}")
-        return TileWindow(tile, self.cores[self.subblock][tile.loc], address, rows, columns)
+        return TileElements(tile, self.cores[self.subblock][tile.loc], address, rows, columns)
 
-    def view(self, view: View) -> ViewWindow:
+    def view(self, view: View) -> ViewElements:
         """Return a view operand with its extents evaluated."""
         argument = self.kernel.arguments[view.argument]
         shape = tuple(map(self.value, view.shape))
         data = self.arguments[view.argument]
-        return ViewWindow(data, argument.dtype, argument.size, self.value(view.offset), shape, view.strides, view.split)
+        return ViewElements(
+            data, argument.dtype, argument.size, self.value(view.offset), shape, view.strides, view.split
+        )

@@ -1,6 +1,6 @@
 """The table of meanings, filled by the files of the families, and the decorators that fill it.
 
-A meaning is a function of the machine and of the instruction's operands by name: tiles and views as windows, affines as
+A meaning is a function of the machine and of the instruction's operands by name: tiles and views as elements, affines as
 integers, the rest as they are.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..isa.dtypes import DType
-from .machine import Machine, ReferenceFault, TileWindow
+from .machine import Machine, ReferenceFault, TileElements
 
 Meaning = Callable[..., None]
 MEANINGS: dict[str, Meaning] = {}
@@ -35,11 +35,11 @@ def tiles_to_tile(name: str, function: Callable[..., np.ndarray]) -> None:
     Sources are given as `widen` makes them, and the result is rounded to dst's element type.
     """
 
-    def run(machine: Machine, dst: TileWindow, **operands: Any) -> None:
-        sources = [v for v in operands.values() if isinstance(v, TileWindow)]
+    def run(machine: Machine, dst: TileElements, **operands: Any) -> None:
+        sources = [v for v in operands.values() if isinstance(v, TileElements)]
         dtype = next((s.dtype for s in sources if s.dtype is not DType.i1), sources[0].dtype if sources else dst.dtype)
         values = [
-            widen(v.read()) if isinstance(v, TileWindow) else widen(as_scalar(v, dtype)) if k == "scalar" else v
+            widen(v.read()) if isinstance(v, TileElements) else widen(as_scalar(v, dtype)) if k == "scalar" else v
             for k, v in operands.items()
         ]
         dst.write(narrow(np.asarray(function(dtype, *values)), dst.dtype))

@@ -9,20 +9,20 @@ import numpy as np
 from ..isa.dtypes import DType
 from ..isa.machine import Layout, Loc, granularity
 from .arithmetic import BINARY
-from .machine import Machine, TileWindow, ViewWindow
+from .machine import Machine, TileElements, ViewElements
 from .meanings import meaning, narrow, require, widen
 
 _ATOMIC = {"add": "tadd", "max": "tmax", "min": "tmin", "mul": "tmul", "and": "tand", "or": "tor"}
 
 
-def _same(view: ViewWindow, tile: TileWindow) -> None:
+def _same(view: ViewElements, tile: TileElements) -> None:
     require(
         (view.rows, view.columns) == tile.shape,
         f"the view is {view.rows} x {view.columns}, the tile's valid region {tile.rows} x {tile.columns}",
     )
 
 
-def combine(view: ViewWindow, offsets: np.ndarray, values: np.ndarray, atomic: str) -> None:
+def combine(view: ViewElements, offsets: np.ndarray, values: np.ndarray, atomic: str) -> None:
     """Write values at offsets, one after the other where an offset repeats."""
     memory = view.elements()
     view.check(offsets)
@@ -51,7 +51,7 @@ def _occurrence(group: np.ndarray) -> np.ndarray:
 
 
 @meaning("tload")
-def _load(machine: Machine, dst: TileWindow, src: ViewWindow) -> None:
+def _load(machine: Machine, dst: TileElements, src: ViewElements) -> None:
     _same(src, dst)
     require(src.dtype is dst.dtype, f"tload of {src.dtype} into a tile of {dst.dtype}")
     if dst.tile.layout in (Layout.nz, Layout.zn):
@@ -62,7 +62,7 @@ def _load(machine: Machine, dst: TileWindow, src: ViewWindow) -> None:
 
 
 @meaning("tstore")
-def _store(machine: Machine, dst: ViewWindow, src: TileWindow, atomic: str, activation: str) -> None:
+def _store(machine: Machine, dst: ViewElements, src: TileElements, atomic: str, activation: str) -> None:
     _same(dst, src)
     values = src.read()
     if activation == "relu":
@@ -74,7 +74,7 @@ def _store(machine: Machine, dst: ViewWindow, src: TileWindow, atomic: str, acti
     combine(dst, dst.offsets(), values, atomic)
 
 
-def _touched(view: ViewWindow, index: TileWindow, mode: str, shape: tuple[int, int]) -> np.ndarray:
+def _touched(view: ViewElements, index: TileElements, mode: str, shape: tuple[int, int]) -> np.ndarray:
     """Return the offsets into the argument, relative to index alone: negative where index is."""
     where = index.read().astype(np.int64)
     if mode == "elem":
@@ -86,7 +86,7 @@ def _touched(view: ViewWindow, index: TileWindow, mode: str, shape: tuple[int, i
 
 
 @meaning("mgather")
-def _gather(machine: Machine, dst: TileWindow, src: ViewWindow, index: TileWindow, mode: str) -> None:
+def _gather(machine: Machine, dst: TileElements, src: ViewElements, index: TileElements, mode: str) -> None:
     offsets = src.offset + _touched(src, index, mode, dst.shape)
     if mode == "row":
         offsets = offsets + src.column_offsets()[None, :]
@@ -94,7 +94,9 @@ def _gather(machine: Machine, dst: TileWindow, src: ViewWindow, index: TileWindo
 
 
 @meaning("mscatter")
-def _scatter(machine: Machine, dst: ViewWindow, src: TileWindow, index: TileWindow, mode: str, atomic: str) -> None:
+def _scatter(
+    machine: Machine, dst: ViewElements, src: TileElements, index: TileElements, mode: str, atomic: str
+) -> None:
     touched = _touched(dst, index, mode, src.shape)
     values = src.read()
     for row in range(src.rows):  # in order: of equal offsets the last row stays

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from .machine import Machine, TileWindow
+from .machine import Machine, TileElements
 from .meanings import as_scalar, meaning, require
 
 
 @meaning("tmov")
-def _move(machine: Machine, dst: TileWindow, src: TileWindow) -> None:
+def _move(machine: Machine, dst: TileElements, src: TileElements) -> None:
     dst.write(src.read())
 
 
 @meaning("textract")
-def _extract(machine: Machine, dst: TileWindow, src: TileWindow, row: int, column: int) -> None:
+def _extract(machine: Machine, dst: TileElements, src: TileElements, row: int, column: int) -> None:
     end = row + dst.rows, column + dst.columns
     require(
         row >= 0 and column >= 0 and end[0] <= src.tile.rows and end[1] <= src.tile.columns,
@@ -27,7 +27,7 @@ def _extract(machine: Machine, dst: TileWindow, src: TileWindow, row: int, colum
 
 @meaning("timg2col")
 def _image_to_columns(
-    machine: Machine, dst: TileWindow, src: TileWindow, m: int, k: int, top: int, left: int,
+    machine: Machine, dst: TileElements, src: TileElements, m: int, k: int, top: int, left: int,
     shape: tuple[int, ...], window: tuple[int, ...],
 ) -> None:  # fmt: skip
     _, height, width, channels = shape
@@ -51,17 +51,17 @@ def _image_to_columns(
 
 
 @meaning("ttrans")
-def _transpose(machine: Machine, dst: TileWindow, src: TileWindow) -> None:
+def _transpose(machine: Machine, dst: TileElements, src: TileElements) -> None:
     dst.write(src.read().T)
 
 
 @meaning("treshape")
-def _reshape(machine: Machine, dst: TileWindow, src: TileWindow) -> None:
+def _reshape(machine: Machine, dst: TileElements, src: TileElements) -> None:
     require(dst.address == src.address, f"treshape of a tile at {src.address} to one at {dst.address}")
 
 
 @meaning("tfillpad")
-def _fill_padding(machine: Machine, dst: TileWindow, src: TileWindow, scalar: Any) -> None:
+def _fill_padding(machine: Machine, dst: TileElements, src: TileElements, scalar: Any) -> None:
     require(src.rows <= dst.rows and src.columns <= dst.columns, f"tfillpad of {src.shape} into {dst.shape}")
     filled = np.full(dst.shape, as_scalar(scalar, dst.dtype))
     filled[: src.rows, : src.columns] = src.read()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..isa.dtypes import DType
-from .machine import Machine, TileWindow
+from .machine import Machine, TileElements
 from .meanings import meaning, narrow, require, tiles_to_tile
 
 Array = np.ndarray
@@ -54,14 +54,14 @@ tiles_to_tile("trowargmin", _arg(False))
 
 
 @meaning("tci")
-def _ramp(machine: Machine, dst: TileWindow, start: int, row_step: int, column_step: int) -> None:
+def _ramp(machine: Machine, dst: TileElements, start: int, row_step: int, column_step: int) -> None:
     rows, columns = np.ogrid[: dst.rows, : dst.columns]
     values = np.int64(start) + row_step * rows.astype(np.int64) + column_step * columns.astype(np.int64)
     dst.write(narrow(values.astype(np.float64), dst.dtype) if dst.dtype.is_float else values.astype(dst.dtype.numpy))
 
 
 @meaning("tgather")
-def _gather(machine: Machine, dst: TileWindow, src: TileWindow, index: TileWindow) -> None:
+def _gather(machine: Machine, dst: TileElements, src: TileElements, index: TileElements) -> None:
     where = index.read()
     require(
         not where.size or (where.min() >= 0 and where.max() < src.columns), "an index is outside of the source's row"

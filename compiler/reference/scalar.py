@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .machine import Machine, ViewWindow
+from .machine import Machine, ViewElements
 from .meanings import meaning, require
 
 
@@ -41,7 +41,7 @@ def _modulo(machine: Machine, dst: int, a: int, b: int) -> None:
 
 
 @meaning("sload")
-def _load(machine: Machine, dst: int, src: ViewWindow) -> None:
+def _load(machine: Machine, dst: int, src: ViewElements) -> None:
     require(src.rows * src.columns == 1, f"sload reads one element, its view has {src.rows} x {src.columns}")
     machine.registers[dst] = min(int(src.elements()[src.offsets()[0, 0]]), 2**63 - 1)
 

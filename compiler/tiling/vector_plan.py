@@ -58,7 +58,7 @@ class Problem:
 
 
 @dataclass
-class Plan:
+class NestPlan:
     """The result. Group axes are outer to inner; only the first of a group may be chunked."""
 
     extent: dict[int, int]
@@ -115,9 +115,9 @@ class Conflict(Exception):
     """No single loop nest computes all outputs; the caller splits the region."""
 
 
-def make_plan(p: Problem, target: Target, shrink: int = 1) -> Plan:
+def plan_nest(p: Problem, target: Target, shrink: int = 1) -> NestPlan:
     """Choose tiles, loops and blocks. `shrink` divides the tile size, after an allocation that did not fit."""
-    plan = Plan(p.extent)
+    plan = NestPlan(p.extent)
     serial = frozenset().union(*(r.reduced for r in p.reductions if r.again))
     column = _column_axis(p)
     limit = max(32, min(TILE_BYTES // 4, int(target.ub_bytes * 0.92) // max(p.bytes_per_element, 1)) // shrink)
@@ -186,7 +186,7 @@ def _groupable(p: Problem, outer: int, group: Sequence[int]) -> bool:
     return True
 
 
-def _next_outer(p: Problem, plan: Plan, group: Sequence[int]) -> int | None:
+def _next_outer(p: Problem, plan: NestPlan, group: Sequence[int]) -> int | None:
     """Return the axis just outside the group in the store order, or else the one before it that is free."""
     taken = {*plan.rows, *plan.columns}
     first = p.order.index(group[0]) if group else len(p.order)
@@ -196,7 +196,7 @@ def _next_outer(p: Problem, plan: Plan, group: Sequence[int]) -> int | None:
     return None
 
 
-def _widen_columns(p: Problem, plan: Plan, limit: int, by_loop: frozenset[int]) -> None:
+def _widen_columns(p: Problem, plan: NestPlan, limit: int, by_loop: frozenset[int]) -> None:
     while len(plan.columns) < 3 and plan.tile(plan.columns) < NARROW:
         first = plan.columns[0]
         axis = _next_outer(p, plan, plan.columns)
@@ -211,7 +211,7 @@ def _widen_columns(p: Problem, plan: Plan, limit: int, by_loop: frozenset[int]) 
         plan.chunk[axis] = min(p.extent[axis], room)
 
 
-def _choose_rows(p: Problem, plan: Plan, limit: int, by_loop: frozenset[int], serial: frozenset[int]) -> None:
+def _choose_rows(p: Problem, plan: NestPlan, limit: int, by_loop: frozenset[int], serial: frozenset[int]) -> None:
     if not plan.columns or (
         plan.chunk[plan.columns[0]] < p.extent[plan.columns[0]]
         and len(plan.columns) == 1
@@ -242,7 +242,7 @@ def _choose_rows(p: Problem, plan: Plan, limit: int, by_loop: frozenset[int], se
         plan.chunk[axis] = min(p.extent[axis], room)
 
 
-def _row_axis(p: Problem, plan: Plan, by_loop: frozenset[int]) -> int | None:
+def _row_axis(p: Problem, plan: NestPlan, by_loop: frozenset[int]) -> int | None:
     axis = _next_outer(p, plan, plan.columns)
     if axis is None:
         free = [a for a in p.order if a not in plan.columns]
@@ -250,7 +250,7 @@ def _row_axis(p: Problem, plan: Plan, by_loop: frozenset[int]) -> int | None:
     return None if axis in by_loop else axis
 
 
-def _transposed_axis(p: Problem, plan: Plan, by_loop: frozenset[int]) -> int | None:
+def _transposed_axis(p: Problem, plan: NestPlan, by_loop: frozenset[int]) -> int | None:
     """Return the axis along which some access is contiguous that strides along the columns."""
     if not plan.columns:
         return None
@@ -266,7 +266,7 @@ def _transposed_axis(p: Problem, plan: Plan, by_loop: frozenset[int]) -> int | N
     return None if best is None else best[1]
 
 
-def _occupy_cores(p: Problem, plan: Plan, target: Target, serial: frozenset[int]) -> None:
+def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[int]) -> None:
     """Make tiles smaller while there are fewer of them than cores."""
 
     def tiles() -> int:
@@ -287,7 +287,7 @@ def _occupy_cores(p: Problem, plan: Plan, target: Target, serial: frozenset[int]
                 plan.chunk[axis] = -(-plan.chunk[axis] // inner) * inner
 
 
-def _order_loops(p: Problem, plan: Plan, serial: frozenset[int]) -> None:
+def _order_loops(p: Problem, plan: NestPlan, serial: frozenset[int]) -> None:
     """Kept axes outside, reduced ones inside: an accumulator lives just outside the loops of its reduction."""
     reduced = frozenset().union(*(r.reduced for r in p.reductions))
     looped = [a for a in p.order if plan.steps(a) > 1]
@@ -306,7 +306,7 @@ def _order_loops(p: Problem, plan: Plan, serial: frozenset[int]) -> None:
             raise Conflict("a reduction inside a loop it does not depend on")
 
 
-def _split_over_blocks(p: Problem, plan: Plan, target: Target, serial: frozenset[int]) -> None:
+def _split_over_blocks(p: Problem, plan: NestPlan, target: Target, serial: frozenset[int]) -> None:
     cores = target.vector_cores
     reduced = frozenset().union(*(r.reduced for r in p.reductions))
     parallel = [a for a in plan.loops if a not in reduced]
@@ -322,7 +322,7 @@ def _split_over_blocks(p: Problem, plan: Plan, target: Target, serial: frozenset
             _split(plan, axis, blocks, cores, most * blocks)
 
 
-def _split(plan: Plan, axis: int, blocks: int, cores: int, most: int) -> int:
+def _split(plan: NestPlan, axis: int, blocks: int, cores: int, most: int) -> int:
     """Divide an axis over blocks such that the busiest core has least to do; returns the number of blocks along it."""
     steps = plan.steps(axis)
     best: tuple[int, int] | None = None

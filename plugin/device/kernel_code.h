@@ -19,7 +19,7 @@ class KernelCode {
   bool unwritten(const std::vector<int>& reads, std::byte* const* arguments) const;
 
   const Kernel& kernel_;
-  Block body_;
+  Actions body_;
   int64_t blocks_;
   CoreBytes core_bytes_;
   bool parallel_, unbounded_;

@@ -73,8 +73,8 @@ void Stream::call(const RunContext& context, const Function& function, const F& 
   run(context, function.commands, slots);
 }
 
-void Stream::run(const RunContext& context, const Region& region, std::byte** slots) const {
-  for (const Command& command : region) {
+void Stream::run(const RunContext& context, const Commands& commands, std::byte** slots) const {
+  for (const Command& command : commands) {
     context.check();
     std::visit([&](const auto& c) { execute(context, c, slots); }, command.value);
   }

@@ -20,7 +20,7 @@ class Stream {
  private:
   template <class F>
   void call(const RunContext& context, const Function& function, const F& argument, std::byte* frame) const;
-  void run(const RunContext& context, const Region& region, std::byte** slots) const;
+  void run(const RunContext& context, const Commands& commands, std::byte** slots) const;
 
   void execute(const RunContext& context, const LaunchCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const AicpuCommand& c, std::byte** slots) const;

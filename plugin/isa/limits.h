@@ -4,7 +4,7 @@
 
 namespace ascend {
 
-// Regions of the stream inside each other, those of called functions counted on: reading, executing and
+// Lists of commands inside each other, those of called functions counted on: reading, executing and
 // freeing them recurse, on threads that have 8 MiB of stack.
 inline constexpr int64_t kMaxNesting = 2000;
 // Calls inside each other; each holds a table of slots, 4 KiB.

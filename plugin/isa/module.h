@@ -91,27 +91,27 @@ struct Slot {
   int64_t bytes;
 };
 
-// Calls f with every command of a region, those of loops and branches among them.
+// Calls f with every command of a list, those of loops and branches among them.
 template <class F>
-void for_each_command(const Region& region, const F& f);
+void for_each_command(const Commands& commands, const F& f);
 
-// Calls f with every region of a command.
+// Calls f with every list of commands that a command has.
 template <class F>
-void for_each_region(const Command& command, const F& f) {
+void for_each_list(const Command& command, const F& f) {
   const auto look = [&]<class T>(const FieldInfo&, const T& field) {
-    if constexpr (std::is_same_v<T, Region>) f(field);
-    if constexpr (std::is_same_v<T, std::vector<Region>>) {
-      for (const Region& region : field) f(region);
+    if constexpr (std::is_same_v<T, Commands>) f(field);
+    if constexpr (std::is_same_v<T, std::vector<Commands>>) {
+      for (const Commands& commands : field) f(commands);
     }
   };
   std::visit([&](const auto& c) { c.visit(look); }, command.value);
 }
 
 template <class F>
-void for_each_command(const Region& region, const F& f) {
-  for (const Command& c : region) {
+void for_each_command(const Commands& commands, const F& f) {
+  for (const Command& c : commands) {
     f(c);
-    for_each_region(c, [&](const Region& inner) { for_each_command(inner, f); });
+    for_each_list(c, [&](const Commands& inner) { for_each_command(inner, f); });
   }
 }
 
@@ -119,7 +119,7 @@ struct Function {
   std::string name;
   int64_t frame_bytes;
   std::vector<Slot> slots;
-  Region commands;
+  Commands commands;
   int64_t parameters, results;  // how many the slots refer to
 };
 

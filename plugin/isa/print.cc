@@ -121,7 +121,7 @@ std::string print(const Instruction& instruction) {
     } else if (o.attribute) {
       if (o.usual.empty() || text != o.usual) append(attributes, concat(o.name, "=", text));
     } else {
-      append(o.access != 1 ? outs : ins, text);
+      append(o.effect != 1 ? outs : ins, text);
     }
   }
   if (info.opens) return concat(kPrefix, info.name, " ", all, " {");

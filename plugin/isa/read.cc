@@ -185,7 +185,7 @@ Kernel read_kernel(Reader& reader) {
   return k;
 }
 
-Region read_region(Reader& reader, int64_t depth);
+Commands read_commands(Reader& reader, int64_t depth);
 
 // Fills the parameters of an AICPU kernel in declared order.
 struct ParameterReader {
@@ -241,9 +241,9 @@ struct FieldReader {
     code = op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
   }
   void operator()(const FieldInfo&, AicpuParameters& parameters) { parameters = take_parameters(op, reader); }
-  void operator()(const FieldInfo&, Region& region) { region = read_region(reader, depth); }
-  void operator()(const FieldInfo&, std::vector<Region>& regions) {
-    for (size_t n = reader.count(); n > 0; --n) regions.push_back(read_region(reader, depth));
+  void operator()(const FieldInfo&, Commands& commands) { commands = read_commands(reader, depth); }
+  void operator()(const FieldInfo&, std::vector<Commands>& lists) {
+    for (size_t n = reader.count(); n > 0; --n) lists.push_back(read_commands(reader, depth));
   }
 };
 
@@ -258,13 +258,13 @@ Command read_command(Reader& reader, int64_t depth) {
   return result;
 }
 
-Region read_region(Reader& reader, int64_t depth) {
-  if (depth >= kMaxNesting) reader.fail(concat("regions are nested deeper than ", kMaxNesting));
+Commands read_commands(Reader& reader, int64_t depth) {
+  if (depth >= kMaxNesting) reader.fail(concat("commands are nested deeper than ", kMaxNesting));
   const size_t length = reader.count(), stop = reader.position() + length;
-  Region region;
-  while (reader.position() < stop) region.push_back(read_command(reader, depth + 1));
-  if (reader.position() != stop) reader.fail("a region ends inside a command");
-  return region;
+  Commands commands;
+  while (reader.position() < stop) commands.push_back(read_command(reader, depth + 1));
+  if (reader.position() != stop) reader.fail("a list of commands ends inside a command");
+  return commands;
 }
 
 Function read_function(Reader& reader) {
@@ -282,7 +282,7 @@ Function read_function(Reader& reader) {
     if (s.kind == SlotKind::kParameter) f.parameters = std::max(f.parameters, s.offset + 1);
     if (s.kind == SlotKind::kResult) f.results = std::max(f.results, s.offset + 1);
   }
-  f.commands = read_region(reader, 0);
+  f.commands = read_commands(reader, 0);
   return f;
 }
 

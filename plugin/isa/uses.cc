@@ -9,7 +9,7 @@ namespace ascend {
 std::vector<TileUse> tile_uses(const Instruction& instruction) {
   std::vector<TileUse> tiles;
   for (const OperandRef& o : Operands(instruction))
-    if (o.kind() == OperandKind::ktile) tiles.push_back({&o.tile(), o.info().access});
+    if (o.kind() == OperandKind::ktile) tiles.push_back({&o.tile(), o.info().effect});
   return tiles;
 }
 

@@ -1,4 +1,4 @@
-// What an instruction touches: its tiles with the access its declaration states, and the register it writes.
+// What an instruction touches: its tiles with the effect its declaration states, and the register it writes.
 #pragma once
 #include <vector>
 
@@ -8,9 +8,9 @@ namespace ascend {
 
 struct TileUse {
   const TileOperand* tile;
-  int access;  // 1 read, 2 write, 3 update
-  bool reads() const { return access & 1; }
-  bool writes() const { return access & 2; }
+  int effect;  // 1 read, 2 write, 3 update
+  bool reads() const { return effect & 1; }
+  bool writes() const { return effect & 2; }
 };
 
 std::vector<TileUse> tile_uses(const Instruction& instruction);

@@ -71,7 +71,7 @@ class KernelVerifier {
     verify_header();
     for (size_t i = 0; i < kernel_.tiles.size(); ++i) verify_tile(i);
     index_ = 0;
-    verify_blocks();
+    verify_spans();
     known_.assign(kernel_.registers, false);
     scopes_.emplace_back();
     for (size_t i = 0; i < kernel_.grid.size(); ++i) set(static_cast<int64_t>(i));
@@ -162,14 +162,14 @@ class KernelVerifier {
       fail("%t", number, " in ", memory.memory, "; expected an end of ", size, " bytes at most, got ", end);
   }
 
-  void verify_blocks() {
+  void verify_spans() {
     std::vector<int64_t> open;
     for (; index_ < static_cast<int64_t>(kernel_.body.size()); ++index_) {
       if (kernel_.body[index_].info().opens) {
         open.push_back(index_);
-        if (open.size() > Limits::block_depth) fail("blocks are nested deeper than ", Limits::block_depth);
+        if (open.size() > Limits::span_depth) fail("spans are nested deeper than ", Limits::span_depth);
       } else if (kernel_.body[index_].opcode() == Opcode::kend) {
-        if (open.empty()) fail("end closes no block");
+        if (open.empty()) fail("end closes no span");
         open.pop_back();
       }
       verify_references();
@@ -223,7 +223,7 @@ class KernelVerifier {
     }
     if (info.opens) {
       if (instruction.opcode() == Opcode::ksubblocks && subblocks_ > 0)
-        fail("nesting; expected no subblocks in subblocks, got ", subblocks_, " blocks around it");
+        fail("nesting; expected no subblocks in subblocks, got ", subblocks_, " spans around it");
       if (subblocks_ > 0 || instruction.opcode() == Opcode::ksubblocks) ++subblocks_;
       scopes_.emplace_back();
     }
@@ -301,7 +301,7 @@ class KernelVerifier {
     within(v.split, 0, rank, "split of ", info.name);
     for (int64_t s : v.strides)
       within(s, -Limits::argument_elements, Limits::argument_elements, "a stride of ", info.name);
-    if (info.access != 1 && !argument.writes)
+    if (info.effect != 1 && !argument.writes)
       fail("writes argument %g", v.argument, "; expected one declared with `writes`");
     for (const Affine& extent : v.shape) within(extent, 0, Limits::blocks, "an extent of ", info.name);
     if (info.indexed || !v.offset.terms.empty()) return;
@@ -336,8 +336,8 @@ class KernelVerifier {
       const bool tile = o.kind() == OperandKind::ktile;
       if (!tile && o.kind() != OperandKind::kview) continue;
       const unsigned place = 1u << (tile ? static_cast<int>(tile_of(o).loc) : kGm);
-      if (o.info().access & 1) read |= place;
-      if (o.info().access & 2) written |= place;
+      if (o.info().effect & 1) read |= place;
+      if (o.info().effect & 2) written |= place;
     }
     const Architecture& architecture = architecture_of(*target_);
     const auto name = [](int memory) { return memory == kGm ? "GM" : kMemories[memory].memory; };
@@ -389,7 +389,7 @@ class KernelVerifier {
       for (const OperandRef& o : operands) {
         const OperandInfo& info = o.info();
         const bool has_region = o.kind() == OperandKind::ktile || o.kind() == OperandKind::kview;
-        if (!has_region || info.shape == "any" || (info.access != 1) != written) continue;
+        if (!has_region || info.shape == "any" || (info.effect != 1) != written) continue;
         const Side side = side_of(o);
         for (int i = 0; i < 2; ++i) {
           const std::optional<Affine>& got = i ? side.columns : side.rows;
@@ -442,9 +442,9 @@ class KernelVerifier {
   const Kernel& kernel_;
   const Target* target_;
   int64_t index_ = -1;                        // of the instruction; -1: the kernel itself
-  int64_t subblocks_ = 0;                     // open blocks from the subblocks on
+  int64_t subblocks_ = 0;                     // open spans from the subblocks on
   std::vector<bool> known_;                   // registers that are set
-  std::vector<std::vector<int64_t>> scopes_;  // per open block the registers that it sets first
+  std::vector<std::vector<int64_t>> scopes_;  // per open span the registers that it sets first
 };
 
 }  // namespace

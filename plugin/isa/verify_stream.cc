@@ -16,7 +16,7 @@ struct Callee {
   std::vector<int64_t> parameter_bytes, result_bytes;  // that its slots reach to
   std::vector<bool> writes;                            // its parameters
   int64_t calls = 0;                                   // inside each other, its own call among them
-  int64_t nesting = 0;                                 // regions inside each other, from its own on
+  int64_t nesting = 0;                                 // lists of commands inside each other, from its own on
   int64_t commands = 0;                                // that a run executes, loops going round once
 };
 
@@ -29,11 +29,11 @@ class FunctionVerifier {
 
   Callee run() {
     verify_slots();
-    facts_.commands = region(function_.commands);
+    facts_.commands = run(function_.commands);
     ++facts_.calls;
     if (facts_.calls > kMaxCallDepth) fail(concat("calls are nested deeper than ", kMaxCallDepth, "."));
     if (facts_.nesting > kMaxNesting)
-      fail(concat("regions and those of functions called there are nested deeper than ", kMaxNesting, "."));
+      fail(concat("commands and those of functions called there are nested deeper than ", kMaxNesting, "."));
     if (facts_.commands > kMaxCommands) {
       fail(concat("executes more commands than a run may; expected at most ", kMaxCommands,
                   ", loops going round once."));
@@ -79,13 +79,13 @@ class FunctionVerifier {
       if (slot(a).bytes != slot(b).bytes)
         fail(concat("loop: swaps slots of ", slot(a).bytes, " and ", slot(b).bytes, " bytes."));
     }
-    return 1 + region(c.condition) + region(c.body);
+    return 1 + run(c.condition) + run(c.body);
   }
   int64_t operator()(const CaseCommand& c) {
     need(c.index, 4, "case, index");
     if (c.branches.empty()) fail("case: expected at least one branch, got none.");
     int64_t most = 0;
-    for (const Region& r : c.branches) most = std::max(most, region(r));
+    for (const Commands& branch : c.branches) most = std::max(most, run(branch));
     return 1 + most;
   }
   int64_t operator()(const CallCommand& c) {
@@ -176,10 +176,10 @@ class FunctionVerifier {
 
   bool is_entry() const { return &function_ == &module_.functions.front(); }
 
-  int64_t region(const Region& commands) {
+  int64_t run(const Commands& commands) {
     // Of what a field names, writable is what its declaration writes.
     const auto look = [this]<class T>(const FieldInfo& info, const T& field) {
-      if (!(info.access & 2)) return;
+      if (!(info.effect & 2)) return;
       if constexpr (std::is_same_v<T, int64_t>) write(field);
       if constexpr (std::is_same_v<T, std::vector<std::pair<int64_t, int64_t>>>) {
         for (const auto& [a, b] : field) write(a), write(b);

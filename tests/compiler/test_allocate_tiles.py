@@ -6,11 +6,11 @@ import pytest
 
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import Loc
-from jax_ascend.compiler.isa.model import Access, Affine, TileRef
+from jax_ascend.compiler.isa.model import Affine, Effect, TileRef
 from jax_ascend.compiler.kernel_passes.allocate_tiles import DoesNotFit, allocate_tiles
 from jax_ascend.compiler.kernel_passes.live_ranges import live_ranges
 from jax_ascend.compiler.program.kernel import KernelBuilder
-from jax_ascend.compiler.program.structure import find_blocks
+from jax_ascend.compiler.program.structure import find_spans
 from jax_ascend.compiler.targets import Target
 
 
@@ -186,8 +186,8 @@ def random_kernel(rng):
 
 
 def trace(kernel):
-    """Yield executed tile accesses (tile, slot, access) in order, with trip counts as they are."""
-    ends = {b.start: b.end for b in find_blocks(kernel.body)[0]}
+    """Yield executed tile accesses (tile, slot, effect) in order, with trip counts as they are."""
+    ends = {b.start: b.end for b in find_spans(kernel.body)[0]}
     registers = {0: 0}
 
     def run(position, stop):
@@ -209,12 +209,12 @@ def trace(kernel):
                 (
                     value.tile,
                     value.slot.evaluate(registers) % kernel.tiles[value.tile].slots,
-                    instruction.access(operand),
+                    instruction.effect(operand),
                 )
                 for operand, value in instruction.operands()
                 if isinstance(value, TileRef)
             ]
-            yield from sorted(accesses, key=lambda a: a[2] == Access.write)
+            yield from sorted(accesses, key=lambda a: a[2] == Effect.write)
             position += 1
 
     yield from run(0, len(kernel.body))
@@ -224,13 +224,13 @@ def clobbered(kernel):
     """Return a tile of which a buffer is read after another tile wrote over what it held, or None."""
     owner = {}  # byte -> (tile, slot) that wrote it last
     written = set()
-    for tile, slot, access in trace(kernel):
+    for tile, slot, effect in trace(kernel):
         t = kernel.tiles[tile]
         first = t.address + slot * t.slot_stride
         span = range(first, first + t.bytes)
-        if access != Access.write and (tile, slot) in written and any(owner[byte] != (tile, slot) for byte in span):
+        if effect != Effect.write and (tile, slot) in written and any(owner[byte] != (tile, slot) for byte in span):
             return tile
-        if access != Access.read:
+        if effect != Effect.read:
             written.add((tile, slot))
             owner.update(dict.fromkeys(span, (tile, slot)))
     return None

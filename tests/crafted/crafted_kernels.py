@@ -224,7 +224,7 @@ def nested_blocks(depth):
     return launching(b)
 
 
-@crafted(load="blocks are nested deeper than 64")
+@crafted(load="spans are nested deeper than 64")
 def blocks_5_000_deep():
     return nested_blocks(5_000)
 

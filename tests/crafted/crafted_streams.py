@@ -295,7 +295,7 @@ def loops_1_000_deep():
     return chain(1, 1000)
 
 
-@crafted(load="regions are nested deeper than 2000")
+@crafted(load="commands are nested deeper than 2000")
 def loops_5_000_deep():
     return chain(1, 5000)
 
@@ -305,7 +305,7 @@ def calls_and_loops_2_000_deep():
     return chain(250, 7)
 
 
-@crafted(load="regions and those of functions called there are nested deeper than 2000")
+@crafted(load="commands and those of functions called there are nested deeper than 2000")
 def calls_and_loops_3_000_deep():
     return chain(100, 29)
 

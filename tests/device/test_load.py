@@ -116,7 +116,7 @@ def test_messages_name_the_place():
         b.kernel.body[0].spec.__class__
         and __import__("jax_ascend.compiler.isa.model", fromlist=["x"]).instruction_set()["end"]
     )
-    expect_refusal(b.kernel, "closes no block")
+    expect_refusal(b.kernel, "closes no span")
 
 
 def test_slots_are_checked():

@@ -83,10 +83,10 @@ def random_commands(rng, program, slots, depth=0):
         "aicpu": lambda: aicpu.name,
         "parameters": lambda: {p.name: parameter(rng, p) for p in aicpu.parameters},
         "pairs": lambda: [(rng.randrange(slots), rng.randrange(slots)) for _ in range(rng.randint(0, 3))],
-        "region": lambda: random_commands(rng, program, slots, depth + 1),
-        "regions": lambda: [random_commands(rng, program, slots, depth + 1) for _ in range(rng.randint(0, 3))],
+        "commands": lambda: random_commands(rng, program, slots, depth + 1),
+        "branches": lambda: [random_commands(rng, program, slots, depth + 1) for _ in range(rng.randint(0, 3))],
     }
-    flat = [c for c in COMMANDS if not any(f.kind.startswith("region") for f in c.fields)]
+    flat = [c for c in COMMANDS if not any(f.kind in ("commands", "branches") for f in c.fields)]
     commands = []
     for _ in range(rng.randint(0, 4)):
         spec, aicpu = rng.choice(COMMANDS if depth < 2 else flat), rng.choice(AICPU)

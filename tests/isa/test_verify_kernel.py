@@ -146,7 +146,7 @@ def test_unbalanced_blocks_are_refused():
     kernel = parse_kernel(VECTOR)
     end = next(i for i in kernel.body if i.spec.name == "end")
     kernel.body.append(end)
-    with pytest.raises(KernelError, match=r"instruction 18: }\] end closes no block"):
+    with pytest.raises(KernelError, match=r"instruction 18: }\] end closes no span"):
         verify_kernel(kernel)
     kernel.body = [i for i in kernel.body if i.spec.name != "end"]
     with pytest.raises(KernelError, match=r"instruction 9: pto.when %r3 {\] when is not closed by an end"):

@@ -13,7 +13,7 @@ from math import prod
 from ...graph.ops import Convolution
 from ...isa.machine import ACCUMULATORS
 from ...targets import Target
-from .correlation import Axis, Correlation, Plan, plan_correlation
+from .correlation import Axis, Correlation, CorrelationPlan, plan_correlation
 from .dot import Strided
 from .gemm import Gemm
 from .groups import Dim, Group, collapse
@@ -98,7 +98,7 @@ def _is_patch(axis: Axis) -> bool:
     return apart and (axis.map_dilation == 1 or axis.size == 1) and axis.low <= 0 and last < axis.size
 
 
-def plan_axes(problem: Correlation, target: Target) -> tuple[Correlation, Plan]:
+def plan_axes(problem: Correlation, target: Target) -> tuple[Correlation, CorrelationPlan]:
     """Plan a correlation, its rows taken one by one if a slab of both axes is too large."""
     plan = plan_correlation(problem, target)
     if plan is None:

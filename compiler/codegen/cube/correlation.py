@@ -82,7 +82,7 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CorrelationPlan:
     """How tiles cover a correlation."""
 
     positions: Tiling  # of (image, h, w)
@@ -104,7 +104,7 @@ class Plan:
         return images, axes[-2].extent(rows), axes[-1].extent(columns)
 
 
-def plan_correlation(p: Correlation, target: Target) -> Plan | None:
+def plan_correlation(p: Correlation, target: Target) -> CorrelationPlan | None:
     """Choose tiles; None if no slab of two axes fits L1 (then leave the rows to the outer axes)."""
     h, w = p.axes[-2:]
     inner = p.image.size * h.positions * w.positions
@@ -120,14 +120,14 @@ def plan_correlation(p: Correlation, target: Target) -> Plan | None:
     tiles = choose_tiles(product, target, 2 * SLAB_BYTES + 2 * target.bt_bytes, 1, widest)
     features, wanted = (tiles.m, tiles.panel) if p.contract_positions else (tiles.n, tiles.m)
     at_most = tiles.n if p.contract_positions else p.channel.size
-    best: Plan | None = None
+    best: CorrelationPlan | None = None
     while wanted >= 1:
         positions = _tile_positions(p, wanted)
-        slab = prod(Plan(positions, positions, positions, 0, 0).slab(p.axes))
+        slab = prod(CorrelationPlan(positions, positions, positions, 0, 0).slab(p.axes))
         chunk = _divisor(p.channel.size, min(at_most, SLAB_BYTES // (slab * e)))
         if chunk and (best is None or chunk > best.chunk):
             taps = tile_group(_tap_dims(p, chunk), tiles.n if p.contract_positions else tiles.panel, 3)
-            best = Plan(positions, taps, tile_group((p.feature,), features), chunk, tiles.step)
+            best = CorrelationPlan(positions, taps, tile_group((p.feature,), features), chunk, tiles.step)
         if best is not None and best.chunk >= min(at_most, p.channel.size, 16):
             break
         wanted //= 2

@@ -15,13 +15,13 @@ from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
 from ...tiling.cube import round_up
 from .bias import BiasRow
-from .correlation import Axis, Correlation, Plan
+from .correlation import Axis, Correlation, CorrelationPlan
 from .groups import Position, locate, unravel
 from .panels import ZERO, Panels, counted, persistent, view_shape
 
 
 @lru_cache(maxsize=512)
-def emit_correlation(problem: Correlation, plan: Plan, target: Target) -> Kernel:
+def emit_correlation(problem: Correlation, plan: CorrelationPlan, target: Target) -> Kernel:
     """Generate the kernel of a correlation; equal problems give the same kernel."""
     return _Emitter(problem, plan, target).run()
 
@@ -29,7 +29,7 @@ def emit_correlation(problem: Correlation, plan: Plan, target: Target) -> Kernel
 class _Emitter:
     """Writes the instructions of one kernel."""
 
-    def __init__(self, problem: Correlation, plan: Plan, target: Target):
+    def __init__(self, problem: Correlation, plan: CorrelationPlan, target: Target):
         self.p, self.plan = problem, plan
         p = problem
         self.outer, (self.h, self.w) = p.axes[:-2], p.axes[-2:]

@@ -1,10 +1,10 @@
 """The vector cores' half of a product's kernel: each tile goes through L2 to both of them, and they finish it.
 
     cube core                                    vector cores, each half of the rows
-      wait free ; tstore acc -> window[k % 2] ; set ready
-                                                   wait ready ; loop { tload window ; ... ; tstore } ; set free
+      wait free ; tstore acc -> handover[k % 2] ; set ready
+                                                   wait ready ; loop { tload handover ; ... ; tstore } ; set free
 
-A 910B has no path from L0C to UB. The window is a workspace of two tiles per block, or the head's own place in memory
+A 910B has no path from L0C to UB. The handover is a workspace of two tiles per block, or the head's own place in memory
 if the head is wanted as a result; then "free" only keeps the cube core from running further ahead than a flag counts. Flags between the pipes of a core are added later, as everywhere; those between the
 two core types are written here.
 """
@@ -22,7 +22,7 @@ from ...isa.machine import FRACTAL
 from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
 from ...tiling.cube import round_up
-from ...tiling.vector_plan import Plan
+from ...tiling.vector_plan import NestPlan
 from ..vector.emit import Kind, Scope, SectionEmitter, Task
 from ..vector.nodes import Access, Store
 from .epilogue import Epilogue
@@ -34,14 +34,14 @@ _VECTOR_CORES = 2  # of an AI core
 _MOST_AHEAD = 8  # tiles that the cube core may be ahead where each has its own place; a cross-core flag counts to 15
 
 
-class Window:
+class Handover:
     """Where the cube core leaves a part of a tile for the vector cores: a view in GM, dense by rows."""
 
     def __init__(self, argument: int, base: Affine, pitch: int):
         self.argument, self.base, self.pitch = argument, base, pitch
 
     def rows(self, b: KernelBuilder, first: int | Affine, rows: int | Affine, columns: int | Affine) -> View:
-        """Return `rows` rows of the window from row `first`."""
+        """Return `rows` rows of it from row `first`."""
         return b.view(self.argument, self.base + Affine.of(first) * self.pitch, (rows, columns), (self.pitch, 1), 1)
 
 
@@ -139,7 +139,7 @@ class EpilogueWriter:
         return self.arguments[e.head] if e.stores_head else self.workspace
 
     def open(self) -> None:
-        """Begin the kernel: all slots of the window are free."""
+        """Begin the kernel: all slots of the handover are free."""
         if self.ahead:
             with self.b.subblocks():
                 for _ in range(self.ahead):
@@ -151,17 +151,17 @@ class EpilogueWriter:
             for _ in range(self.ahead):
                 self.b.wait_cross_flag("FIXP", _FREE)
 
-    def before_store(self, part: int, turn: Affine) -> Window | None:
-        """Return the window for a part of the tile of a turn, once it is free; None if that is the head's own place."""
+    def before_store(self, part: int, turn: Affine) -> Handover | None:
+        """Return the handover for a part of the tile of a turn, once it is free; None if that is the head's own place."""
         if self.ahead:
             self.b.wait_cross_flag("FIXP", _FREE)
         if self.workspace < 0:
             return None
         slot = Affine(part) if self.parts > 1 or turn.is_constant else self.b.scalar("smod", turn, self.slots)
-        return Window(self.workspace, (self.b.blocks[0] * self.slots + slot) * self.rows * self.pitch, self.pitch)
+        return Handover(self.workspace, (self.b.blocks[0] * self.slots + slot) * self.rows * self.pitch, self.pitch)
 
     def finish(
-        self, window: Window | None, first: dict[int, Affine], part: int, count: Affine, n: Position, turn: Affine
+        self, handover: Handover | None, first: dict[int, Affine], part: int, count: Affine, n: Position, turn: Affine
     ) -> None:
         """Write the vector cores' work on a part of a tile: `count` indices of m's split dimension.
 
@@ -186,17 +186,17 @@ class EpilogueWriter:
                 for dim, index in zip(rows.dims, at):
                     here[dim.axis] = here.get(dim.axis, ZERO) + index
                 emitter = _TileEmitter(b, self._plan(rows), self.arguments, here, valid)
-                if window:
-                    emitter.head, emitter.window = self.epilogue.head, window
+                if handover:
+                    emitter.head, emitter.handover = self.epilogue.head, handover
                     emitter.row = skipped * m.inner_size + rows.row(at)
                 emitter.run_tile(self.epilogue.stores, None if once else turn * rows.most_trips + step)
             if self.ahead:
                 b.set_cross_flag("MTE2", _FREE)
 
-    def _plan(self, rows: Rows) -> Plan:
+    def _plan(self, rows: Rows) -> NestPlan:
         columns = (Dim(self.n.tile, (), self.n.split.axis), *self.n.inner)
         sizes = {d.axis: d.size for d in (*rows.chunk, *columns) if d.axis >= 0}
-        return Plan(sizes, *[[d.axis for d in side if d.axis >= 0] for side in (rows.chunk, columns)], chunk=sizes)
+        return NestPlan(sizes, *[[d.axis for d in side if d.axis >= 0] for side in (rows.chunk, columns)], chunk=sizes)
 
 
 class _TileEmitter(SectionEmitter):
@@ -205,15 +205,15 @@ class _TileEmitter(SectionEmitter):
     def __init__(
         self,
         builder: KernelBuilder,
-        plan: Plan,
+        plan: NestPlan,
         arguments: dict[Value, int],
         first: dict[int, Affine],
         valid: dict[int, int | Affine],
     ):
         super().__init__(builder, plan, arguments, ZERO)
         self.firsts, self.valid = first, valid
-        self.head: Value | None = None  # if it is read from a window
-        self.window: Window | None = None
+        self.head: Value | None = None  # if it is read from a handover
+        self.handover: Handover | None = None
         self.row: Affine = ZERO
 
     def run_tile(self, stores: list[Store], slot: Affine | None) -> None:
@@ -228,9 +228,9 @@ class _TileEmitter(SectionEmitter):
         return self.firsts.get(axis, ZERO)
 
     def _load(self, access: Access, kind: Kind) -> TileRef:
-        if self.window is None or access.value is not self.head:
+        if self.handover is None or access.value is not self.head:
             return super()._load(access, kind)
         dst = self.new_tile(access.value.dtype, kind, 2)
         tile = self.b.kernel.tiles[dst.tile]
-        self.b.tload(dst, self.window.rows(self.b, self.row, tile.valid_rows, tile.valid_columns))
+        self.b.tload(dst, self.handover.rows(self.b, self.row, tile.valid_rows, tile.valid_columns))
         return dst

@@ -15,7 +15,7 @@ from ...fusion.region import Region
 from ...fusion.vector_axes import Dims
 from ...graph.graph import Value
 from ...tiling.vector_plan import merge_axes
-from ..vector.lower_vector_region import kernel_name
+from ..vector.emit_launch import kernel_name
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .groups import Dim, Group
 

@@ -63,7 +63,7 @@ class Gemm:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _GemmPlan:
     """Sizes and tilings of one kernel."""
 
     tiles: GemmTiles
@@ -77,7 +77,7 @@ class _Plan:
         return -(-self.m.tile // self.part)
 
 
-def plan_gemm(p: Gemm, target: Target, vector_work: int = 0) -> _Plan:
+def plan_gemm(p: Gemm, target: Target, vector_work: int = 0) -> _GemmPlan:
     """Choose tile sizes and how they cover the dimensions of the problem; `vector_work` instructions finish each tile."""
     batch, rows, columns, depth = (group_size(g) for g in (p.batch, p.m, p.n, p.k))
     spare, widest = (2 * target.bt_bytes, target.bt_bytes // 4) if p.bias else (0, 512)
@@ -93,7 +93,7 @@ def plan_gemm(p: Gemm, target: Target, vector_work: int = 0) -> _Plan:
         if part * m.inner_size % FRACTAL or round_up(part * m.inner_size, FRACTAL) > tiles.m // 2:
             m = tile_group(p.m, tiles.m // 2, m.rank)
             part = m.tile
-    return _Plan(tiles, m, n, k, part)
+    return _GemmPlan(tiles, m, n, k, part)
 
 
 @lru_cache(maxsize=512)
@@ -110,7 +110,9 @@ def emit_gemm_with(epilogue: Epilogue, problem: Gemm, target: Target, limit: int
 class _Emitter:
     """Writes the instructions of one kernel."""
 
-    def __init__(self, problem: Gemm, plan: _Plan, target: Target, epilogue: Epilogue | None = None, limit: int = 0):
+    def __init__(
+        self, problem: Gemm, plan: _GemmPlan, target: Target, epilogue: Epilogue | None = None, limit: int = 0
+    ):
         self.p, self.plan, self.target = problem, plan, target
         self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
         self.blocks = min(self.total, target.cube_cores)

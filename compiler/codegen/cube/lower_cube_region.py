@@ -9,10 +9,11 @@ from ...fusion.region import Region
 from ...graph.graph import TensorType, Value
 from ...program.kernel import Kernel
 from ...targets import Target
-from ...tiling.vector_plan import Plan
+from ...tiling.vector_plan import NestPlan
 from ..steps import Launch, Way
-from ..vector.lower_vector_region import may_take_over
+from ..vector.emit_launch import may_take_over
 from ..vector.nodes import NotVectorizable
+from ..vector.plan_section import Section
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
 from .gemm import Gemm, emit_gemm, emit_gemm_with
@@ -72,7 +73,7 @@ def _with_epilogue(region: Region, target: Target) -> Iterator[Way]:
         outputs = [*workspace, *epilogue.outputs]
         arguments = [*operands, *epilogue.inputs, *outputs]
         own = {v: i for i, v in enumerate(arguments) if v not in (*operands, epilogue.head)}
-        aliases = may_take_over([(epilogue.stores, Plan({}))], kernel, own)
+        aliases = may_take_over([Section(epilogue.stores, NestPlan({}))], kernel, own)
         yield [Launch(kernel, arguments, outputs, aliases)]
         limit //= 2
     split = split_at_head(region)

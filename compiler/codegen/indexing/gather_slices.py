@@ -20,9 +20,9 @@ from .window import (  # fmt: skip
     batch_loop,
     element_offsets,
     loop_over,
+    plan_window,
     rows_per_tile,
     split_blocks,
-    split_window,
 )
 
 
@@ -34,7 +34,7 @@ def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
         return []
     batch, depth = starts.shape
     strides = row_major(x.shape)
-    window = split_window(op.slice_sizes, strides)
+    window = plan_window(op.slice_sizes, strides)
     size = result.type.size // batch
     rows = rows_per_tile(batch, window.row, max(x.dtype.bytes, INDEX.bytes), target.ub_bytes // 8)
     rows = min(rows, max(8, -(-batch // target.vector_cores)))  # enough tiles for all cores

@@ -22,9 +22,9 @@ from .window import (  # fmt: skip
     batch_loop,
     element_offsets,
     loop_over,
+    plan_window,
     rows_per_tile,
     split_blocks,
-    split_window,
 )
 
 _MIN_CHUNK = 64  # elements: narrower columns would cost more in transfers than more blocks gain
@@ -41,7 +41,7 @@ def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     size = updates.type.size // batch if batch else 0
     if not size:
         return [Rename(result, x)]
-    whole = split_window(extents, strides)
+    whole = plan_window(extents, strides)
     last = len(extents) - 1
     while last >= 0 and extents[last] == 1 == x.shape[last]:
         last -= 1
@@ -51,7 +51,7 @@ def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     window, chunks = whole, 1
     if separable and not op.unique_indices:
         chunk = max(_MIN_CHUNK, -(-extents[last] // target.vector_cores))
-        window = split_window(extents, strides, min(chunk, MAX_COLUMNS))
+        window = plan_window(extents, strides, min(chunk, MAX_COLUMNS))
         chunks = -(-extents[last] // window.chunk) if window.chunk < extents[last] else 1
     rows = rows_per_tile(batch, window.row, max(x.dtype.bytes, INDEX.bytes), target.ub_bytes // 8)
     tiles = -(-batch // rows)

@@ -32,7 +32,7 @@ class Dim:
 
 
 @dataclass(frozen=True)
-class Window:
+class WindowPlan:
     """Loops around the body, and the columns of a row; `chunk` elements of the first column dimension at a time."""
 
     outer: tuple[Dim, ...]
@@ -45,7 +45,7 @@ class Window:
         return self.chunk * prod(d.extent for d in self.columns[1:])
 
 
-def split_window(window: Sequence[int], strides: Sequence[int], limit: int = MAX_COLUMNS) -> Window:
+def plan_window(window: Sequence[int], strides: Sequence[int], limit: int = MAX_COLUMNS) -> WindowPlan:
     """Return how the window of these extents, with these strides in x, is moved."""
     dims: list[Dim] = []
     dense = prod(window)
@@ -61,9 +61,9 @@ def split_window(window: Sequence[int], strides: Sequence[int], limit: int = MAX
     while dims and len(columns) < 4 and dims[-1].extent * prod(c.extent for c in columns) <= limit:
         columns.insert(0, dims.pop())
     if columns or not dims:
-        return Window(tuple(dims), tuple(columns or [Dim(1, 1, 1)]), columns[0].extent if columns else 1)
+        return WindowPlan(tuple(dims), tuple(columns or [Dim(1, 1, 1)]), columns[0].extent if columns else 1)
     last = dims.pop()
-    return Window(tuple(dims), (last,), limit)
+    return WindowPlan(tuple(dims), (last,), limit)
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Piece:
     width: int | Affine
 
 
-def loop_over(b: KernelBuilder, window: Window, block: Affine | None, stack: ExitStack) -> Piece:
+def loop_over(b: KernelBuilder, window: WindowPlan, block: Affine | None, stack: ExitStack) -> Piece:
     """Open the loops over the window in `stack`; grid coordinate `block`, if any, is the chunk."""
     offset, dense = Affine(), Affine()
     for d in window.outer:

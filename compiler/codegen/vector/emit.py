@@ -1,4 +1,4 @@
-"""Expressions and a Plan -> the instructions of one kernel section.
+"""Expressions and a NestPlan -> the instructions of one kernel section.
 
 Loops are opened outside in. In each, what does not depend on deeper loops is computed before they open; a reduction
 whose axes are looped over accumulates in a tile that lives just outside its loops, and whatever needs its result waits
@@ -19,7 +19,7 @@ from ...isa.dtypes import DType
 from ...isa.machine import CLASSES, Loc
 from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
-from ...tiling.vector_plan import Conflict, Plan
+from ...tiling.vector_plan import Conflict, NestPlan
 from .nodes import Access, Node, NotVectorizable, Store
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
 
@@ -49,7 +49,7 @@ class Scope:
 class SectionEmitter:
     """Emits one loop nest into a kernel builder."""
 
-    def __init__(self, builder: KernelBuilder, plan: Plan, arguments: dict[Value, int], block: Affine):
+    def __init__(self, builder: KernelBuilder, plan: NestPlan, arguments: dict[Value, int], block: Affine):
         self.b, self.plan, self.arguments, self.block = builder, plan, arguments, block
         self.index: dict[int, Affine] = {}  # axis -> number of the chunk
         self.valid: dict[int, int | Affine] = {}  # axis -> elements of the chunk

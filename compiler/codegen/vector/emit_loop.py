@@ -16,7 +16,7 @@ from ...graph.graph import Value
 from ...graph.trip_count import Progression
 from ...isa.model import Affine, TileRef
 from ...program.kernel import KernelBuilder
-from ...tiling.vector_plan import Conflict, Plan
+from ...tiling.vector_plan import Conflict, NestPlan
 from .emit import Kind, Scope, SectionEmitter, Task
 from .nodes import Access, Node, Store
 
@@ -37,7 +37,7 @@ class LoopEmitter(SectionEmitter):
     def __init__(
         self,
         builder: KernelBuilder,
-        plan: Plan,
+        plan: NestPlan,
         arguments: dict[Value, int],
         block: Affine,
         count: int,

@@ -21,12 +21,12 @@ from ...graph.trip_count import Progression, progressions, trip_count
 from ...isa.machine import CLASSES
 from ...program.kernel import KernelBuilder
 from ...targets import Target
-from ...tiling.vector_plan import Conflict, Plan, make_plan
+from ...tiling.vector_plan import Conflict, NestPlan, plan_nest
 from ..steps import Launch, Way
 from .emit import SectionEmitter
 from .emit_loop import Carried, LoopEmitter
-from .lower_vector_region import SMALLEST_PART, make_problem, merge_accesses
 from .nodes import Access, DynamicStart, Expressions, Node, NotVectorizable, Store, reachable
+from .plan_section import SMALLEST_PART, make_problem, merge_accesses
 
 _MOST_OPS, _MOST_ARGUMENTS = 256, 48
 
@@ -196,14 +196,14 @@ class _LoopKernel:
             yield [self._emit([self._plan(g, target, part) for g in self.groups])]
             part *= 2
 
-    def _plan(self, group: _Group, target: Target, part: int) -> Plan:
+    def _plan(self, group: _Group, target: Target, part: int) -> NestPlan:
         stores = group.stores()
         problem = make_problem(self.expressions, stores, reachable(s.node for s in stores))
         # The next iteration may need whatever this one reduces.
         problem.reductions = [replace(r, again=True) for r in problem.reductions]
-        return make_plan(problem, target, part)
+        return plan_nest(problem, target, part)
 
-    def _emit(self, plans: list[Plan]) -> Launch:
+    def _emit(self, plans: list[NestPlan]) -> Launch:
         blocks = max((p.blocks for p in plans), default=1)
         b = KernelBuilder("loop", "aiv", (blocks,))
         (block,) = b.blocks
@@ -218,7 +218,7 @@ class _LoopKernel:
             with b.when(plan.blocks - block) if plan.blocks < blocks else nullcontext():
                 emitter.run_loop(group.carried, group.stacked)
         with b.when(1 - block) if blocks > 1 else nullcontext():
-            SectionEmitter(b, Plan({}), arguments, block).run(self.counters)
+            SectionEmitter(b, NestPlan({}), arguments, block).run(self.counters)
         aliases = []
         for group, plan in zip(self.groups, plans, strict=True):
             for c in group.carried:

@@ -8,9 +8,7 @@ ops that share no loop nest    ->  one launch per group of ops, values between t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -29,29 +27,16 @@ from ...graph.ops import (
     Reduce,
     Reshape,
 )
-from ...isa.model import Access as Effect
-from ...program.kernel import Kernel, KernelBuilder
+from ...program.kernel import KernelBuilder
 from ...targets import Target
-from ...tiling.vector_plan import Conflict, Plan, Problem, Reduction, Walk, make_plan, merge_axes
+from ...tiling.vector_plan import Conflict
 from ..steps import Launch, Rename, Split, Step, Way
-from .emit import SectionEmitter
+from .emit_launch import emit_launch
 from .expand_arg_reduce import expand_arg_reduce
 from .nodes import Access, Expressions, Node, NotVectorizable, Store, reachable
 from .pieces import concatenate_pieces, pad_pieces
-from .select_instruction import reduces_in_tile
+from .plan_section import SMALLEST_PART, Section, connected, merge_accesses, plan_section
 from .split_region import is_free, make_region, split_by_outputs, split_by_reductions, split_everywhere
-
-
-@dataclass(eq=False)
-class Section:
-    """A loop nest of a kernel: its stores, and the partial results that a second kernel combines."""
-
-    stores: list[Store]
-    plan: Plan
-    partial: list[tuple[Node, Value]]
-
-
-SMALLEST_PART = 64  # tiles that do not fit UB are made smaller down to a part
 
 
 def vector_ways(region: Region, target: Target) -> Iterator[Way]:
@@ -166,10 +151,10 @@ def _launches(region: Region, expressions: Expressions, stores: list[Store], tar
         if node.kind == "reduce" and node.op is not None
     }
     merge_accesses(expressions, stores, sums)
-    groups, shrink = _connected(stores), 1
+    groups, shrink = connected(stores), 1
     while shrink <= SMALLEST_PART:
-        sections = [_plan_section(expressions, group, target, sums, region.two_stages, shrink) for group in groups]
-        launch = _emit(region.ops, region.outputs, [(s.stores, s.plan) for s in sections])
+        sections = [plan_section(expressions, group, target, sums, region.two_stages, shrink) for group in groups]
+        launch = emit_launch(region.ops, sections)
         partial = {node: value for s in sections for node, value in s.partial}
         done = {s.access.value for section in sections for s in section.stores}
         rest = [_second_stage(region, partial, [v for v in region.outputs if v not in done])] if partial else []
@@ -181,244 +166,6 @@ def _launches(region: Region, expressions: Expressions, stores: list[Store], tar
 def _whole(stores: list[Store]) -> list[Store]:
     """Return the stores that are not of partial results."""
     return [s for s in stores if not s.access.by_block]
-
-
-# --- planning ---
-
-
-def _connected(stores: list[Store]) -> list[list[Store]]:
-    """Group the stores that share anything but constants."""
-    groups: list[tuple[set[Node], list[Store]]] = []
-    for store in stores:
-        nodes = {n for n in reachable([store.node]) if n.kind != "const"}
-        members = [store]
-        apart = []
-        for others, theirs in groups:
-            if nodes & others:
-                nodes |= others
-                members = theirs + members
-            else:
-                apart.append((others, theirs))
-        groups = [*apart, (nodes, members)]
-    return [members for _, members in groups]
-
-
-def _walks(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> list[Walk]:
-    def walk(access: Access, is_store: bool) -> Walk:
-        strides = {a: s for a, s in access.strides.items() if s}
-        return Walk(strides, access.value.dtype.bytes, prod(extent[a] for a in strides), is_store)
-
-    walks = [walk(s.access, True) for s in stores]
-    for n in nodes:
-        if n.access is not None:
-            walks.append(walk(n.access, False))
-        elif n.kind == "iota":
-            walks.append(Walk(n.coefficients, 0))
-    return walks
-
-
-def merge_accesses(expressions: Expressions, stores: list[Store], sums: dict[Node, Access]) -> None:
-    """Merge axes that all accesses cross as one, in the nodes and accesses themselves."""
-    nodes = reachable(s.node for s in stores)
-    accesses = [s.access for s in stores] + list(sums.values()) + [n.access for n in nodes if n.access]
-    used: dict[int, None] = {}
-    for axes in [*(a.strides for a in accesses), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
-        used.update(dict.fromkeys(axes))
-    main = max(stores, key=lambda s: s.access.value.type.bytes)
-    order = _order(main.access, accesses, used)
-    extent = {a: expressions.axes.extent[a] for a in order}
-    walks = [a.strides for a in accesses] + [n.coefficients for n in nodes if n.kind == "iota"]
-    into = merge_axes(extent, order, walks, [n.reduced for n in nodes if n.reduced])
-    for access in accesses:
-        access.strides = {a: s for a, s in access.strides.items() if into[a] == a}
-    for n in nodes:
-        n.axes = frozenset(into[a] for a in n.axes)
-        n.reduced = frozenset(into[a] for a in n.reduced)
-        n.coefficients = {a: c for a, c in n.coefficients.items() if into[a] == a}
-    expressions.merged = extent
-    expressions.merged_order = order
-
-
-def _order(main: Access, accesses: list[Access], used: dict[int, None]) -> list[int]:
-    """Sort the axes outer to inner: as the main store and, for axes it lacks, the largest load has them."""
-    rank: dict[int, int] = {}
-    for access in [main, *sorted(accesses, key=lambda a: -len(a.strides))]:
-        for axis, stride in access.strides.items():
-            rank.setdefault(axis, abs(stride))
-    return sorted(used, key=lambda a: -rank.get(a, 0))
-
-
-def make_problem(expressions: Expressions, stores: list[Store], nodes: list[Node]) -> Problem:
-    """Describe a section, axes merged already, to the tiler; `nodes` are all that the stores need."""
-    used: set[int] = set()
-    for axes in [*(s.access.strides for s in stores), *(n.axes for n in nodes), *(n.reduced for n in nodes)]:
-        used.update(axes)
-    extent = {a: expressions.merged[a] for a in expressions.merged_order if a in used}
-    walks, reductions = _walks(stores, nodes, extent), _reductions(stores, nodes)
-    return Problem(extent, list(extent), walks, reductions, *_live_bytes(stores, nodes, extent))
-
-
-def _plan_section(
-    expressions: Expressions,
-    stores: list[Store],
-    target: Target,
-    sums: dict[Node, Access],
-    two_stages: bool,
-    shrink: int = 1,
-) -> Section:
-    nodes = reachable(s.node for s in stores)
-    problem = make_problem(expressions, stores, nodes)
-    plan = make_plan(problem, target, shrink)
-    divided = [a for a in plan.split if any(a in n.reduced for n in nodes)]
-    if divided and not two_stages:
-        for a in divided:
-            del plan.split[a]
-        divided = []
-    if not divided:
-        return Section(stores, plan, [])
-    partial = [n for n in nodes if n.kind == "reduce" and any(a in n.reduced for a in divided)]
-    result = [s for s in stores if not any(n in partial for n in reachable([s.node]))]
-    renamed: list[tuple[Node, Value]] = []
-    for node in partial:
-        assert node.op is not None
-        size = node.op.results[0].type.size
-        blocks = prod(plan.split[a][0] for a in divided if a in node.reduced)
-        value = Value(TensorType((blocks, *node.op.results[0].shape), node.dtype))
-        steps, step = [], size
-        for a in divided:
-            if a in node.reduced:
-                steps.append((a, step))
-                step *= plan.split[a][0]
-        result.append(Store(replace(sums[node], value=value, by_block=tuple(steps)), node))
-        renamed.append((node, value))
-    return Section(result, plan, renamed)
-
-
-def _reductions(stores: list[Store], nodes: list[Node]) -> list[Reduction]:
-    beyond: dict[Node, set[int]] = {n: set() for n in nodes}  # axes of everything computed from a node
-    for s in stores:
-        beyond[s.node].update(s.access.strides)
-    for n in reversed(nodes):
-        for o in n.operands:
-            beyond[o] |= beyond[n] | n.axes | n.reduced
-    out = []
-    for n in nodes:
-        if n.kind in ("reduce", "arg"):
-            again = not beyond[n] <= n.axes
-            by_loop = n.kind == "reduce" and not reduces_in_tile(n.op.kind, n.dtype)  # type: ignore[union-attr]
-            out.append(Reduction(n.operands[0].axes, n.reduced, again, by_loop, n.kind == "arg"))
-    return out
-
-
-def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> tuple[int, int, int]:
-    """Estimate the bytes of tiles alive at once: per element of a full tile, per row, per column."""
-    size = {n: prod(extent[a] for a in n.axes) for n in nodes}
-    most = max(size.values(), default=1)
-    stored = {s.node for s in stores}
-    last: dict[Node, int] = {}
-    for i, n in enumerate(nodes):
-        for o in n.operands:
-            last[o] = i
-    always = live = peak = small = 0
-    for i, n in enumerate(nodes):
-        if n.kind == "const":
-            continue
-        if size[n] * 4 < most:
-            small += 1
-            continue
-        if n.kind == "load" or n in stored:
-            always += 2 * n.dtype.bytes
-            continue
-        live += n.dtype.bytes
-        peak = max(peak, live)
-        for o in set(n.operands):
-            if last[o] == i and o.kind not in ("load", "const") and o not in stored and size[o] * 4 >= most:
-                live -= o.dtype.bytes
-    return max(4, always + peak), 32 * small, 8 * small
-
-
-# --- emission ---
-
-
-def _emit(ops: Sequence[Op], outputs: Sequence[Value], sections: list[tuple[list[Store], Plan]]) -> Launch:
-    blocks = max(plan.blocks for _, plan in sections)
-    builder = KernelBuilder(kernel_name(ops), "aiv", (blocks,))
-    written = list(dict.fromkeys(s.access.value for stores, _ in sections for s in stores))
-    arguments: dict[Value, int] = {}
-    for stores, _ in sections:
-        for node in reachable(s.node for s in stores):
-            accesses = [node.access] if node.access else []
-            for access in accesses:
-                for value in (access.value, *(d.value for d in access.dynamic)):
-                    if value not in arguments:
-                        arguments[value] = builder.argument(value.dtype, value.type.size)
-        for s in stores:
-            for start in s.access.dynamic:
-                if start.value not in arguments:
-                    arguments[start.value] = builder.argument(start.value.dtype, start.value.type.size)
-    for value in written:
-        arguments[value] = builder.argument(value.dtype, value.type.size, writes=True)
-    (block,) = builder.blocks
-    for stores, plan in sections:
-        emitter = SectionEmitter(builder, plan, arguments, block)
-        if plan.blocks < blocks:
-            with builder.when(plan.blocks - block):
-                emitter.run(stores)
-        else:
-            emitter.run(stores)
-    return Launch(builder.kernel, list(arguments), written, may_take_over(sections, builder.kernel, arguments))
-
-
-def may_take_over(
-    sections: list[tuple[list[Store], Plan]], kernel: Kernel, arguments: dict[Value, int]
-) -> tuple[tuple[Value, Value], ...]:
-    """Return the outputs that may take over an input: a block reads what it writes, and only before it writes it."""
-    last_load: dict[int, int] = {}  # argument -> position in the body
-    first_store: dict[int, int] = {}
-    for at, instruction in enumerate(kernel.body):
-        for operand, view in instruction.operands():
-            if operand.kind == "view" and operand.access is Effect.read:
-                last_load[view.argument] = at
-            elif operand.kind == "view":
-                first_store.setdefault(view.argument, at)
-    reads: dict[Value, list[tuple[int, Access]]] = {}
-    for i, (stores, _) in enumerate(sections):
-        for node in reachable(s.node for s in stores):
-            if node.access is not None:
-                reads.setdefault(node.access.value, []).append((i, node.access))
-    pairs = []
-    taken: set[Value] = set()
-    for i, (stores, plan) in enumerate(sections):
-        for s in stores:
-            out = s.access
-            for value, accesses in reads.items():
-                if (
-                    value in taken
-                    or value not in arguments
-                    or value.type.size != out.value.type.size
-                    or value.dtype.bytes != out.value.dtype.bytes
-                ):
-                    continue
-                ((j, access), *others) = accesses
-                same = access.strides == {a: t for a, t in out.strides.items() if t} and access.offset == out.offset
-                # A kernel of several passes over a value may load it again after the pass that stores the output.
-                before = last_load.get(arguments[value], -1) < first_store.get(arguments[out.value], 0)
-                once = not others and i == j and not access.dynamic and set(plan.loops) <= set(access.strides)
-                if once and same and before:
-                    pairs.append((out.value, value))
-                    taken.add(value)
-                    break
-    return tuple(pairs)
-
-
-def kernel_name(ops: Sequence[Op]) -> str:
-    """Name a kernel after its ops, most telling first."""
-    names = [getattr(op, "kind", op.name) if op.name in ("unary", "binary") else op.name for op in ops]
-    telling = [n for n in dict.fromkeys(names) if n not in ("constant", "broadcast_in_dim", "reshape", "convert")]
-    return "_".join((telling or names)[:5])
-
-
-# --- splitting ---
 
 
 def _second_stage(region: Region, partial: dict[Node, Value], outputs: list[Value]) -> Region:
@@ -449,13 +196,10 @@ def _second_stage(region: Region, partial: dict[Node, Value], outputs: list[Valu
     return make_region([*ops, *(op for op in region.ops if op in wanted)], outputs, two_stages=False)
 
 
-# --- pieces ---
-
-
 def _lower_pieces(region: Region, target: Target) -> Way:
     op = region.ops[-1]
     pieces = concatenate_pieces(op) if isinstance(op, Concatenate) else pad_pieces(op)  # type: ignore[arg-type]
-    sections: list[tuple[list[Store], Plan]] = []
+    sections: list[Section] = []
     before = list(region.ops[:-1])
     for piece in pieces:
         if 0 in piece.shape:
@@ -470,7 +214,7 @@ def _lower_pieces(region: Region, target: Target) -> Way:
                 stride *= expressions.axes.extent[axis]
         store = Store(access, expressions.as_type(expressions.node(piece.value), op.results[0].dtype))
         merge_accesses(expressions, [store], {})
-        sections.append(([store], _plan_section(expressions, [store], target, {}, False).plan))
+        sections.append(plan_section(expressions, [store], target, {}, two_stages=False))
     if not sections:
         return []
-    return [_emit(region.ops, region.outputs, sections)]
+    return [emit_launch(region.ops, sections)]

@@ -7,15 +7,15 @@ _control = Cost("control")
 end = declare(Spec("end", "control", "Close the innermost loop, when or subblocks.", (), Pipe.S, _control))
 loop = declare(
     Spec("loop", "control",
-         "for (dst = start; dst < stop; dst += step): the block up to `end`; step is static and positive.",
+         "for (dst = start; dst < stop; dst += step): the span up to `end`; step is static and positive.",
          (register(), affine("start"), affine("stop"), affine("step", 1, low=1, static=True)), Pipe.S, _control, opens=True)
 )  # fmt: skip
 when = declare(
-    Spec("when", "control", "Run the block up to `end` if value > 0.", (affine("value"),), Pipe.S, _control, opens=True)
+    Spec("when", "control", "Run the span up to `end` if value > 0.", (affine("value"),), Pipe.S, _control, opens=True)
 )
 subblocks = declare(
     Spec("subblocks", "control",
-         "In a cube+vector kernel: the block up to `end` runs on both vector cores of the AI core at once, dst = 0 "
+         "In a cube+vector kernel: the span up to `end` runs on both vector cores of the AI core at once, dst = 0 "
          "and 1.",
          (register(),), Pipe.S, _control, opens=True, mixed=True)
 )  # fmt: skip

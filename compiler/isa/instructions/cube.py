@@ -4,14 +4,14 @@ f16, bf16 and f32 accumulate in f32, i8 and u8 in i32; f64 in f64 and i32 in i32
 has neither).
 """
 
-from ..model import Access, Cost, Loc, Operand, Pipe, Spec, affine, declare, out, src
+from ..model import Cost, Effect, Loc, Operand, Pipe, Spec, affine, declare, out, src
 from ..type_rules import MATMUL
 
 _left, _right = src("left", Loc.left, "mk"), src("right", Loc.right, "kn")
 
 tmatmul = declare(
     Spec("tmatmul", "cube", "dst = left x right (+ dst if accumulate > 0)",
-         (Operand("dst", "tile", Access.update, (Loc.acc,), "mn", reads_if="accumulate"), _left, _right,
+         (Operand("dst", "tile", Effect.update, (Loc.acc,), "mn", reads_if="accumulate"), _left, _right,
           affine("accumulate", 0)), Pipe.M, Cost("mad"), dtypes=MATMUL)
 )  # fmt: skip
 tmatmul_bias = declare(

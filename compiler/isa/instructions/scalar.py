@@ -1,6 +1,6 @@
 """The scalar unit: 64-bit integer registers for addresses, extents and run-time indices."""
 
-from ..model import Access, Cost, Pipe, Spec, affine, declare, register, view
+from ..model import Cost, Effect, Pipe, Spec, affine, declare, register, view
 from ..type_rules import INTEGERS
 
 _cost = Cost("scalar", 1)
@@ -14,6 +14,6 @@ sdiv = declare(Spec("sdiv", "scalar", "dst = floor(a / b), b > 0", _binary, Pipe
 smod = declare(Spec("smod", "scalar", "dst = a - b * floor(a / b), b > 0", _binary, Pipe.S, _cost))
 sload = declare(
     Spec("sload", "scalar", "dst = the one integer element of the view in GM, u64 clipped to the largest i64.",
-         (register(), view("src", Access.read)), Pipe.S, Cost("scalar_load"),
+         (register(), view("src", Effect.read)), Pipe.S, Cost("scalar_load"),
          dtypes=INTEGERS)
 )  # fmt: skip

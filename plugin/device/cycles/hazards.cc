@@ -25,15 +25,15 @@ void join(Clock& a, const Clock& b) {
   for (int i = 0; i < kQueues; ++i) a[i] = std::max(a[i], b[i]);
 }
 
-struct Access {  // the last one of a queue to some bytes
+struct LastUse {  // the last one of a queue to some bytes
   int32_t time = 0;
   int instruction = -1;
 };
 
 struct Granule {
   int writer = -1;  // queue
-  Access write;
-  std::array<Access, kPipes> read;  // by pipe of the core that owns the memory; of GM, by core and unit
+  LastUse write;
+  std::array<LastUse, kPipes> read;  // by pipe of the core that owns the memory; of GM, by core and unit
 };
 
 // Of GM only arguments that the kernel both writes and reads can be raced for: windows from one core to
@@ -42,7 +42,7 @@ std::vector<bool> shared_arguments(const Kernel& kernel) {
   std::vector<bool> read(kernel.arguments.size()), shared(kernel.arguments.size());
   for (const Instruction& instruction : kernel.body)
     for (const OperandRef& o : Operands(instruction))
-      if (o.kind() == OperandKind::kview && o.info().access != 2) read[o.view().argument] = true;
+      if (o.kind() == OperandKind::kview && o.info().effect != 2) read[o.view().argument] = true;
   for (size_t a = 0; a < read.size(); ++a) shared[a] = read[a] && kernel.arguments[a].writes;
   return shared;
 }
@@ -194,7 +194,7 @@ class HazardChecker {
         if (o.kind() != OperandKind::ktile) continue;
         const int when = o.info().reads_if;
         const bool reads = when < 0 || walks_[c]->value(operands[when].affine()) > 0;
-        if (write ? o.info().access != 1 : o.info().access != 2 && reads)
+        if (write ? o.info().effect != 1 : o.info().effect != 2 && reads)
           operand(c, pipe, index, o.tile(), write);
       }
     }
@@ -231,7 +231,7 @@ class HazardChecker {
              concat("touches elements ", low, " to ", high, " of argument ", v.argument, ", which has ",
                     argument.size));
     if (!shared_[v.argument] || info.indexed) return;
-    if ((info.access == 1) == write) return;
+    if ((info.effect == 1) == write) return;
     const int64_t size = dtype_bytes(argument.dtype);
     // A core reads GM by MTE2 and by its scalar unit.
     const auto queue_of = [&](int reader) {
@@ -272,7 +272,7 @@ class HazardChecker {
       return;
     }
     for (int r = 0; r < readers; ++r) {
-      const Access& read = granule.read[r];
+      const LastUse& read = granule.read[r];
       if (queue_of(r) != q && read.instruction >= 0 && read.time > now[queue_of(r)])
         report(read.instruction, index, "may overwrite a tile before the read");
     }

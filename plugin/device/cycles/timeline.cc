@@ -30,15 +30,15 @@ struct Queued {
   Traffic traffic;
 };
 
-struct Core;
+struct SimulatedCore;
 
 struct Unit {  // cores that run one block together, and their cross flags
-  std::vector<Core*> cores;
+  std::vector<SimulatedCore*> cores;
   int to_vector[2][kCrossFlags] = {}, to_cube[2][kCrossFlags] = {};
   int number = 0;
 };
 
-struct Core {
+struct SimulatedCore {
   Unit* unit = nullptr;
   int index = 0;  // in the simulation
   Role role = Role::kOnly;
@@ -80,7 +80,7 @@ class Simulation {
     for (int u = 0; u < units; ++u) {
       units_[u].number = u;
       for (int c = 0; c < per_unit; ++c) {
-        Core& core = cores_[u * per_unit + c];
+        SimulatedCore& core = cores_[u * per_unit + c];
         core.unit = &units_[u];
         core.index = u * per_unit + c;
         core.role = per_unit == 1 ? Role::kOnly : static_cast<Role>(static_cast<int>(Role::kCube) + c);
@@ -104,7 +104,7 @@ class Simulation {
         happen(e);
       }
     }
-    for (Core& core : cores_)
+    for (SimulatedCore& core : cores_)
       if (!core.idle()) throw_stuck(core);
     return result();
   }
@@ -118,17 +118,17 @@ class Simulation {
 
   void begin_block(Unit& unit) {
     if (next_block_ >= kernel_.blocks()) return;
-    for (Core* core : unit.cores) {
+    for (SimulatedCore* core : unit.cores) {
       core->walk.emplace(shape_, next_block_, core->role);
       core->walked = false;
       core->scalar_clock = std::max(core->scalar_clock, now_);
     }
     ++next_block_;
-    for (Core* core : unit.cores) progress(*core);
+    for (SimulatedCore* core : unit.cores) progress(*core);
   }
 
   void happen(const Event& e) {
-    Core& core = cores_[e.core];
+    SimulatedCore& core = cores_[e.core];
     if (e.pipe < 0) {
       if (e.time != core.look) return;  // an earlier look has been asked for since
       core.look = kNever;
@@ -144,7 +144,7 @@ class Simulation {
     }
   }
 
-  void complete(Core& core, int pipe) {
+  void complete(SimulatedCore& core, int pipe) {
     const Queued& q = core.queue[pipe].front();
     core.worked[pipe] += now_ - core.started[pipe];
     if (trace_ && trace_->size() < limit_) {
@@ -159,7 +159,7 @@ class Simulation {
   }
 
   // Issues and starts whatever can go on at this moment on the core (and, through cross flags, on its unit).
-  void progress(Core& core) {
+  void progress(SimulatedCore& core) {
     bool moved = true, crossed = false;
     while (moved) {
       moved = issue(core);
@@ -168,14 +168,14 @@ class Simulation {
       }
     }
     if (crossed)
-      for (Core* other : core.unit->cores)
+      for (SimulatedCore* other : core.unit->cores)
         if (other != &core) progress(*other);
     if (core.idle() &&
-        std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](Core* c) { return c->idle(); }))
+        std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](SimulatedCore* c) { return c->idle(); }))
       begin_block(*core.unit);
   }
 
-  bool start(Core& core, int p, bool& crossed) {
+  bool start(SimulatedCore& core, int p, bool& crossed) {
     Queued& q = core.queue[p].front();
     if (q.issued > now_) {
       if (q.issued < core.look) events_.push({core.look = q.issued, core.index, -1});
@@ -221,7 +221,7 @@ class Simulation {
   }
 
   // The scalar unit: one instruction a cycle into the pipes' queues, until one is full or a flag holds it.
-  bool issue(Core& core) {
+  bool issue(SimulatedCore& core) {
     if (core.walked) return false;
     bool moved = false;
     core.scalar_clock = std::max(core.scalar_clock, now_);
@@ -246,7 +246,7 @@ class Simulation {
     }
   }
 
-  void enqueue(Core& core, int index) {
+  void enqueue(SimulatedCore& core, int index) {
     const Instruction& instruction = kernel_.body[index];
     const auto flag = [&](const auto& i) {
       return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents +
@@ -295,11 +295,11 @@ class Simulation {
     push(static_cast<int>(cost.pipe), {Act::kWork, index, core.scalar_clock, 0, cost.cycles, cost.traffic});
   }
 
-  int cross(const Core& core, const Affine& flag) const {
+  int cross(const SimulatedCore& core, const Affine& flag) const {
     return static_cast<int>(core.walk->value(flag) & (kCrossFlags - 1));
   }
 
-  [[noreturn]] void throw_stuck(const Core& core) const {
+  [[noreturn]] void throw_stuck(const SimulatedCore& core) const {
     int where = -1;
     for (const auto& queue : core.queue)
       if (!queue.empty() && (where < 0 || queue.front().instruction < where))
@@ -316,7 +316,7 @@ class Simulation {
     t.gm_bytes = memory_.gm_bytes();
     t.hbm_bytes = memory_.hbm_bytes();
     t.instructions = instructions_;
-    for (const Core& core : cores_) {
+    for (const SimulatedCore& core : cores_) {
       if (!core.had_work) continue;
       const bool cube =
           core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
@@ -335,7 +335,7 @@ class Simulation {
   std::vector<Interval>* trace_;
   size_t limit_;
   std::vector<Unit> units_;
-  std::vector<Core> cores_;
+  std::vector<SimulatedCore> cores_;
   std::priority_queue<Event> events_;
   double now_ = 0;
   int64_t next_block_ = 0, instructions_ = 0;

@@ -20,10 +20,10 @@ class Action {
 };
 
 using ActionPtr = std::unique_ptr<Action>;
-using Block = std::vector<ActionPtr>;
+using Actions = std::vector<ActionPtr>;
 
-inline void run(const Block& block, Core& core) {
-  for (const ActionPtr& action : block) action->run(core);
+inline void run(const Actions& actions, Core& core) {
+  for (const ActionPtr& action : actions) action->run(core);
 }
 
 }  // namespace ascend

@@ -7,14 +7,14 @@
 namespace ascend {
 namespace {
 
-bool let_products_wait(const Block& body) {
+bool let_products_wait(const Actions& body) {
   return std::all_of(body.begin(), body.end(), [](const ActionPtr& a) { return a->lets_products_wait(); });
 }
 
 struct Loop final : Action {
   int64_t reg, step;
   Affine start, stop;
-  Block body;
+  Actions body;
   const StripRun* strips = nullptr;  // the body, if it is nothing but a run that repeats
   bool steps = false;                // of products alone, which wait until the loop ends
   void take_steps() {
@@ -37,7 +37,7 @@ struct Loop final : Action {
 
 struct When final : Action {
   Affine value;
-  Block body;
+  Actions body;
   void run(Core& core) const override {
     if (evaluate(value, core) > 0) ascend::run(body, core);
   }
@@ -49,7 +49,7 @@ struct When final : Action {
 
 struct Subblocks final : Action {
   int64_t reg;
-  Block body;
+  Actions body;
   void run(Core& core) const override {
     for (int64_t vector_core :
          {1, 0}) {  // no order is promised; ending at 0 leaves UB as blocks outside see it
@@ -78,7 +78,7 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   const double trips = std::max(0.0, static_cast<double>(last) - static_cast<double>(first));
   const double outer = d.enter_loop(known ? trips / static_cast<double>(a->step) : 16.0);
   d.step();
-  a->body = d.block();
+  a->body = d.span();
   d.leave_loop(outer);
   if (a->body.size() == 1) {
     const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
@@ -92,7 +92,7 @@ ActionPtr decode(const isa::when& i, Decoder& d) {
   auto a = std::make_unique<When>();
   a->value = i.value_;
   d.step();
-  a->body = d.block();
+  a->body = d.span();
   return a;
 }
 
@@ -101,7 +101,7 @@ ActionPtr decode(const isa::subblocks& i, Decoder& d) {
   a->reg = i.dst_;
   const double outer = d.enter_loop(2);
   d.step();
-  a->body = d.block();
+  a->body = d.span();
   d.leave_loop(outer);
   return a;
 }

@@ -34,10 +34,10 @@ Extent Decoder::valid_columns(const TileAccess& tile, int64_t limit) const {
   return extent(tile.spec().valid_columns, std::min(limit, tile.spec().columns), "valid columns");
 }
 
-Block Decoder::kernel() { return block(); }
+Actions Decoder::kernel() { return span(); }
 
-Block Decoder::block() {
-  Block actions;
+Actions Decoder::span() {
+  Actions actions;
   while (next_ < kernel_.body.size()) {
     index_ = next_++;
     const Instruction& instruction = kernel_.body[index_];

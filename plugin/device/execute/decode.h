@@ -14,11 +14,11 @@ class Decoder {
  public:
   Decoder(const Kernel& kernel, const Target& target);
 
-  Block kernel();
+  Actions kernel();
   void step() {
     ranges_.step(kernel_.body[index_]);
   }  // the current instruction takes effect on what registers may hold
-  Block block();  // up to the `end` of the block that the current instruction opened
+  Actions span();  // up to the `end` of the span that the current instruction opened
 
   // Operands of the current instruction.
   TileAccess tile(const TileOperand& operand) const { return TileAccess(operand, kernel_, cube_.panel); }

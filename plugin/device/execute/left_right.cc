@@ -13,9 +13,9 @@ int64_t slots_before(const Kernel& kernel, int64_t tile) {
   return n;
 }
 
-// Per instruction the end of the innermost block around it.
-struct Blocks {
-  explicit Blocks(const Kernel& kernel)
+// Per instruction the end of the innermost span around it.
+struct Spans {
+  explicit Spans(const Kernel& kernel)
       : begin(kernel.body.size()), end(kernel.body.size(), kernel.body.size()) {
     std::vector<size_t> open;
     std::vector<std::vector<size_t>> members(1);
@@ -50,7 +50,7 @@ bool is_operand(const TileSpec& t) {
 }
 
 bool may_alias(const Kernel& kernel, const KernelUses& uses, int64_t tile) {
-  const Blocks blocks(kernel);
+  const Spans spans(kernel);
   const size_t n = kernel.body.size();
   struct Write {
     size_t at;
@@ -67,14 +67,14 @@ bool may_alias(const Kernel& kernel, const KernelUses& uses, int64_t tile) {
       }
       // A reader: the last write before it whose block encloses it.
       const auto w =
-          std::find_if(writes.rbegin(), writes.rend(), [&](const Write& w) { return i < blocks.end[w.at]; });
+          std::find_if(writes.rbegin(), writes.rend(), [&](const Write& w) { return i < spans.end[w.at]; });
       if (w == writes.rend()) return false;
       if (relate(w->extract->dst_.slot, u.tile->slot, kernel.tiles[tile].slots) != SlotRelation::kSame)
         return false;
-      // Up to the end of the blocks around the reader that the write is outside of: they may run again.
+      // Up to the end of the spans around the reader that the write is outside of: they may run again.
       size_t stop = i;
-      for (size_t at = i; blocks.begin[at] > w->at && blocks.end[at] < n; at = blocks.begin[at])
-        stop = blocks.end[at];
+      for (size_t at = i; spans.begin[at] > w->at && spans.end[at] < n; at = spans.begin[at])
+        stop = spans.end[at];
       const TileOperand& source = w->extract->src_;
       for (size_t j = w->at + 1; j < stop; ++j) {
         for (const TileUse& other : uses.tiles[j]) {

@@ -73,7 +73,7 @@ struct LoadToL1 final : Action {
   bool shared, in_place;
 
   void run(Core& core) const override {
-    const Window w = view.resolve(core);
+    const ViewElements w = view.resolve(core);
     size.check(w);
     CubeOperand& operand = slot(core);
     // A left operand that fills its tile as it lies in GM is not copied: the product reads its rows from
@@ -106,7 +106,7 @@ struct LoadToL1 final : Action {
   }
 
   // Returns the operand's least_exponent.
-  int load(Core& core, const Window& w, std::byte* dst) const {
+  int load(Core& core, const ViewElements& w, std::byte* dst) const {
     if (to.panel) {
       load_panels(core, w, dst);
     } else {
@@ -119,7 +119,7 @@ struct LoadToL1 final : Action {
     return least_exponent(data, (w.columns + to.panel - 1) / to.panel, rows * to.panel, to.stride);
   }
 
-  void load_rows(const Window& w, std::byte* dst) const {
+  void load_rows(const ViewElements& w, std::byte* dst) const {
     const int64_t bytes = tile.element_bytes(), stride = tile.row_stride();
     for_each_rectangle(
         w, 0, w.rows,
@@ -137,7 +137,7 @@ struct LoadToL1 final : Action {
     for (int64_t r = w.rows; r < rows; ++r) std::memset(dst + r * stride * bytes, 0, columns * bytes);
   }
 
-  void load_panels(Core& core, const Window& w, std::byte* dst) const {
+  void load_panels(Core& core, const ViewElements& w, std::byte* dst) const {
     const int64_t bytes = tile.element_bytes();
     if (w.column_rank == 1 && (w.row_rank == 1 || w.row[w.row_rank - 1].extent % to.group == 0)) {
       for_each_rectangle(

@@ -18,14 +18,14 @@ TransferSize::TransferSize(const TileAccess& tile, const ViewAccess& view)
   if (view.constant_shape()) check(*view.constant_shape());
 }
 
-void TransferSize::check(const Window& w) const {
+void TransferSize::check(const ViewElements& w) const {
   if (w.rows > rows || w.columns > columns) {
     site.fail(concat("the view does not fit the tile; expected at most ", rows, " x ", columns, ", got ",
                      w.rows, " x ", w.columns, "."));
   }
 }
 
-void copy_in(const Window& w, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride, int64_t bytes,
+void copy_in(const ViewElements& w, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride, int64_t bytes,
              CopyFn copy) {
   for_each_rectangle(
       w, from, to,
@@ -35,7 +35,7 @@ void copy_in(const Window& w, int64_t from, int64_t to, std::byte* dst, int64_t 
       });
 }
 
-void copy_out(const Window& w, int64_t from, int64_t to, const std::byte* src, int64_t src_stride,
+void copy_out(const ViewElements& w, int64_t from, int64_t to, const std::byte* src, int64_t src_stride,
               int64_t bytes, CopyFn copy) {
   for_each_rectangle(
       w, from, to,
@@ -55,7 +55,7 @@ LoadAction::LoadAction(const isa::tload& i, Decoder& d)
 }
 
 void LoadAction::run(Core& core) const {
-  const Window w = view.resolve(core);
+  const ViewElements w = view.resolve(core);
   size.check(w);
   copy_in(w, 0, w.rows, tile.at(core), tile.row_stride(), tile.element_bytes(), copy);
 }
@@ -70,7 +70,7 @@ StoreAction::StoreAction(const isa::tstore& i, Decoder& d)
 }
 
 void StoreAction::run(Core& core) const {
-  const Window w = view.resolve(core);
+  const ViewElements w = view.resolve(core);
   size.check(w);
   copy_out(w, 0, w.rows, tile.at(core), tile.row_stride(), tile.element_bytes(), copy);
 }
@@ -181,14 +181,14 @@ struct StoreThroughScratch final : Action {
   VectorFn relu = nullptr, convert = nullptr, update = nullptr;
 
   void run(Core& core) const override {
-    const Window w = view.resolve(core);
+    const ViewElements w = view.resolve(core);
     size.check(w);
     // A few rows at a time: what is converted is stored while it is in the cache.
     const int64_t at_once = std::clamp<int64_t>(kAtOnce / std::max<int64_t>(w.columns, 1), 1, 64);
     for (int64_t r = 0; r < w.rows; r += at_once) store_rows(core, w, r, std::min(r + at_once, w.rows));
   }
 
-  void store_rows(Core& core, const Window& w, int64_t from, int64_t to) const {
+  void store_rows(Core& core, const ViewElements& w, int64_t from, int64_t to) const {
     const std::byte* data = tile.at(core) + from * tile.row_stride() * tile.element_bytes();
     int64_t stride = tile.row_stride(), bytes = tile.element_bytes();
     std::byte* next = core.scratch;
@@ -260,8 +260,8 @@ class Indexed : public Action {
   }
 
   // The columns of the view: one row, whatever the extent of its rows.
-  Window row_window(const Core& core, int64_t columns) const {
-    Window w = view_.resolve(core);
+  ViewElements row_window(const Core& core, int64_t columns) const {
+    ViewElements w = view_.resolve(core);
     if (w.columns != columns && by_row_) {
       view_.site().fail(
           concat("columns of the view; expected those of the tile, ", columns, ", got ", w.columns, "."));
@@ -273,7 +273,7 @@ class Indexed : public Action {
   struct Reach {
     int64_t low = 0, high = 0;
   };
-  static Reach reach(const Window& w) {
+  static Reach reach(const ViewElements& w) {
     Reach r;
     for (int d = 0; d < w.column_rank; ++d) {
       const int64_t steps = (w.column[d].extent - 1) * w.column[d].stride;
@@ -298,7 +298,7 @@ struct Gather final : Indexed {
     std::byte* dst = data_.at(core);
     if (rows == 0 || columns == 0) return;
     if (by_row_) {
-      Window w = row_window(core, columns);
+      ViewElements w = row_window(core, columns);
       const Reach reach = Indexed::reach(w);
       for (int64_t r = 0; r < rows; ++r) {
         w.base = at(core, origin, offset(core, r, 0), reach.low, reach.high);
@@ -337,7 +337,7 @@ struct Scatter final : Indexed {
     const std::byte* src = data_.at(core);
     if (rows == 0 || columns == 0) return;
     if (by_row_) {
-      Window w = row_window(core, columns);
+      ViewElements w = row_window(core, columns);
       const Reach reach = Indexed::reach(w);
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t o = offset(core, r, 0);
@@ -367,7 +367,7 @@ struct Scatter final : Indexed {
     }
   }
 
-  void write_row(Core& core, const Window& w, const std::byte* src, int64_t columns, int64_t bytes) const {
+  void write_row(Core& core, const ViewElements& w, const std::byte* src, int64_t columns, int64_t bytes) const {
     const bool contiguous = w.column_rank == 1 && w.column_stride() == 1;
     if (!update) {
       copy_out(w, 0, 1, src, columns, bytes, copy_);

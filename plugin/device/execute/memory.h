@@ -10,13 +10,13 @@ struct TransferSize {
   int64_t rows, columns;
   Site site;
   TransferSize(const TileAccess& tile, const ViewAccess& view);  // throws if a constant view does not fit
-  void check(const Window& window) const;
+  void check(const ViewElements& elements) const;
 };
 
 // Rows [from, to) of a window <-> row-major memory whose first row is row `from`; stride in elements.
-void copy_in(const Window& window, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride,
+void copy_in(const ViewElements& elements, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride,
              int64_t bytes, CopyFn copy);
-void copy_out(const Window& window, int64_t from, int64_t to, const std::byte* src, int64_t src_stride,
+void copy_out(const ViewElements& elements, int64_t from, int64_t to, const std::byte* src, int64_t src_stride,
               int64_t bytes, CopyFn copy);
 
 struct LoadAction final : Action {  // into UB

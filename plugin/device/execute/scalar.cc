@@ -89,7 +89,7 @@ struct Load final : Action {
   int64_t reg;
   ViewAccess view;
   void run(Core& core) const override {
-    const Window w = view.resolve(core);
+    const ViewElements w = view.resolve(core);
     if (w.rows * w.columns < 1) view.site().fail("the view is empty; expected one element.");
     core.registers[reg] = read_integer(view.dtype(), w.base);
   }

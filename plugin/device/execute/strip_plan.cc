@@ -24,7 +24,7 @@ bool other_slot(const TileAccess& a, const TileAccess& b) {
 
 }  // namespace
 
-StripRun::StripRun(Block actions, const Kernel& kernel, const KernelUses& uses)
+StripRun::StripRun(Actions actions, const Kernel& kernel, const KernelUses& uses)
     : actions_(std::move(actions)) {
   for (const ActionPtr& action : actions_) {
     const int position = static_cast<int>(parts_.size());

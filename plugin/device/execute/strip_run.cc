@@ -30,7 +30,7 @@ struct StripRun::State {
   int64_t rows = 0, most_columns = 0, element_bytes = 0, flat_columns = -1;
   bool flat = false;
   bool padded = false;  // less than a vector, computed as one
-  Window windows[kMostParts];
+  ViewElements windows[kMostParts];
   Span spans[kMostParts];
   int64_t columns[kMostParts];       // of each part
   int64_t tile_columns[kMostTiles];  // written by the run, or the capacity
@@ -156,7 +156,7 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
       }
     } else {
       const ViewAccess& view = part.load ? part.load->view : part.store->view;
-      Window& w = s.windows[p];
+      ViewElements& w = s.windows[p];
       view.resolve(core, w);
       (part.load ? part.load->size : part.store->size).check(w);
       rows = w.rows;
@@ -185,7 +185,7 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
 // Strips change the order of accesses to GM. That is harmless if loads and stores touch different memory, or
 // each row's the same place; it also decides which tiles can stay in GM.
 bool StripRun::memory_allows(State& s) const {
-  const auto in_place = [](const Window& w) {
+  const auto in_place = [](const ViewElements& w) {
     return w.plain() && (w.column_stride() == 1 || w.columns == 1);
   };
   for (size_t t = 0; t < tiles_.size(); ++t) {
@@ -198,11 +198,11 @@ bool StripRun::memory_allows(State& s) const {
   }
   for (size_t p = 0; p < parts_.size(); ++p) {
     if (!parts_[p].store) continue;
-    const Window& w = s.windows[p];
+    const ViewElements& w = s.windows[p];
     const int stored = parts_[p].src[0];
     for (size_t q = 0; q < parts_.size(); ++q) {
       if (q == p || parts_[q].vector || !s.spans[p].overlaps(s.spans[q])) continue;
-      const Window& o = s.windows[q];
+      const ViewElements& o = s.windows[q];
       const bool same_place =
           w.base == o.base && in_place(w) && in_place(o) && w.columns == o.columns &&
           (s.rows == 1 || (w.row_stride() == o.row_stride() && w.row_stride() >= w.columns));
@@ -229,7 +229,7 @@ bool StripRun::is_flat(const State& s) const {
   for (size_t p = 0; p < parts_.size(); ++p) {
     if (s.columns[p] != s.most_columns) return false;
     if (parts_[p].vector) continue;
-    const Window& w = s.windows[p];
+    const ViewElements& w = s.windows[p];
     if (!w.plain() || (w.columns > 1 && w.column_stride() != 1) ||
         (w.rows > 1 && w.row_stride() != w.columns))
       return false;
@@ -248,7 +248,7 @@ void StripRun::place_tiles(Core& core, State& s) const {
     const int64_t bytes = t.tile.element_bytes();
     State::Place& place = s.places[i];
     if (s.in_gm[i]) {
-      const Window& w = s.windows[t.load >= 0 ? t.load : t.store];
+      const ViewElements& w = s.windows[t.load >= 0 ? t.load : t.store];
       place = {w.base, w.row_stride() * bytes, w.row_stride() * bytes};
     } else if (t.local) {
       place = {core.strips + t.scratch * strip, 0, s.tile_columns[i] * bytes};
@@ -409,7 +409,7 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
     }
     if (moves_nothing(p, s)) continue;
     const int t = part.load ? part.dst : part.src[0];
-    const Window& w = s.windows[p];
+    const ViewElements& w = s.windows[p];
     const int64_t bytes = tiles_[t].tile.element_bytes();
     std::byte* const at = s.places[t].base + from * s.places[t].step;
     if (s.flat) {

@@ -43,7 +43,7 @@ class StripRun final : public Action {
   static constexpr int kMostParts = 96, kMostTiles = 96;
   static constexpr int64_t kCacheLine = 64;
 
-  StripRun(Block actions, const Kernel& kernel, const KernelUses& uses);
+  StripRun(Actions actions, const Kernel& kernel, const KernelUses& uses);
   void run(Core& core) const override;
 
   // What a loop does whose body this is: run for every value of a register. It takes that no extent depends
@@ -57,7 +57,7 @@ class StripRun final : public Action {
   // Whether tiles that keep their place in UB get in each other's way; if so, the first part that does, else
   // -1.
   int conflict() const { return conflict_; }
-  Block release() { return std::move(actions_); }
+  Actions release() { return std::move(actions_); }
 
  private:
   struct State;
@@ -88,7 +88,7 @@ class StripRun final : public Action {
   void run_chain(State& state, const StripChain& chain, Stage* stages, int64_t from, int64_t count) const;
   bool move(Core& core, State& state) const;
 
-  Block actions_;
+  Actions actions_;
   std::vector<StripPart> parts_;
   std::vector<StripTile> tiles_;
   std::vector<StripChain> chains_;

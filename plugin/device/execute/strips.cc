@@ -45,7 +45,7 @@ class Merger {
  public:
   Merger(const Kernel& kernel, const KernelUses& uses) : kernel_(kernel), uses_(uses) {}
 
-  Block run(Block actions) {
+  Actions run(Actions actions) {
     for (ActionPtr& action : actions) add(std::move(action));
     close();
     return std::move(merged_);
@@ -104,8 +104,8 @@ class Merger {
         return;
       }
       // Cut before the part that is in the way of an earlier one, and try both pieces.
-      Block all = strip->release();
-      Block rest(std::make_move_iterator(all.begin() + conflict), std::make_move_iterator(all.end()));
+      Actions all = strip->release();
+      Actions rest(std::make_move_iterator(all.begin() + conflict), std::make_move_iterator(all.end()));
       all.resize(conflict);
       run_ = std::move(all);
       close();
@@ -117,13 +117,13 @@ class Merger {
 
   const Kernel& kernel_;
   const KernelUses& uses_;
-  Block merged_, run_;
+  Actions merged_, run_;
   const Affine* rows_ = nullptr;
 };
 
 }  // namespace
 
-Block merge_strips(Block actions, const Kernel& kernel, const KernelUses& uses) {
+Actions merge_strips(Actions actions, const Kernel& kernel, const KernelUses& uses) {
   return Merger(kernel, uses).run(std::move(actions));
 }
 

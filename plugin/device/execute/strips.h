@@ -12,6 +12,6 @@
 namespace ascend {
 
 // Replaces runs among the actions of a block by one action each.
-Block merge_strips(Block actions, const Kernel& kernel, const KernelUses& uses);
+Actions merge_strips(Actions actions, const Kernel& kernel, const KernelUses& uses);
 
 }  // namespace ascend

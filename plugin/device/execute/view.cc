@@ -74,8 +74,8 @@ bool ViewAccess::check(int64_t offset, const int64_t* extents) const {
   return any;
 }
 
-Window ViewAccess::merge(const int64_t* extents) const {
-  Window w;
+ViewElements ViewAccess::merge(const int64_t* extents) const {
+  ViewElements w;
   w.base = nullptr;
   w.rows = w.columns = 1;
   w.row_rank = w.column_rank = 0;
@@ -94,9 +94,9 @@ Window ViewAccess::merge(const int64_t* extents) const {
   return w;
 }
 
-void ViewAccess::resolve(const Core& core, Window& window) const {
+void ViewAccess::resolve(const Core& core, ViewElements& elements) const {
   if (has_constant_shape()) {
-    window = shape_;
+    elements = shape_;
   } else {
     int64_t extents[5];
     for (size_t i = 0; i < view_.shape.size(); ++i) extents[i] = evaluate(view_.shape[i], core);
@@ -105,13 +105,13 @@ void ViewAccess::resolve(const Core& core, Window& window) const {
       check_extents(extents);
       any = check(offset(core), extents);
     }
-    window = constant_shape_ ? shape_ : merge(extents);
+    elements = constant_shape_ ? shape_ : merge(extents);
     if (!any) {  // the offset of nothing may be anything
-      window.base = core.arguments[argument_];
+      elements.base = core.arguments[argument_];
       return;
     }
   }
-  window.base = base(core);
+  elements.base = base(core);
 }
 
 }  // namespace ascend

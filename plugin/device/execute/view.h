@@ -10,40 +10,40 @@ struct Dimension {
 };
 
 // rows x columns elements; each side is a nest of up to five dimensions, outermost first, at least one.
-struct Window {
+struct ViewElements {
   std::byte* base;
   int64_t rows, columns;
   int row_rank, column_rank;
   Dimension row[5], column[5];
 
   bool plain() const { return row_rank == 1 && column_rank == 1; }
-  // A plain window is a fraction of all, and copied for every transfer.
-  Window() = default;
-  Window(const Window& w) { *this = w; }
-  Window& operator=(const Window& w) {
+  // Plain ones are a fraction of all, and copied for every transfer.
+  ViewElements() = default;
+  ViewElements(const ViewElements& w) { *this = w; }
+  ViewElements& operator=(const ViewElements& w) {
     base = w.base, rows = w.rows, columns = w.columns, row_rank = w.row_rank, column_rank = w.column_rank;
     for (int i = 0; i < row_rank; ++i) row[i] = w.row[i];
     for (int i = 0; i < column_rank; ++i) column[i] = w.column[i];
     return *this;
   }
 
-  int64_t row_stride() const { return row[0].stride; }        // of a plain window
-  int64_t column_stride() const { return column[0].stride; }  // of a plain window
+  int64_t row_stride() const { return row[0].stride; }        // of plain elements
+  int64_t column_stride() const { return column[0].stride; }  // of plain elements
 };
 
 class ViewAccess {
  public:
   ViewAccess(const ViewOperand& view, const Kernel& kernel, const Ranges& ranges, Site site);
 
-  Window resolve(const Core& core) const {
-    Window w;
+  ViewElements resolve(const Core& core) const {
+    ViewElements w;
     resolve(core, w);
     return w;
   }
-  void resolve(const Core& core, Window& window) const;
+  void resolve(const Core& core, ViewElements& elements) const;
   std::byte* base(const Core& core) const { return core.arguments[argument_] + offset(core) * bytes_; }
   bool has_constant_shape() const { return constant_shape_ && proven_; }  // only its place has to be found
-  const Window* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base
+  const ViewElements* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base
   int argument() const { return argument_; }
   DType dtype() const { return dtype_; }
   int64_t element_bytes() const { return bytes_; }
@@ -55,7 +55,7 @@ class ViewAccess {
  private:
   void check_extents(const int64_t* extents) const;
   bool check(int64_t offset, const int64_t* extents) const;
-  Window merge(const int64_t* extents) const;
+  ViewElements merge(const int64_t* extents) const;
 
   ViewOperand view_;
   int argument_;
@@ -63,13 +63,13 @@ class ViewAccess {
   DType dtype_;
   Site site_;
   bool constant_shape_ = true, proven_ = true;
-  Window shape_{};  // merged, where the shape is constant
+  ViewElements shape_{};  // merged, where the shape is constant
 };
 
 // Calls f(first row, first column, rows, columns, element offset, row stride, column stride) for the
-// rectangles a window consists of, clipped to rows [from, to).
+// rectangles that the elements consist of, clipped to rows [from, to).
 template <class F>
-void for_each_rectangle(const Window& w, int64_t from, int64_t to, F&& f) {
+void for_each_rectangle(const ViewElements& w, int64_t from, int64_t to, F&& f) {
   const Dimension inner_row = w.row[w.row_rank - 1], inner_column = w.column[w.column_rank - 1];
   for (int64_t r = from; r < to;) {
     const int64_t within = r % inner_row.extent;
