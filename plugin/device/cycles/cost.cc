@@ -5,22 +5,23 @@
 #include <cstdlib>
 #include <optional>
 
+#include "plugin/isa/operands.h"
+
 namespace ascend::cycles {
 namespace {
 
-// The operands of an instruction by kind, whatever its opcode.
-struct Operands {
-  const TileOperand* tiles[4] = {};
+// The tiles of an instruction in their order, and its view.
+struct Places {
+  const TileOperand* tiles[kMostOperands] = {};
   int n_tiles = 0;
   const ViewOperand* view = nullptr;
 
-  explicit Operands(const Instruction& instruction) {
-    visit(instruction, [&](const auto& i) { i.visit([&](const auto&... o) { (add(o), ...); }); });
+  explicit Places(const Instruction& instruction) {
+    for (const OperandRef& o : Operands(instruction)) {
+      if (o.kind() == OperandKind::ktile) tiles[n_tiles++] = &o.tile();
+      if (o.kind() == OperandKind::kview) view = &o.view();
+    }
   }
-  void add(const TileOperand& t) { tiles[n_tiles++] = &t; }
-  void add(const ViewOperand& v) { view = &v; }
-  template <class T>
-  void add(const T&) {}
 };
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -75,7 +76,7 @@ double repeats(const Extent& e, const Target& target, int lane_bytes = 0) {
   return static_cast<double>(ceil_div(e.elements() * width, target.vector_repeat_bytes));
 }
 
-double mad_cycles(const Walk& walk, const Operands& o, const Target& target) {
+double mad_cycles(const Walk& walk, const Places& o, const Target& target) {
   const Extent left = extent(walk, *o.tiles[1]), right = extent(walk, *o.tiles[2]);
   const int64_t size = dtype_bytes(left.dtype);
   const double steps = static_cast<double>(ceil_div(left.rows, 16) * ceil_div(right.columns, 16) *
@@ -88,15 +89,13 @@ double mad_cycles(const Walk& walk, const Operands& o, const Target& target) {
 Pipe pipe_of(const Kernel& kernel, const Instruction& instruction) {
   const InstructionInfo& info = instruction.info();
   if (info.pipe_by < 0) return info.pipes[0];
-  const Operands o(instruction);
-  int tile = 0;  // position of operand pipe_by among the tile operands
-  for (int i = 0; i < info.pipe_by; ++i) tile += info.operands[i].kind == OperandKind::ktile;
-  return info.pipes[static_cast<int>(kernel.tiles[o.tiles[tile]->tile].loc)];
+  const int64_t tile = Operands(instruction)[static_cast<size_t>(info.pipe_by)].tile().tile;
+  return info.pipes[static_cast<int>(kernel.tiles[tile].loc)];
 }
 
 Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& target) {
   const InstructionInfo& info = instruction.info();
-  const Operands o(instruction);
+  const Places o(instruction);
   Cost cost{pipe_of(walk.kernel(), instruction), 0, {}};
   const auto widest = [&] {  // the operand that decides how many repeats there are
     Extent e = extent(walk, *o.tiles[0]);

@@ -170,8 +170,8 @@ class Simulation {
     if (crossed)
       for (SimulatedCore* other : core.unit->cores)
         if (other != &core) progress(*other);
-    if (core.idle() &&
-        std::all_of(core.unit->cores.begin(), core.unit->cores.end(), [](SimulatedCore* c) { return c->idle(); }))
+    if (core.idle() && std::all_of(core.unit->cores.begin(), core.unit->cores.end(),
+                                   [](SimulatedCore* c) { return c->idle(); }))
       begin_block(*core.unit);
   }
 

@@ -25,8 +25,8 @@ void TransferSize::check(const ViewElements& w) const {
   }
 }
 
-void copy_in(const ViewElements& w, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride, int64_t bytes,
-             CopyFn copy) {
+void copy_in(const ViewElements& w, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride,
+             int64_t bytes, CopyFn copy) {
   for_each_rectangle(
       w, from, to,
       [&](int64_t r, int64_t c, int64_t rows, int64_t columns, int64_t offset, int64_t rs, int64_t cs) {
@@ -367,7 +367,8 @@ struct Scatter final : Indexed {
     }
   }
 
-  void write_row(Core& core, const ViewElements& w, const std::byte* src, int64_t columns, int64_t bytes) const {
+  void write_row(Core& core, const ViewElements& w, const std::byte* src, int64_t columns,
+                 int64_t bytes) const {
     const bool contiguous = w.column_rank == 1 && w.column_stride() == 1;
     if (!update) {
       copy_out(w, 0, 1, src, columns, bytes, copy_);

@@ -16,8 +16,8 @@ struct TransferSize {
 // Rows [from, to) of a window <-> row-major memory whose first row is row `from`; stride in elements.
 void copy_in(const ViewElements& elements, int64_t from, int64_t to, std::byte* dst, int64_t dst_stride,
              int64_t bytes, CopyFn copy);
-void copy_out(const ViewElements& elements, int64_t from, int64_t to, const std::byte* src, int64_t src_stride,
-              int64_t bytes, CopyFn copy);
+void copy_out(const ViewElements& elements, int64_t from, int64_t to, const std::byte* src,
+              int64_t src_stride, int64_t bytes, CopyFn copy);
 
 struct LoadAction final : Action {  // into UB
   LoadAction(const isa::tload& i, Decoder& d);

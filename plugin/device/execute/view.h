@@ -43,7 +43,9 @@ class ViewAccess {
   void resolve(const Core& core, ViewElements& elements) const;
   std::byte* base(const Core& core) const { return core.arguments[argument_] + offset(core) * bytes_; }
   bool has_constant_shape() const { return constant_shape_ && proven_; }  // only its place has to be found
-  const ViewElements* constant_shape() const { return constant_shape_ ? &shape_ : nullptr; }  // without a base
+  const ViewElements* constant_shape() const {
+    return constant_shape_ ? &shape_ : nullptr;
+  }  // without a base
   int argument() const { return argument_; }
   DType dtype() const { return dtype_; }
   int64_t element_bytes() const { return bytes_; }
