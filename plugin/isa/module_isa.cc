@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "plugin/isa/module.h"
+#include "plugin/isa/operands.h"
 #include "plugin/isa/ranges.h"
 
 namespace nb = nanobind;
@@ -14,22 +15,6 @@ namespace {
 
 using Bounds = std::vector<std::pair<int64_t, int64_t>>;
 
-struct AffineCollector {
-  const Ranges& ranges;
-  Bounds& bounds;
-
-  void take(const Affine& a) {
-    const Range r = ranges.of(a);
-    bounds.emplace_back(r.low, r.high);
-  }
-  template <class T>
-  void take(const T&) {}
-  template <class... Operands>
-  void operator()(const Operands&... operands) {
-    (take(operands), ...);
-  }
-};
-
 std::vector<std::vector<Bounds>> affine_ranges(const nb::bytes& program) {
   const Module module = read_verified({reinterpret_cast<const std::byte*>(program.c_str()), program.size()});
   std::vector<std::vector<Bounds>> kernels;
@@ -37,8 +22,12 @@ std::vector<std::vector<Bounds>> affine_ranges(const nb::bytes& program) {
     std::vector<Bounds>& instructions = kernels.emplace_back();
     Ranges ranges(kernel);
     for (const Instruction& instruction : kernel.body) {
-      AffineCollector collector{ranges, instructions.emplace_back()};
-      visit(instruction, [&](const auto& i) { i.visit(collector); });
+      Bounds& bounds = instructions.emplace_back();
+      for (const OperandRef& o : Operands(instruction)) {
+        if (o.kind() != OperandKind::kaffine) continue;
+        const Range r = ranges.of(o.affine());
+        bounds.emplace_back(r.low, r.high);
+      }
       ranges.step(instruction);
     }
   }
