@@ -8,6 +8,8 @@ The last call of a callee takes its ops as they are; the calls before it get cop
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..graph.clone import clone_into
 from ..graph.graph import Graph, Op, Value
 from ..graph.module import Module
@@ -16,61 +18,51 @@ from ..graph.ops import Call
 
 def inline_calls(module: Module, target: object) -> None:
     """Inline every call of the module, in place."""
-    calls: dict[int, int] = {}
-    _count(module.main, calls)
-    _inline(module.main, calls, {}, set())
+    _inline(module.main, _call_sites(module.main), {}, set())
 
 
-def _count(graph: Graph, calls: dict[int, int]) -> None:
+def _call_sites(main: Graph) -> dict[int, int]:
     """Count the call sites of each callee, those in a callee once."""
-    for op in graph.ops:
-        if isinstance(op, Call):
-            first = id(op.callee) not in calls
-            calls[id(op.callee)] = calls.get(id(op.callee), 0) + 1
-            if first:
-                _count(op.callee, calls)
-        else:
-            for region in op.regions():
-                _count(region, calls)
+    sites: dict[int, int] = {}
+    graphs = [main]
+    while graphs:
+        for op in graphs.pop().ops:
+            if not isinstance(op, Call):
+                graphs += op.regions()
+                continue
+            if id(op.callee) not in sites:
+                graphs.append(op.callee)
+            sites[id(op.callee)] = sites.get(id(op.callee), 0) + 1
+    return sites
 
 
-def _inline(graph: Graph, calls: dict[int, int], mapping: dict[Value, Value], done: set[int]) -> None:
-    if id(graph) in done:
-        return
-    done.add(id(graph))
-    flat: list[Op] = []
+def _inline(graph: Graph, sites: dict[int, int], mapping: dict[Value, Value], flat_callees: set[int]) -> None:
+    """Inline the calls of a graph; `sites` are those still to come, `mapping` what stands for a value now."""
     get = mapping.get
-    for op in graph.ops:
-        op.operands = [get(v, v) for v in op.operands]
-        if not isinstance(op, Call):
-            for region in op.regions():
-                _inline(region, calls, mapping, done)
-            flat.append(op)
-            continue
-        callee = op.callee
-        _inline(callee, calls, mapping, done)
-        calls[id(callee)] -= 1
-        if calls[id(callee)]:
-            results = clone_into(flat, callee, op.operands)
+    flat: list[Op] = []
+    around: list[tuple[Iterator[Op], Call | None]] = [(iter(graph.ops), None)]  # ops, and the call they stand for
+    while around:
+        ops, call = around[-1]
+        for op in ops:
+            op.operands = [get(v, v) for v in op.operands]
+            if not isinstance(op, Call):
+                for region in op.regions():
+                    _inline(region, sites, mapping, flat_callees)
+                flat.append(op)
+                continue
+            callee = op.callee
+            sites[id(callee)] -= 1
+            if sites[id(callee)] == 0:
+                mapping.update(zip(callee.arguments, op.operands, strict=True))
+                around.append((iter(callee.ops), op))
+                break
+            if id(callee) not in flat_callees:
+                flat_callees.add(id(callee))
+                _inline(callee, sites, mapping, flat_callees)
+            mapping.update(zip(op.results, clone_into(flat, callee, op.operands), strict=True))
         else:
-            results = _splice(flat, callee, op.operands)
-        mapping.update(zip(op.results, results, strict=True))
+            around.pop()
+            if call is not None:
+                mapping.update(zip(call.results, [get(v, v) for v in call.callee.results], strict=True))
     graph.ops = flat
     graph.results = [get(v, v) for v in graph.results]
-
-
-def _splice(target: list[Op], callee: Graph, arguments: list[Value]) -> list[Value]:
-    """Move a callee's ops, with its arguments replaced, to `target`; return its results."""
-    values = dict(zip(callee.arguments, arguments, strict=True))
-    get = values.get
-
-    def replace(graph: Graph) -> None:
-        for op in graph.ops:
-            op.operands = [get(v, v) for v in op.operands]
-            for region in op.regions():
-                replace(region)
-        graph.results = [get(v, v) for v in graph.results]
-
-    replace(callee)
-    target.extend(callee.ops)
-    return callee.results
