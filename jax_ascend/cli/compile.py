@@ -7,8 +7,9 @@
 
 What is always printed, on stderr where a stage goes to stdout, is how many launches of each kind the program has.
 Stages are stablehlo, graph (as imported), and the compiler's passes by name: each prints what it leaves. regions stands for
-fuse_regions, kernels for insert_synchronization (the last that changes them), program for write_program; launches is the
-counts only. A compilation that fails still prints the stages before.
+fuse_regions, kernels for insert_synchronization (the last that changes them), program for write_program; strips is how the
+executor runs each kernel's vector instructions; launches is the counts only. A compilation that fails still prints the
+stages before.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
         raise
     if options.output:
         Path(options.output).write_bytes(program.encode())
+    stages.texts["strips"] = _strips(program)
     known = ["launches", "all", *_STAGES, *stages.texts]
     if options.stage not in known:
         raise InvalidInputError(
@@ -91,6 +93,13 @@ def _stablehlo(options: argparse.Namespace) -> bytes | str:
     module = lowered.compiler_ir("stablehlo")
     assert module is not None
     return mlir.module_to_bytecode(module)
+
+
+def _strips(program: Program) -> str:
+    from .. import _plugin
+
+    plans = zip(program.kernels, _plugin.strip_plans(program.encode()), strict=True)
+    return "\n".join(line for kernel, lines in plans for line in (f"kernel {kernel.name}", *(f"  {x}" for x in lines)))
 
 
 def _print_stages(texts: dict[str, str], stage: str) -> None:

@@ -13,6 +13,12 @@ class KernelCode {
   // Runs every block with these arguments, on the pool where that pays.
   void launch(const RunContext& context, std::byte* const* arguments) const;
   bool unbounded() const { return unbounded_; }  // whether it has a loop whose trips are not known
+  // How its runs of vector instructions are executed.
+  std::vector<std::string> strip_plans() const {
+    std::vector<std::string> lines;
+    describe(body_, lines);
+    return lines;
+  }
 
  private:
   void run_block(Core& core, int64_t number) const;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <semaphore>
 
+#include "plugin/device/kernel_code.h"
 #include "plugin/device/pool.h"
 #include "plugin/device/program.h"
 #include "plugin/device/simd_variant.h"
@@ -185,6 +186,15 @@ void bind_device(nb::module_& m) {
         return lines;
       },
       "The text of each instruction of a kernel, as messages show it.");
+  m.def(
+      "strip_plans",
+      [](const nb::bytes& bytes) {
+        const Module module = read_verified(span_of(bytes));
+        std::vector<std::vector<std::string>> plans;
+        for (const Kernel& k : module.kernels) plans.push_back(KernelCode(k, module.target).strip_plans());
+        return plans;
+      },
+      "Per kernel of a Program, how the executor runs its vector instructions: a line per part and chain.");
   m.def("simd_variants", [] {
     std::vector<std::string> names;
     for (std::string_view n : simd_variants()) names.emplace_back(n);

@@ -2,6 +2,7 @@
 // to run it.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "plugin/device/core.h"
@@ -17,6 +18,8 @@ class Action {
   virtual bool lets_products_wait() const { return false; }
   // Makes a product wait for core.product.flush() from now on.
   virtual void wait() {}
+  // Adds lines on how strips inside are executed.
+  virtual void describe(std::vector<std::string>& lines) const {}
 };
 
 using ActionPtr = std::unique_ptr<Action>;
@@ -24,6 +27,10 @@ using Actions = std::vector<ActionPtr>;
 
 inline void run(const Actions& actions, Core& core) {
   for (const ActionPtr& action : actions) action->run(core);
+}
+
+inline void describe(const Actions& actions, std::vector<std::string>& lines) {
+  for (const ActionPtr& action : actions) action->describe(lines);
 }
 
 }  // namespace ascend

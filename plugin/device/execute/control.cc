@@ -33,6 +33,7 @@ struct Loop final : Action {
     }
     if (steps) core.product.flush();
   }
+  void describe(std::vector<std::string>& lines) const override { ascend::describe(body, lines); }
 };
 
 struct When final : Action {
@@ -41,6 +42,7 @@ struct When final : Action {
   void run(Core& core) const override {
     if (evaluate(value, core) > 0) ascend::run(body, core);
   }
+  void describe(std::vector<std::string>& lines) const override { ascend::describe(body, lines); }
   bool lets_products_wait() const override { return let_products_wait(body); }
   void wait() override {
     for (const ActionPtr& action : body) action->wait();
@@ -58,6 +60,7 @@ struct Subblocks final : Action {
       ascend::run(body, core);
     }
   }
+  void describe(std::vector<std::string>& lines) const override { ascend::describe(body, lines); }
 };
 
 }  // namespace
@@ -82,7 +85,7 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   d.leave_loop(outer);
   if (a->body.size() == 1) {
     const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
-    if (strips && strips->repeats(a->reg)) a->strips = strips;
+    if (strips && strips->plan().repeats(a->reg)) a->strips = strips;
   }
   a->take_steps();
   return a;

@@ -10,42 +10,59 @@ namespace {
 constexpr int64_t kFlatStrip = 1024, kRowsStrip = 2048;
 
 // Of a part at most a load, an operation and a store, and the end of its chain.
-constexpr int kMostStages = 4 * StripRun::kMostParts;
+constexpr int kMostStages = 4 * StripPlan::kMostParts;
 
 using Shape = VectorAction::Shape;
 
+struct Bytes {
+  const std::byte *begin, *end;
+  bool overlaps(const Bytes& o) const { return begin < o.end && o.begin < end; }
+};
+
+// Of a part in one execution.
+struct PartState {
+  ViewElements elements;  // of a load or store
+  Bytes bytes;            // that those lie in
+  int64_t columns;
+  VectorArgs args;  // of the next strip
+  bool dense;       // the rows of a strip are one after the other in all operands
+};
+
+// Of a tile in one execution.
+struct TileState {
+  int64_t columns;  // written by the run, or the capacity
+  bool in_gm;       // local and where it is loaded from or stored to
+  std::byte* base;
+  int64_t step;    // bytes from one row (flat: element) of the run to the next; 0 in scratch memory
+  int64_t stride;  // bytes from row to row within a strip
+};
+
+// How far a stage's pointers move from strip to strip, in bytes.
+struct Advance {
+  int64_t operand, mask;
+};
+
 }  // namespace
 
-// Everything about one execution of the run.
+// Everything about one execution of the run. What stands in arrays is set before it is used.
 struct StripRun::State {
-  struct Place {
-    std::byte* base;
-    int64_t step;    // bytes from one row (flat: element) of the run to the next; 0 in scratch memory
-    int64_t stride;  // bytes from row to row within a strip
-  };
-  struct Span {
-    const std::byte *begin, *end;
-    bool overlaps(const Span& o) const { return begin < o.end && o.begin < end; }
-  };
-  int64_t rows = 0, most_columns = 0, element_bytes = 0, flat_columns = -1;
+  int64_t rows = 0, most_columns = 0, element_bytes = 0;
   bool flat = false;
   bool padded = false;  // less than a vector, computed as one
-  ViewElements windows[kMostParts];
-  Span spans[kMostParts];
-  int64_t columns[kMostParts];       // of each part
-  int64_t tile_columns[kMostTiles];  // written by the run, or the capacity
-  bool in_gm[kMostTiles];            // local and where it is loaded from or stored to
-  Place places[kMostTiles];
-  VectorArgs args[kMostParts];  // of the next strip
-  bool dense[kMostParts];       // the rows of a strip are one after the other in all operands
-  Stage stages[kMostStages];    // of the chains one after the other, each with room for its end
-  int64_t advance[kMostStages][2];
-  bool chained[kMostParts];  // of each chain, whether it runs as one
+  PartState parts[StripPlan::kMostParts];
+  TileState tiles[StripPlan::kMostTiles];
+  Stage stages[kMostStages];  // of the chains one after the other, each with room for its end
+  Advance advance[kMostStages];
+  bool chained[StripPlan::kMostParts];  // of each chain, whether it runs as one
 
   // Rows (flat: elements), and how many of them a strip has.
   int64_t total() const { return flat ? rows * most_columns : rows; }
   int64_t at_once() const { return flat ? kFlatStrip : std::max<int64_t>(1, kRowsStrip / most_columns); }
 };
+
+void StripRun::describe(std::vector<std::string>& lines) const {
+  for (std::string& line : print(plan_)) lines.push_back(std::move(line));
+}
 
 void StripRun::run(Core& core) const {
   State state;
@@ -60,22 +77,23 @@ void StripRun::repeat(Core& core, Values v) const {
   if (v.start >= v.stop) return;
   core.registers[v.reg] = v.start;
   State state;
-  const bool prepared = prepare(core, state), moves = this->moves(v.reg);
+  const bool prepared = prepare(core, state), moves = plan_.moves(v.reg);
   if (prepared && !moves && in_place(state)) {
     // Unsigned: from the least of 64 bits to the greatest there are more than a signed number counts.
     const uint64_t more =
         (static_cast<uint64_t>(v.stop) - 1 - static_cast<uint64_t>(v.start)) / static_cast<uint64_t>(v.step);
-    const bool chained = std::any_of(state.chained, state.chained + chains_.size(), [](bool c) { return c; });
+    const bool chained =
+        std::any_of(state.chained, state.chained + plan_.chains.size(), [](bool c) { return c; });
     for (uint64_t i = 0; chained && i <= more; ++i) {
       core.context->check();
       run_strip(state, 0, state.total());
     }
-    const size_t count = chained ? 0 : parts_.size();
-    VectorFn functions[kMostParts];
+    const size_t count = chained ? 0 : plan_.parts.size();
+    VectorFn functions[StripPlan::kMostParts];
     for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
     for (uint64_t i = 0; !chained && i <= more; ++i) {
       core.context->check();
-      for (size_t p = 0; p < count; ++p) functions[p](state.args[p]);
+      for (size_t p = 0; p < count; ++p) functions[p](state.parts[p].args);
     }
     core.registers[v.reg] = static_cast<int64_t>(static_cast<uint64_t>(v.start) + more * v.step);
     return;
@@ -98,20 +116,19 @@ void StripRun::repeat(Core& core, Values v) const {
 
 // Whether the state's operands are those of the only strip, and nothing is loaded or stored.
 bool StripRun::in_place(const State& s) const {
-  for (const StripPart& part : parts_) {
-    if (!part.vector) return false;
-  }
-  return s.total() <= s.at_once();
+  return std::ranges::all_of(plan_.parts, [](const StripPart& part) { return part.vector != nullptr; }) &&
+         s.total() <= s.at_once();
 }
 
 // Finds everything in its place for another value of a register, with the extents it had.
 bool StripRun::move(Core& core, State& s) const {
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (parts_[p].vector) continue;
-    std::byte* const base = (parts_[p].load ? parts_[p].load->view : parts_[p].store->view).base(core);
-    const int64_t by = base - s.windows[p].base;
-    s.windows[p].base = base;
-    s.spans[p].begin += by, s.spans[p].end += by;
+  for (size_t p = 0; p < plan_.parts.size(); ++p) {
+    if (plan_.parts[p].vector) continue;
+    PartState& state = s.parts[p];
+    std::byte* const base = plan_.parts[p].view().base(core);
+    const int64_t by = base - state.elements.base;
+    state.elements.base = base;
+    state.bytes.begin += by, state.bytes.end += by;
   }
   if (!memory_allows(s)) return false;
   place_tiles(core, s);
@@ -121,10 +138,10 @@ bool StripRun::move(Core& core, State& s) const {
 bool StripRun::prepare(Core& core, State& s) const {
   if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0) return false;
   s.flat = is_flat(s);
-  s.padded = may_be_padded_ && s.flat && s.total() * s.element_bytes < kCacheLine;
+  s.padded = plan_.may_be_padded && s.flat && s.total() * s.element_bytes < StripPlan::kCacheLine;
   if (!memory_allows(s)) return false;
   const int64_t strip = (s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes;
-  if (scratch_strips_ * (strip + 64) > kStripBytes) return false;
+  if (plan_.scratch_strips * (strip + 64) > kStripBytes) return false;
   place_tiles(core, s);
   place_operands(core, s);
   return true;
@@ -133,209 +150,219 @@ bool StripRun::prepare(Core& core, State& s) const {
 // False if the tiles' actual extents do not agree; then each instruction runs by itself and reports what is
 // wrong.
 bool StripRun::resolve_extents(Core& core, State& s) const {
-  s.rows = -1;
-  for (size_t t = 0; t < tiles_.size(); ++t) {
-    s.tile_columns[t] = tiles_[t].tile.spec().columns;
-    s.element_bytes = std::max(s.element_bytes, tiles_[t].tile.element_bytes());
+  std::optional<int64_t> rows_of_all;
+  for (size_t t = 0; t < plan_.tiles.size(); ++t) {
+    s.tiles[t].columns = plan_.tiles[t].tile.spec().columns;
+    s.element_bytes = std::max(s.element_bytes, plan_.tiles[t].tile.element_bytes());
   }
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    const StripPart& part = parts_[p];
+  for (int p = 0; p < static_cast<int>(plan_.parts.size()); ++p) {
+    const StripPart& part = plan_.parts[p];
+    PartState& state = s.parts[p];
     int64_t rows;
+    // A local tile has the columns that its first writer gives it, and all others too.
+    const auto agrees = [&](int tile) {
+      if (!plan_.tiles[tile].local) return true;
+      if (plan_.tiles[tile].first_write == p) s.tiles[tile].columns = state.columns;
+      return s.tiles[tile].columns == state.columns;
+    };
     if (part.vector) {
       rows = part.vector->rows(core);
-      s.columns[p] = part.vector->columns(core);
-      for (int i = 0; i < part.vector->count; ++i) {
-        const Shape shape = part.vector->sources[i].shape;
-        if (s.tile_columns[part.src[i]] < (shape == Shape::kColumn ? 1 : s.columns[p])) return false;
+      state.columns = part.vector->columns(core);
+      for (int i = 0; i < part.count; ++i) {
+        const bool column = part.vector->sources[i].shape == Shape::kColumn;
+        if (s.tiles[part.sources[i]].columns < (column ? 1 : state.columns)) return false;
       }
-      if (part.vector->dst_shape == Shape::kColumn) {
-        if (tiles_[part.dst].local) s.tile_columns[part.dst] = 1;
-      } else if (tiles_[part.dst].local) {
-        if (tiles_[part.dst].first_write == static_cast<int>(p)) s.tile_columns[part.dst] = s.columns[p];
-        if (s.tile_columns[part.dst] != s.columns[p]) return false;
+      if (part.vector->dst_shape != Shape::kColumn) {
+        if (!agrees(*part.written)) return false;
+      } else if (plan_.tiles[*part.written].local) {
+        s.tiles[*part.written].columns = 1;
       }
     } else {
-      const ViewAccess& view = part.load ? part.load->view : part.store->view;
-      ViewElements& w = s.windows[p];
-      view.resolve(core, w);
-      (part.load ? part.load->size : part.store->size).check(w);
-      rows = w.rows;
-      s.columns[p] = w.columns;
-      if (rows <= 0 || w.columns <= 0) return false;
-      if (part.load && tiles_[part.dst].local) {
-        if (tiles_[part.dst].first_write == static_cast<int>(p)) s.tile_columns[part.dst] = w.columns;
-        if (s.tile_columns[part.dst] != w.columns) return false;
-      }
-      if (part.store && s.tile_columns[part.src[0]] < w.columns) return false;
+      ViewElements& e = state.elements;
+      part.view().resolve(core, e);
+      (part.load ? part.load->size : part.store->size).check(e);
+      rows = e.rows;
+      state.columns = e.columns;
+      if (rows <= 0 || e.columns <= 0) return false;
+      if (part.load && !agrees(*part.written)) return false;
+      if (part.store && s.tiles[part.sources[0]].columns < e.columns) return false;
       int64_t low = 0, high = 0;
-      for (int d = 0; d < w.row_rank; ++d)
-        (w.row[d].stride > 0 ? high : low) += (w.row[d].extent - 1) * w.row[d].stride;
-      for (int d = 0; d < w.column_rank; ++d)
-        (w.column[d].stride > 0 ? high : low) += (w.column[d].extent - 1) * w.column[d].stride;
-      const int64_t bytes = view.element_bytes();
-      s.spans[p] = {w.base + low * bytes, w.base + (high + 1) * bytes};
+      for (int d = 0; d < e.row_rank; ++d)
+        (e.row[d].stride > 0 ? high : low) += (e.row[d].extent - 1) * e.row[d].stride;
+      for (int d = 0; d < e.column_rank; ++d)
+        (e.column[d].stride > 0 ? high : low) += (e.column[d].extent - 1) * e.column[d].stride;
+      const int64_t bytes = part.view().element_bytes();
+      state.bytes = {e.base + low * bytes, e.base + (high + 1) * bytes};
     }
-    if (s.rows < 0) s.rows = rows;
-    if (rows != s.rows) return false;
-    s.most_columns = std::max(s.most_columns, s.columns[p]);
+    if (rows_of_all.value_or(rows) != rows) return false;
+    rows_of_all = rows;
+    s.most_columns = std::max(s.most_columns, state.columns);
   }
+  s.rows = rows_of_all.value_or(0);
   return true;
 }
 
 // Strips change the order of accesses to GM. That is harmless if loads and stores touch different memory, or
 // each row's the same place; it also decides which tiles can stay in GM.
 bool StripRun::memory_allows(State& s) const {
-  const auto in_place = [](const ViewElements& w) {
-    return w.plain() && (w.column_stride() == 1 || w.columns == 1);
+  const auto in_place = [](const ViewElements& e) {
+    return e.plain() && (e.column_stride() == 1 || e.columns == 1);
   };
-  for (size_t t = 0; t < tiles_.size(); ++t) {
-    const StripTile& tile = tiles_[t];
-    s.in_gm[t] = tile.local && !s.padded &&
-                 ((tile.load >= 0 && in_place(s.windows[tile.load])) ||
-                  (tile.load < 0 && tile.store > tile.last_write && tile.written_by_vector &&
-                   in_place(s.windows[tile.store]) && s.windows[tile.store].columns == s.tile_columns[t] &&
-                   (s.rows == 1 || s.windows[tile.store].row_stride() >= s.windows[tile.store].columns)));
+  for (size_t t = 0; t < plan_.tiles.size(); ++t) {
+    const StripTile& tile = plan_.tiles[t];
+    TileState& state = s.tiles[t];
+    state.in_gm = false;
+    if (s.padded) continue;
+    if (tile.stays_loaded()) {
+      state.in_gm = in_place(s.parts[*tile.load].elements);
+    } else if (tile.is_made_in_gm()) {
+      const ViewElements& e = s.parts[*tile.store].elements;
+      state.in_gm = in_place(e) && e.columns == state.columns && (s.rows == 1 || e.row_stride() >= e.columns);
+    }
   }
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (!parts_[p].store) continue;
-    const ViewElements& w = s.windows[p];
-    const int stored = parts_[p].src[0];
-    for (size_t q = 0; q < parts_.size(); ++q) {
-      if (q == p || parts_[q].vector || !s.spans[p].overlaps(s.spans[q])) continue;
-      const ViewElements& o = s.windows[q];
+  const int count = static_cast<int>(plan_.parts.size());
+  for (int p = 0; p < count; ++p) {
+    if (!plan_.parts[p].store) continue;
+    const ViewElements& e = s.parts[p].elements;
+    const int stored = plan_.parts[p].moved();
+    for (int q = 0; q < count; ++q) {
+      const StripPart& other = plan_.parts[q];
+      if (q == p || other.vector || !s.parts[p].bytes.overlaps(s.parts[q].bytes)) continue;
+      const ViewElements& o = s.parts[q].elements;
       const bool same_place =
-          w.base == o.base && in_place(w) && in_place(o) && w.columns == o.columns &&
-          (s.rows == 1 || (w.row_stride() == o.row_stride() && w.row_stride() >= w.columns));
+          e.base == o.base && in_place(e) && in_place(o) && e.columns == o.columns &&
+          (s.rows == 1 || (e.row_stride() == o.row_stride() && e.row_stride() >= e.columns));
       if (!same_place) return false;
-      if (parts_[q].store) {
-        s.in_gm[stored] = s.in_gm[parts_[q].src[0]] = false;
+      if (other.store) {
+        s.tiles[stored].in_gm = s.tiles[other.moved()].in_gm = false;
         continue;
       }
       // The loaded tile must have been read before its place is written: at the store, or where the stored
       // tile is made.
-      const StripTile& loaded = tiles_[parts_[q].dst];
-      if (loaded.last_read > static_cast<int>(p)) s.in_gm[parts_[q].dst] = false;
-      if (tiles_[stored].store == static_cast<int>(p) && tiles_[stored].load < 0 &&
-          (std::max<int>(loaded.last_read, static_cast<int>(q)) > tiles_[stored].first_write)) {
-        s.in_gm[stored] = false;
-      }
+      const StripTile &loaded = plan_.tiles[other.moved()], &made = plan_.tiles[stored];
+      if (loaded.last_read > p) s.tiles[other.moved()].in_gm = false;
+      if (made.store == p && !made.load && (loaded.last_read > made.first_write || q > made.first_write))
+        s.tiles[stored].in_gm = false;
     }
   }
   return true;
 }
 
 bool StripRun::is_flat(const State& s) const {
-  if (!may_be_flat_) return false;
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (s.columns[p] != s.most_columns) return false;
-    if (parts_[p].vector) continue;
-    const ViewElements& w = s.windows[p];
-    if (!w.plain() || (w.columns > 1 && w.column_stride() != 1) ||
-        (w.rows > 1 && w.row_stride() != w.columns))
+  if (!plan_.may_be_flat) return false;
+  for (size_t p = 0; p < plan_.parts.size(); ++p) {
+    if (s.parts[p].columns != s.most_columns) return false;
+    if (plan_.parts[p].vector) continue;
+    const ViewElements& e = s.parts[p].elements;
+    if (!e.plain() || (e.columns > 1 && e.column_stride() != 1) ||
+        (e.rows > 1 && e.row_stride() != e.columns))
       return false;
   }
-  for (const StripTile& t : tiles_) {
-    if (!t.local && s.rows > 1 && t.tile.spec().columns != s.most_columns) return false;
-  }
-  return true;
+  return std::ranges::all_of(plan_.tiles, [&](const StripTile& t) {
+    return t.local || s.rows <= 1 || t.tile.spec().columns == s.most_columns;
+  });
 }
 
 void StripRun::place_tiles(Core& core, State& s) const {
   const int64_t strip =
       ((s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes + 63) & -64;
-  for (size_t i = 0; i < tiles_.size(); ++i) {
-    const StripTile& t = tiles_[i];
+  for (size_t i = 0; i < plan_.tiles.size(); ++i) {
+    const StripTile& t = plan_.tiles[i];
+    TileState& state = s.tiles[i];
     const int64_t bytes = t.tile.element_bytes();
-    State::Place& place = s.places[i];
-    if (s.in_gm[i]) {
-      const ViewElements& w = s.windows[t.load >= 0 ? t.load : t.store];
-      place = {w.base, w.row_stride() * bytes, w.row_stride() * bytes};
+    if (state.in_gm) {
+      const ViewElements& e = s.parts[t.load ? *t.load : *t.store].elements;
+      state.base = e.base, state.step = state.stride = e.row_stride() * bytes;
+      if (s.flat) state.step = bytes;
     } else if (t.local) {
-      place = {core.strips + t.scratch * strip, 0, s.tile_columns[i] * bytes};
+      state.base = core.strips + t.strip * strip, state.step = 0, state.stride = state.columns * bytes;
     } else {
-      place = {t.tile.at(core), t.tile.row_stride() * bytes, t.tile.row_stride() * bytes};
+      state.base = t.tile.at(core), state.step = state.stride = t.tile.row_stride() * bytes;
+      if (s.flat && state.step != 0) state.step = bytes;
     }
-    if (s.flat && place.step != 0) place.step = bytes;
-    if (s.flat && s.in_gm[i]) place.step = bytes;
   }
 }
 
 // In scratch memory rows are dense, and a strip may be computed to the end of its cache line.
-bool StripRun::is_dense(size_t p, const State& s) const {
-  const StripPart& part = parts_[p];
+bool StripRun::is_dense(int p, const State& s) const {
+  const StripPart& part = plan_.parts[p];
   const auto dense = [&](int t) {
-    return t < 0 || (tiles_[t].local && !s.in_gm[t] && s.tile_columns[t] == s.columns[p]);
+    return plan_.tiles[t].local && !s.tiles[t].in_gm && s.tiles[t].columns == s.parts[p].columns;
   };
-  return part.elementwise && dense(part.dst) && dense(part.src[0]) && dense(part.src[1]) &&
-         dense(part.src[2]);
+  return part.elementwise && (!part.written || dense(*part.written)) &&
+         std::ranges::all_of(part.read(), dense);
 }
 
-void StripRun::set_count(State& s, size_t p, int64_t count) const {
-  VectorArgs& args = s.args[p];
-  args.rows = s.dense[p] ? 1 : count;
-  const int64_t columns = s.flat ? count : s.dense[p] ? count * s.columns[p] : s.columns[p];
-  const bool spare = s.flat ? s.padded : s.dense[p];
-  args.columns = spare ? std::max(columns, kCacheLine / s.element_bytes) : columns;
+void StripRun::set_count(State& s, int p, int64_t count) const {
+  PartState& part = s.parts[p];
+  part.args.rows = part.dense ? 1 : count;
+  const int64_t columns = s.flat ? count : part.dense ? count * part.columns : part.columns;
+  const bool spare = s.flat ? s.padded : part.dense;
+  part.args.columns = spare ? std::max(columns, StripPlan::kCacheLine / s.element_bytes) : columns;
 }
 
-VectorArgs StripRun::operands(const VectorAction& v, const StripPart& part, const State& s) const {
-  VectorArgs args = v.constants;
-  args.dst = s.places[part.dst].base;
-  args.dst_stride = s.places[part.dst].stride;
-  for (int i = 0; i < v.count; ++i) {
-    args.src[i] = s.places[part.src[i]].base;
-    args.src_stride[i] = s.places[part.src[i]].stride;
+// The operands of a vector part at its first strip.
+VectorArgs StripRun::operands(const StripPart& part, const State& s) const {
+  VectorArgs args = part.vector->constants;
+  args.dst = s.tiles[*part.written].base;
+  args.dst_stride = s.tiles[*part.written].stride;
+  for (int i = 0; i < part.count; ++i) {
+    args.src[i] = s.tiles[part.sources[i]].base;
+    args.src_stride[i] = s.tiles[part.sources[i]].stride;
   }
   return args;
 }
 
 void StripRun::place_operands(Core& core, State& s) const {
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (parts_[p].vector) s.dense[p] = s.flat || is_dense(p, s);
+  const int count = static_cast<int>(plan_.parts.size());
+  for (int p = 0; p < count; ++p) {
+    if (plan_.parts[p].vector) s.parts[p].dense = s.flat || is_dense(p, s);
   }
   place_stages(s);
   size_t chain = 0;
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (chain < chains_.size() && static_cast<int>(p) == chains_[chain].first) {
-      if (s.chained[chain]) p = chains_[chain].last;
+  for (int p = 0; p < count; ++p) {
+    if (chain < plan_.chains.size() && p == plan_.chains[chain].first) {
+      if (s.chained[chain]) p = plan_.chains[chain].last;
       if (s.chained[chain++]) continue;
     }
-    if (!parts_[p].vector) continue;
-    const VectorAction& v = *parts_[p].vector;
-    s.args[p] = operands(v, parts_[p], s);
+    if (!plan_.parts[p].vector) continue;
+    const VectorAction& v = *plan_.parts[p].vector;
+    s.parts[p].args = operands(plan_.parts[p], s);
     set_count(s, p, std::min(s.total(), s.at_once()));
-    for (int i = 0; v.has_params && i < 3; ++i) s.args[p].param[i] = evaluate(v.params[i], core);
+    for (int i = 0; v.has_params && i < 3; ++i) s.parts[p].args.param[i] = evaluate(v.params[i], core);
   }
 }
 
 // Whether a load or store moves nothing since its tile stays in GM.
-bool StripRun::moves_nothing(size_t p, const State& s) const {
-  const int t = parts_[p].load ? parts_[p].dst : parts_[p].src[0];
-  return s.in_gm[t] && (tiles_[t].load >= 0 ? tiles_[t].load : tiles_[t].store) == static_cast<int>(p);
+bool StripRun::moves_nothing(int p, const State& s) const {
+  const int t = plan_.parts[p].moved();
+  const StripTile& tile = plan_.tiles[t];
+  return s.tiles[t].in_gm && (tile.load ? tile.load : tile.store) == p;
 }
 
 bool StripRun::can_chain(const StripChain& chain, const State& s) const {
-  const int64_t columns = s.columns[chain.first];
+  const int64_t columns = s.parts[chain.first].columns;
   if (std::min(s.total(), s.at_once()) * (s.flat ? 1 : columns) < kMostBlock) return false;
   for (int p = chain.first; p <= chain.last; ++p) {
-    if (!(parts_[p].vector ? s.dense[p] && s.columns[p] == columns : moves_nothing(p, s))) return false;
+    if (!(plan_.parts[p].vector ? s.parts[p].dense && s.parts[p].columns == columns : moves_nothing(p, s)))
+      return false;
   }
   return true;
 }
 
 void StripRun::place_stages(State& s) const {
   Stage* stage = s.stages;
-  int64_t (*advance)[2] = s.advance;
-  for (size_t c = 0; c < chains_.size(); ++c, ++stage, ++advance) {
-    s.chained[c] = can_chain(chains_[c], s);
-    for (const StripChain::Step& step : chains_[c].steps) {
+  Advance* advance = s.advance;
+  for (size_t c = 0; c < plan_.chains.size(); ++c, ++stage, ++advance) {
+    s.chained[c] = can_chain(plan_.chains[c], s);
+    for (const StripChain::Step& step : plan_.chains[c].steps) {
       // Nobody writes a scalar.
-      auto* scalar = const_cast<int64_t*>(&parts_[step.part].vector->constants.scalar);
+      auto* scalar = const_cast<int64_t*>(&plan_.parts[step.part].vector->constants.scalar);
       stage->function = step.function;
-      stage->operand = step.tile < 0 ? reinterpret_cast<std::byte*>(scalar) : s.places[step.tile].base;
-      stage->mask = step.mask < 0 ? nullptr : s.places[step.mask].base;
-      (*advance)[0] = step.tile < 0 ? 0 : s.at_once() * s.places[step.tile].step;
-      (*advance)[1] = step.mask < 0 ? 0 : s.at_once() * s.places[step.mask].step;
+      stage->operand = step.tile ? s.tiles[*step.tile].base : reinterpret_cast<std::byte*>(scalar);
+      stage->mask = step.mask ? s.tiles[*step.mask].base : nullptr;
+      advance->operand = step.tile ? s.at_once() * s.tiles[*step.tile].step : 0;
+      advance->mask = step.mask ? s.at_once() * s.tiles[*step.mask].step : 0;
       ++stage, ++advance;
     }
   }
@@ -344,27 +371,27 @@ void StripRun::place_stages(State& s) const {
 // A chain on rows (flat: elements) [from, from + count) of the run.
 void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64_t from,
                          int64_t count) const {
-  const int64_t n = s.flat ? count : count * s.columns[chain.first];
+  const int64_t n = s.flat ? count : count * s.parts[chain.first].columns;
   const int64_t steps = static_cast<int64_t>(chain.steps.size());
   const int64_t done = chain_function_(stages, steps, n);
   // Less than a block is left to the instructions one by one.
   for (int p = chain.first; done < n && p <= chain.last; ++p) {
-    if (!parts_[p].vector) continue;
-    const StripPart& part = parts_[p];
-    VectorArgs args = operands(*part.vector, part, s);
+    const StripPart& part = plan_.parts[p];
+    if (!part.vector) continue;
+    VectorArgs args = operands(part, s);
     const auto offset = [&](int t) {
-      return from * s.places[t].step + done * tiles_[t].tile.element_bytes();
+      return from * s.tiles[t].step + done * plan_.tiles[t].tile.element_bytes();
     };
     args.rows = 1, args.columns = n - done;
-    args.dst += offset(part.dst);
-    for (int i = 0; i < part.vector->count; ++i) args.src[i] += offset(part.src[i]);
+    args.dst += offset(*part.written);
+    for (int i = 0; i < part.count; ++i) args.src[i] += offset(part.sources[i]);
     part.vector->function(args);
   }
   if (from + count == s.total()) return;
-  const int64_t (*advance)[2] = s.advance + (stages - s.stages);
+  const Advance* advance = s.advance + (stages - s.stages);
   for (int64_t i = 0; i < steps; ++i) {
-    stages[i].operand += advance[i][0];
-    stages[i].mask += advance[i][1];
+    stages[i].operand += advance[i].operand;
+    stages[i].mask += advance[i].mask;
   }
 }
 
@@ -378,9 +405,9 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
   const bool last = from + count == s.total();
   Stage* stages = s.stages;
   size_t chain = 0;
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (chain < chains_.size() && static_cast<int>(p) == chains_[chain].first) {
-      const StripChain& c = chains_[chain];
+  for (int p = 0; p < static_cast<int>(plan_.parts.size()); ++p) {
+    if (chain < plan_.chains.size() && p == plan_.chains[chain].first) {
+      const StripChain& c = plan_.chains[chain];
       const bool chained = s.chained[chain++];
       if (chained) {
         run_chain(s, c, stages, from, count);
@@ -389,16 +416,16 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
       stages += c.steps.size() + 1;
       if (chained) continue;
     }
-    const StripPart& part = parts_[p];
+    const StripPart& part = plan_.parts[p];
     if (part.vector) {
       const VectorAction& v = *part.vector;
-      VectorArgs& args = s.args[p];
+      VectorArgs& args = s.parts[p].args;
       if (last) set_count(s, p, count);
       v.function(args);
       if (last) continue;
-      args.dst += count * s.places[part.dst].step;
-      for (int i = 0; i < v.count; ++i) {
-        if (v.sources[i].shape != Shape::kRow) args.src[i] += count * s.places[part.src[i]].step;
+      args.dst += count * s.tiles[*part.written].step;
+      for (int i = 0; i < part.count; ++i) {
+        if (v.sources[i].shape != Shape::kRow) args.src[i] += count * s.tiles[part.sources[i]].step;
       }
       if (v.has_params) {  // wraps, as tci itself does
         args.param[0] =
@@ -408,17 +435,17 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
       continue;
     }
     if (moves_nothing(p, s)) continue;
-    const int t = part.load ? part.dst : part.src[0];
-    const ViewElements& w = s.windows[p];
-    const int64_t bytes = tiles_[t].tile.element_bytes();
-    std::byte* const at = s.places[t].base + from * s.places[t].step;
+    const TileState& tile = s.tiles[part.moved()];
+    const ViewElements& e = s.parts[p].elements;
+    const int64_t bytes = plan_.tiles[part.moved()].tile.element_bytes();
+    std::byte* const at = tile.base + from * tile.step;
     if (s.flat) {
-      std::byte* gm = w.base + from * bytes;
+      std::byte* gm = e.base + from * bytes;
       std::memcpy(part.load ? at : gm, part.load ? gm : at, count * bytes);
     } else if (part.load) {
-      copy_in(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.load->copy);
+      copy_in(e, from, from + count, at, tile.stride / bytes, bytes, part.load->copy);
     } else {
-      copy_out(w, from, from + count, at, s.places[t].stride / bytes, bytes, part.store->copy);
+      copy_out(e, from, from + count, at, tile.stride / bytes, bytes, part.store->copy);
     }
   }
 }

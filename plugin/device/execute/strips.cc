@@ -63,7 +63,7 @@ class Merger {
       }
       close();
     }
-    if (!rows || reads_row_of_run(*action) || run_.size() >= StripRun::kMostParts) close();
+    if (!rows || reads_row_of_run(*action) || run_.size() >= StripPlan::kMostParts) close();
     if (!rows) {
       merged_.push_back(std::move(action));
       return;
@@ -98,15 +98,15 @@ class Merger {
     while (run_.size() > 1) {
       auto strip = std::make_unique<StripRun>(std::move(run_), kernel_, uses_);
       run_.clear();
-      const int conflict = strip->conflict();
-      if (conflict < 0) {
+      const std::optional<int> conflict = strip->plan().conflict;
+      if (!conflict) {
         merged_.push_back(std::move(strip));
         return;
       }
       // Cut before the part that is in the way of an earlier one, and try both pieces.
       Actions all = strip->release();
-      Actions rest(std::make_move_iterator(all.begin() + conflict), std::make_move_iterator(all.end()));
-      all.resize(conflict);
+      Actions rest(std::make_move_iterator(all.begin() + *conflict), std::make_move_iterator(all.end()));
+      all.resize(*conflict);
       run_ = std::move(all);
       close();
       run_ = std::move(rest);
