@@ -52,8 +52,9 @@ def run(options: argparse.Namespace) -> None:
         raise
     if options.output:
         Path(options.output).write_bytes(program.encode())
-    stages.texts["strips"] = _strips(program)
-    known = ["launches", "all", *_STAGES, *stages.texts]
+    if options.stage in ("strips", "all"):
+        stages.texts["strips"] = _strips(program)
+    known = ["launches", "all", "strips", *_STAGES, *stages.texts]
     if options.stage not in known:
         raise InvalidInputError(
             f"[--stage {options.stage}] there is no such stage; expected one of {', '.join(known)}."
