@@ -1,4 +1,4 @@
-"""The function that docs/walkthrough.md follows, and what the last steps of that page print."""
+"""The functions of docs/walkthrough.md and docs/strips.md, and what the last steps of the former print."""
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,10 @@ from jax_ascend.compiler.targets import target
 def softmax(x):
     e = jnp.exp(x - jnp.max(x, axis=1, keepdims=True))
     return e / jnp.sum(e, axis=1, keepdims=True)
+
+
+def affine_tanh(x, y):
+    return jnp.tanh(2 * x + y) * x
 
 
 def values():

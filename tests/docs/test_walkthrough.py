@@ -1,4 +1,4 @@
-"""docs/walkthrough.md shows what its commands print: they are run again, and --update-golden writes the page."""
+"""Pages that show what commands print: they are run again, and --update-golden writes the pages."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ import pytest
 from jax_ascend.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "walkthrough.md"
+PAGES = {"walkthrough.md": 9, "strips.md": 2}  # blocks at least
 BLOCK = re.compile(r"^```console\n\$ ([^\n]*)\n(.*?)^```$", flags=re.M | re.S)
 
 
@@ -36,12 +36,14 @@ def in_docs(monkeypatch):
     monkeypatch.setattr(sys, "path", [".", *sys.path])
 
 
-def test_the_page_shows_what_its_commands_print(in_docs, request):
-    text = PAGE.read_text()
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_shows_what_its_commands_print(name, in_docs, request):
+    page = ROOT / "docs" / name
+    text = page.read_text()
     blocks = BLOCK.findall(text)
-    assert len(blocks) >= 8
+    assert len(blocks) >= PAGES[name]
     if request.config.getoption("--update-golden"):
-        PAGE.write_text(BLOCK.sub(lambda m: f"```console\n$ {m[1]}\n{run(m[1])}```", text))
+        page.write_text(BLOCK.sub(lambda m: f"```console\n$ {m[1]}\n{run(m[1])}```", text))
         return
     for command, shown in blocks:
-        assert run(command) == shown, f"docs/walkthrough.md is old: pytest {request.node.nodeid} --update-golden"
+        assert run(command) == shown, f"docs/{name} is old: pytest {request.node.nodeid} --update-golden"
