@@ -14,43 +14,43 @@ constexpr int kMostStages = 4 * StripPlan::kMostParts;
 
 using Shape = VectorAction::Shape;
 
-struct Bytes {
-  const std::byte *begin, *end;
-  bool overlaps(const Bytes& o) const { return begin < o.end && o.begin < end; }
-};
-
-// Of a part in one execution.
-struct PartState {
-  ViewElements elements;  // of a load or store
-  Bytes bytes;            // that those lie in
-  int64_t columns;
-  VectorArgs args;  // of the next strip
-  bool dense;       // the rows of a strip are one after the other in all operands
-};
-
-// Of a tile in one execution.
-struct TileState {
-  int64_t columns;  // written by the run, or the capacity
-  bool in_gm;       // local and where it is loaded from or stored to
-  std::byte* base;
-  int64_t step;    // bytes from one row (flat: element) of the run to the next; 0 in scratch memory
-  int64_t stride;  // bytes from row to row within a strip
-};
-
-// How far a stage's pointers move from strip to strip, in bytes.
-struct Advance {
-  int64_t operand, mask;
-};
-
 }  // namespace
 
 // Everything about one execution of the run. What stands in arrays is set before it is used.
 struct StripRun::State {
+  struct Bytes {
+    const std::byte *begin, *end;
+    bool overlaps(const Bytes& o) const { return begin < o.end && o.begin < end; }
+  };
+
+  // Of a part in one execution.
+  struct Part {
+    ViewElements elements;  // of a load or store
+    Bytes bytes;            // that those lie in
+    int64_t columns;
+    VectorArgs args;  // of the next strip
+    bool dense;       // the rows of a strip are one after the other in all operands
+  };
+
+  // Of a tile in one execution.
+  struct Tile {
+    int64_t columns;  // written by the run, or the capacity
+    bool in_gm;       // local and where it is loaded from or stored to
+    std::byte* base;
+    int64_t step;    // bytes from one row (flat: element) of the run to the next; 0 in scratch memory
+    int64_t stride;  // bytes from row to row within a strip
+  };
+
+  // How far a stage's pointers move from strip to strip, in bytes.
+  struct Advance {
+    int64_t operand, mask;
+  };
+
   int64_t rows = 0, most_columns = 0, element_bytes = 0;
   bool flat = false;
   bool padded = false;  // less than a vector, computed as one
-  PartState parts[StripPlan::kMostParts];
-  TileState tiles[StripPlan::kMostTiles];
+  Part parts[StripPlan::kMostParts];
+  Tile tiles[StripPlan::kMostTiles];
   Stage stages[kMostStages];  // of the chains one after the other, each with room for its end
   Advance advance[kMostStages];
   bool chained[StripPlan::kMostParts];  // of each chain, whether it runs as one
@@ -90,7 +90,7 @@ void StripRun::repeat(Core& core, Values v) const {
     }
     const size_t count = chained ? 0 : plan_.parts.size();
     VectorFn functions[StripPlan::kMostParts];
-    for (size_t p = 0; p < count; ++p) functions[p] = parts_[p].vector->function;
+    for (size_t p = 0; p < count; ++p) functions[p] = plan_.parts[p].vector->function;
     for (uint64_t i = 0; !chained && i <= more; ++i) {
       core.context->check();
       for (size_t p = 0; p < count; ++p) functions[p](state.parts[p].args);
@@ -124,7 +124,7 @@ bool StripRun::in_place(const State& s) const {
 bool StripRun::move(Core& core, State& s) const {
   for (size_t p = 0; p < plan_.parts.size(); ++p) {
     if (plan_.parts[p].vector) continue;
-    PartState& state = s.parts[p];
+    State::Part& state = s.parts[p];
     std::byte* const base = plan_.parts[p].view().base(core);
     const int64_t by = base - state.elements.base;
     state.elements.base = base;
@@ -157,7 +157,7 @@ bool StripRun::resolve_extents(Core& core, State& s) const {
   }
   for (int p = 0; p < static_cast<int>(plan_.parts.size()); ++p) {
     const StripPart& part = plan_.parts[p];
-    PartState& state = s.parts[p];
+    State::Part& state = s.parts[p];
     int64_t rows;
     // A local tile has the columns that its first writer gives it, and all others too.
     const auto agrees = [&](int tile) {
@@ -210,7 +210,7 @@ bool StripRun::memory_allows(State& s) const {
   };
   for (size_t t = 0; t < plan_.tiles.size(); ++t) {
     const StripTile& tile = plan_.tiles[t];
-    TileState& state = s.tiles[t];
+    State::Tile& state = s.tiles[t];
     state.in_gm = false;
     if (s.padded) continue;
     if (tile.stays_loaded()) {
@@ -268,7 +268,7 @@ void StripRun::place_tiles(Core& core, State& s) const {
       ((s.flat ? kFlatStrip : std::max(kRowsStrip, s.most_columns)) * s.element_bytes + 63) & -64;
   for (size_t i = 0; i < plan_.tiles.size(); ++i) {
     const StripTile& t = plan_.tiles[i];
-    TileState& state = s.tiles[i];
+    State::Tile& state = s.tiles[i];
     const int64_t bytes = t.tile.element_bytes();
     if (state.in_gm) {
       const ViewElements& e = s.parts[t.load ? *t.load : *t.store].elements;
@@ -294,7 +294,7 @@ bool StripRun::is_dense(int p, const State& s) const {
 }
 
 void StripRun::set_count(State& s, int p, int64_t count) const {
-  PartState& part = s.parts[p];
+  State::Part& part = s.parts[p];
   part.args.rows = part.dense ? 1 : count;
   const int64_t columns = s.flat ? count : part.dense ? count * part.columns : part.columns;
   const bool spare = s.flat ? s.padded : part.dense;
@@ -352,7 +352,7 @@ bool StripRun::can_chain(const StripChain& chain, const State& s) const {
 
 void StripRun::place_stages(State& s) const {
   Stage* stage = s.stages;
-  Advance* advance = s.advance;
+  State::Advance* advance = s.advance;
   for (size_t c = 0; c < plan_.chains.size(); ++c, ++stage, ++advance) {
     s.chained[c] = can_chain(plan_.chains[c], s);
     for (const StripChain::Step& step : plan_.chains[c].steps) {
@@ -388,7 +388,7 @@ void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64
     part.vector->function(args);
   }
   if (from + count == s.total()) return;
-  const Advance* advance = s.advance + (stages - s.stages);
+  const State::Advance* advance = s.advance + (stages - s.stages);
   for (int64_t i = 0; i < steps; ++i) {
     stages[i].operand += advance[i].operand;
     stages[i].mask += advance[i].mask;
@@ -435,7 +435,7 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
       continue;
     }
     if (moves_nothing(p, s)) continue;
-    const TileState& tile = s.tiles[part.moved()];
+    const State::Tile& tile = s.tiles[part.moved()];
     const ViewElements& e = s.parts[p].elements;
     const int64_t bytes = plan_.tiles[part.moved()].tile.element_bytes();
     std::byte* const at = tile.base + from * tile.step;
