@@ -76,6 +76,8 @@ class KernelVerifier {
     scopes_.emplace_back();
     for (size_t i = 0; i < kernel_.grid.size(); ++i) set(static_cast<int64_t>(i));
     for (index_ = 0; index_ < static_cast<int64_t>(kernel_.body.size()); ++index_) verify_instruction();
+    index_ = -1;
+    for (size_t i = 0; i < kernel_.tiles.size(); ++i) verify_unused(i);
   }
 
  private:
@@ -128,9 +130,6 @@ class KernelVerifier {
       fail("capacity of %t", number, "; expected sides of 1 to ", Limits::tile_side, ", got ", t.rows, " x ",
            t.columns);
     }
-    if (kernel_.core != CoreKind::kMix && memory.core != core()) {
-      fail("location of %t", number, "; expected a memory of the ", core_name(), " core, got ", memory.name);
-    }
     within(t.slots, 1, Limits::slots, "slots of %t", number);
     const int64_t unit_rows = unit(layout.rows, t), unit_columns = unit(layout.columns, t);
     if (t.rows % unit_rows != 0 || t.columns % unit_columns != 0) {
@@ -142,6 +141,13 @@ class KernelVerifier {
     within(t.valid_rows, 0, t.rows, "valid rows of %t", number);
     within(t.valid_columns, 0, t.columns, "valid columns of %t", number);
     if (target_) verify_address(number, t);
+  }
+
+  // Of a tile that instructions use it is known.
+  void verify_unused(size_t number) const {
+    const MemoryInfo& memory = memory_of(kernel_.tiles[number]);
+    if (kernel_.core != CoreKind::kMix && memory.core != core())
+      fail("location of %t", number, "; expected a memory of the ", core_name(), " core, got ", memory.name);
   }
 
   void verify_address(size_t number, const TileSpec& t) const {
@@ -229,8 +235,8 @@ class KernelVerifier {
     }
     for (const OperandRef& o : operands)
       if (o.kind() == OperandKind::kregister) set(o.number());
-    verify_cores(operands);
     if (target_) verify_paths(operands);
+    verify_cores(operands);
     verify_types(info, operands);
     verify_regions(operands);
     switch (instruction.opcode()) {
@@ -313,7 +319,7 @@ class KernelVerifier {
     }
     if (low < 0 || high >= argument.size) {
       const auto text = [](__int128 x) { return std::clamp<__int128>(x, INT64_MIN, INT64_MAX); };
-      fail("elements of %g", v.argument, "; expected 0 to ", argument.size - 1, ", got ",
+      fail("the view leaves argument ", v.argument, "; expected elements 0 to ", argument.size - 1, ", got ",
            static_cast<int64_t>(text(low)), " to ", static_cast<int64_t>(text(high)));
     }
   }

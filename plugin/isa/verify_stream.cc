@@ -73,8 +73,8 @@ class FunctionVerifier {
     return 1;
   }
   int64_t operator()(const LoopCommand& c) {
-    need(c.predicate, 1, "loop, predicate");
     if (c.trips < -1) fail(concat("the trips of a loop; expected -1 or more, got ", c.trips, "."));
+    need(c.predicate, 1, "loop, predicate");
     for (const auto& [a, b] : c.swaps) {
       if (slot(a).bytes != slot(b).bytes)
         fail(concat("loop: swaps slots of ", slot(a).bytes, " and ", slot(b).bytes, " bytes."));

@@ -1,6 +1,7 @@
 """AICPU kernels against NumPy: sort and top_k of every type, refused parameters."""
 
 import importlib
+import re
 
 import numpy as np
 import pytest
@@ -130,14 +131,14 @@ def test_wrong_parameters_are_refused(name):
         with pytest.raises(Exception, match="aicpu"):
             attempt(ints, [b - (i == at) for i, b in enumerate(sizes)])
     for at in range(len(ints)):
-        with pytest.raises(Exception, match="aicpu"):
+        with pytest.raises(Exception, match=r"aicpu|\[program, word \d+\] the program ends"):
             attempt(ints[:at], sizes)
         for value in (-1, 255, 2**40, 2**62, *rng.integers(0, 40, 5)):
             changed = [*ints[:at], int(value), *ints[at + 1 :]]
             try:  # either it makes sense or it is refused; it never touches what is beyond the slots
                 attempt(changed, sizes)
             except Exception as error:
-                assert "aicpu" in str(error), error
+                assert re.search(r"aicpu|\[program, word", str(error)), error
 
 
 @pytest.mark.parametrize(("name", "change", "message"), [

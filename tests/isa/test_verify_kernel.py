@@ -113,7 +113,7 @@ def test_right_kernels_pass(text):
     (VECTOR, "%g1[0 : 1 | 64 : 0, 1]", "%g1[%r3 : 1 | 64 : 0, 1]", r"%r3 may be read before it is set"),
     (VECTOR, "pto.trowsum", "pto.trowargmax", r"element types; expected an i32 result and a number, got f32, f32"),
     (VECTOR, "pto.trowsum ins(%t0[%r1]) outs(%t2)", "pto.trowargmax ins(%t1) outs(%t2)", r"element types; .* got f32, i1"),
-    (VECTOR, "rows=8, cols=8, valid", "rows=2097152, cols=8, valid", r"capacity of %t2; expected sides of 1 to 1048576"),
+    (VECTOR, "rows=8, cols=8, valid", "rows=134217728, cols=8, valid", r"capacity of %t2; expected sides of 1 to 67108864"),
     (VECTOR, "slots=2, stride", "slots=65, stride", r"slots of %t0; expected 1 to 64, got 65"),
     (VECTOR, "valid=[%r2, 1]", "valid=[%r9, 1]", r"register in %t2; expected 0 to 3, got 9"),
     (VECTOR, "0.0) outs(%t1) {mode=lt}", "0.0) outs(%t9) {mode=lt}", r"tile of operand dst; expected 0 to 4, got 9"),
