@@ -190,8 +190,9 @@ class FunctionVerifier {
     for (const Command& c : commands) {
       const int64_t more = std::visit(
           [&](const auto& command) {
+            const int64_t count = (*this)(command);
             command.visit(look);
-            return (*this)(command);
+            return count;
           },
           c.value);
       executed = std::min(executed + more, kMaxCommands + 1);

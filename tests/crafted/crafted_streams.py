@@ -333,7 +333,7 @@ def program_without_functions():
     return program([]), []
 
 
-@crafted(load="expected that of the argument, f32, got i8")
+@crafted(load="element types; expected the argument's; an index is i32 or i64, got i8, f32")
 def tile_of_another_type_than_its_argument():
     b = KernelBuilder("types", "aiv", (1,))
     x = b.argument(DType.f32, 64)
