@@ -115,13 +115,13 @@ def test_twice_the_program_is_twice_the_work(kind, size):
     assert larger - large < 1.15 * (large - small)
 
 
-@pytest.mark.parametrize("kind", [whiles, call_chain])
 def test_calls_to_one_function_are_as_much_work_as_what_they_compute():
     compile_module(call_tree(2))
     small, large, larger = (calls_of(call_tree(n)) for n in (32, 64, 128))
     assert larger - large < 1.15 * 2 * (large - small)
 
 
+@pytest.mark.parametrize("kind", [whiles, call_chain])
 def test_no_limit_on_recursion_decides(kind):
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(250)
