@@ -18,21 +18,13 @@ from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.isa.dtypes import DType
 
-def stream(commands, functions=(), constants=b""):
+def stream(commands, constants=b""):
     main = Function("main")
     commands(main)
-    return Program("endless", "ascend910b", [], [], [], [main, *functions], [], constants=constants)
+    return Program("endless", "ascend910b", [], [], [], [main], [], constants=constants)
 
 def loop_on_a_constant():
     return stream(lambda f: f.commands.append(command("loop", f.slot("constant", 0, 1), [], [], [])), constants=b"\\1" * 64)
-
-def call_bomb():
-    functions = [Function(f"f{i}") for i in range(40)]
-    for i, f in enumerate(functions):
-        s = f.slot("frame", 0, 0)
-        if i < 39:
-            f.commands += [command("call", i + 1, [s])] * 2
-    return Program("bomb", "ascend910b", [], [], [], functions, [])
 
 def kernel(body, grid=(1,)):
     b = KernelBuilder("endless", "aiv", grid)
@@ -105,7 +97,7 @@ def interrupt(program):
 """
 
 ENDLESS = [
-    "loop_on_a_constant", "call_bomb", "empty_iterations", "strips_in_place", "strips_through_memory", "blocks", "lines",
+    "loop_on_a_constant", "empty_iterations", "strips_in_place", "strips_through_memory", "blocks", "lines",
 ]  # fmt: skip
 
 

@@ -99,20 +99,6 @@ atexit.register(end_work)
 """) == ["True 100.0"]
 
 
-def test_exit_with_a_thread_that_goes_on_launching():
-    assert run_lines("""
-def work():
-    x = jnp.zeros(1 << 16)
-    while True:
-        x = jax.jit(lambda x: x + 1)(x)
-        started.set()
-started = threading.Event()
-threading.Thread(target=work, daemon=True).start()
-started.wait()
-print("leaving")
-""") == ["leaving"]
-
-
 def test_cancelled_launches_fail_and_the_device_lives_on(device):
     with jax.default_device(device):
         loop = jax.jit(lambda n, x: lax.fori_loop(0, n, lambda i, x: jnp.tanh(x @ x), x))
