@@ -13,7 +13,6 @@ import sys, threading, time, _thread
 import numpy as np
 from executor import program_of, plugin, run_device
 from test_strips import Tiles, whole
-from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, command
 from jax_ascend.compiler.isa.dtypes import DType
@@ -61,16 +60,6 @@ def strips_through_memory():
 def blocks():
     return kernel(lambda b, x, s, t: b.tload(s, whole(b, x, 1, 64)), (2**31,))
 
-def lines():
-    def sort(f):
-        slots = [f.slot("frame", 0, 0) for _ in range(2)]
-        parameters = {
-            "shape": [2**40, 0], "dimension": 1, "stable": False, "dtypes": [DType.f32], "keys": [0],
-            "descending": [False], "total_order": [False],
-        }  # fmt: skip
-        f.commands.append(command("aicpu", "sort", slots, parameters))
-    return stream(sort)
-
 def usable():
     b = KernelBuilder("add", "aiv", (1,))
     x, out = b.argument(DType.f32, 8), b.argument(DType.f32, 8, True)
@@ -97,7 +86,7 @@ def interrupt(program):
 """
 
 ENDLESS = [
-    "loop_on_a_constant", "empty_iterations", "strips_in_place", "strips_through_memory", "blocks", "lines",
+    "loop_on_a_constant", "empty_iterations", "strips_in_place", "strips_through_memory", "blocks",
 ]  # fmt: skip
 
 
