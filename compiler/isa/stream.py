@@ -39,10 +39,6 @@ class CommandSpec:
     summary: str
     fields: tuple[Field, ...]
 
-    def default(self, name: str) -> int | None:
-        """Return the value a field has when it is left out, None if it has to be there."""
-        return next(f.default for f in self.fields if f.name == name)
-
 
 COMMANDS = (
     CommandSpec("launch", "Run a kernel: its grid's blocks over the cores; slots are its GM arguments.",

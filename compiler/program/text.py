@@ -141,7 +141,7 @@ def _command_lines(program: Program, commands: list[Command], indent: str) -> It
                     yield f"{line} {name} {{"
                     yield from _command_lines(program, inner, indent + "  ")
                     line = f"{indent}}}"
-            elif value != c.spec.default(name):
+            elif value != field.default:
                 line += f" {name}={_field(program, kind, value)}"
         yield line
 

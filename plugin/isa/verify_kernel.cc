@@ -77,7 +77,7 @@ class KernelVerifier {
     for (size_t i = 0; i < kernel_.grid.size(); ++i) set(static_cast<int64_t>(i));
     for (index_ = 0; index_ < static_cast<int64_t>(kernel_.body.size()); ++index_) verify_instruction();
     index_ = -1;
-    for (size_t i = 0; i < kernel_.tiles.size(); ++i) verify_unused(i);
+    for (size_t i = 0; i < kernel_.tiles.size(); ++i) verify_core_of(i);
   }
 
  private:
@@ -143,8 +143,8 @@ class KernelVerifier {
     if (target_) verify_address(number, t);
   }
 
-  // Of a tile that instructions use it is known.
-  void verify_unused(size_t number) const {
+  // Also of a tile that no instruction uses; where one does, its message came first.
+  void verify_core_of(size_t number) const {
     const MemoryInfo& memory = memory_of(kernel_.tiles[number]);
     if (kernel_.core != CoreKind::kMix && memory.core != core())
       fail("location of %t", number, "; expected a memory of the ", core_name(), " core, got ", memory.name);
