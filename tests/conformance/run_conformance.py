@@ -28,7 +28,7 @@ def find_modules(data, pattern=""):
     return [p for p in sorted(Path(data, "stablehlo", "testdata").glob("*.mlir")) if re.search(pattern, p.stem)]
 
 
-def run_all(paths, platform, workers=2, seconds=60, report=lambda done: None):
+def run_all(paths, platform, workers=2, seconds=600, report=lambda done: None):
     """Run every module, `workers` at a time; return one record each, sorted by name."""
     pool, records = queue.SimpleQueue(), []
     handles = [Worker(platform, seconds) for _ in range(workers)]
@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--platform", default="ascend")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only modules whose name matches")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--timeout", type=float, default=60, help="seconds before a module counts as hung")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds before a module counts as hung")
     parser.add_argument("--json", metavar="FILE", help="write the summary and every record")
     parser.add_argument("--markdown", metavar="PAGE", help="put the table by op into this page")
     parser.add_argument("--update", action="store_true", help="rewrite known_failures.txt (complete runs only)")

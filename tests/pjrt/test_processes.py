@@ -20,7 +20,7 @@ def run(program, **environment):
     variables = {k: v for k, v in os.environ.items() if not k.startswith("JAX")}
     done = subprocess.run(
         [sys.executable, "-P", "-W", "default", "-c", textwrap.dedent(program)],
-        env=variables | environment, capture_output=True, text=True, timeout=300,
+        env=variables | environment, capture_output=True, text=True, timeout=1200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done
