@@ -122,5 +122,5 @@ def _summary(program: Program) -> str:
     return (
         f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
-        f"{size} bytes in all beside its StableHLO"
+        f"{size} bytes without its StableHLO"
     )
