@@ -116,9 +116,8 @@ def _print_stages(texts: dict[str, str], stage: str) -> None:
 def _summary(program: Program) -> str:
     launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
     frame = max((f.frame_bytes for f in program.functions), default=0)
-    size = len(
-        replace(program, stablehlo=b"").encode()
-    )  # StableHLO names the places of its sources: it differs by machine
+    # StableHLO names the places of its sources, which differ by machine.
+    size = len(replace(program, stablehlo=b"").encode())
     return (
         f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "

@@ -20,7 +20,7 @@ from jax_ascend import _plugin
 
 PLUGIN = Path(__file__).parents[2] / "plugin"
 # The files of the module that speak to Python: its functions, the calls of the compiler, signals.
-PYTHON_FILES = re.compile(r"(bindings|python_\w+|module_\w+)\.(cc|h)")
+PYTHON_FILES = re.compile(r"(bindings|python_(compiler|exception|signals)|module_\w+)\.(cc|h)")
 # Versioned symbols come from the C and C++ runtime; weak ones without a version are hooks that need not exist.
 RUNTIME = re.compile(r"@(GLIBC|GLIBCXX|CXXABI|GCC)_")
 HOOKS = {"_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__"}
