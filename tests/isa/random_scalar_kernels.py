@@ -47,12 +47,14 @@ class Builder:
         self.memory = [b.argument(dtype, 4) for dtype in LOADED]
         self.tiles = [b.tile(Loc.vec, DType.i64, 1, 4, valid=(1, 1), address=64 * i) for i in range(2)]
         self.next = b.register()
-        self.registers = [0, *(b.register() for _ in range(3))]  # the last three are assigned late, or never
+        self.registers = [0, *(b.register() for _ in range(3))]  # those that are set on every way to what comes next
         self.sites = {}
 
     def build(self):
         """Return the kernel, and per site of the log (instruction, affine operand) it shows."""
         self.assign("saffine", self.next, Affine(0, ((0, ENTRIES),)))
+        for register in self.registers[1:]:
+            self.assign("saffine", register, Affine(number(self.rng)))
         if self.b.kernel.core == "mix":
             with self.b.subblocks() as core:
                 self.registers.append(core.terms[0][0])
@@ -83,8 +85,7 @@ class Builder:
         self.record(self.affine())
         for _ in range(self.rng.randint(2, 5)):
             self.statement(depth)
-        if self.rng.random() < 0.7:
-            del self.registers[before:]  # else what blocks assign is read after them
+        del self.registers[before:]
 
     def statement(self, depth):
         rng, b = self.rng, self.b
@@ -94,14 +95,19 @@ class Builder:
             stop = self.affine() if rng.random() < 0.3 else Affine(start.const + rng.randint(0, 4), start.terms)
             if stop.const > MOST:
                 stop = Affine(MOST, start.terms)
-            register = rng.choice(self.registers) if rng.random() < 0.1 else b.register()
+            fresh = rng.random() < 0.9
+            register = b.register() if fresh else rng.choice(self.registers)
             step = rng.choice([1, 1, 2, 3, 2**31, 2**62, MOST])
             b.emit(instruction_set()["loop"], register, start, stop, Affine(step))
-            self.registers.append(register)
+            if fresh:
+                self.registers.append(register)
             self.record(Affine(0, ((register, 1),)))
             self.block(depth + 1)
             b.end()
-            self.record(Affine(0, ((register, 1),)))
+            if fresh:
+                self.registers.pop()
+            else:
+                self.record(Affine(0, ((register, 1),)))
         elif kind < 0.2 and depth < 3:
             with b.when(self.affine()):
                 self.block(depth + 1)
