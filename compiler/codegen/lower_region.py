@@ -51,7 +51,8 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
     if region.kind == "cube":
         return cube_ways(region, target)
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
-    return iter([[*lower_indexing_region(region, target)]])
+    way: Way = [*lower_indexing_region(region, target)]
+    return iter([way])
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:

@@ -94,20 +94,20 @@ def _encode_operand(words: Words, operand: Operand, value: Any) -> None:
     elif kind == "affine":
         encode_affine(words, value)
     elif kind == "view":
-        words += (value.argument, len(value.shape), value.split)
+        words.extend((value.argument, len(value.shape), value.split))
         encode_affine(words, value.offset)
         for extent in value.shape:
             encode_affine(words, extent)
         words += value.strides
     elif kind == "imm":
-        words += _encode_number(value)
+        words.extend(_encode_number(value))
     elif kind == "enum":
         words.append(operand.values.index(value))
     elif kind == "register":
         words.append(value)
     else:
         words.append(len(value))
-        words += map(int, value)
+        words.extend(map(int, value))
 
 
 def _encode_number(value: Any) -> tuple[int, int]:

@@ -50,7 +50,8 @@ def decompose_complex(module: Module, target: object) -> None:
 
 def _split(b: Builder, x: Value) -> Pair:
     if x.type.size == 0:
-        return 2 * (b.constant(0, TensorType(x.shape, PART[x.dtype])),)
+        zero = b.constant(0, TensorType(x.shape, PART[x.dtype]))
+        return zero, zero
     both = b.emit(ops.BitcastConvert([x]), TensorType((*x.shape, 2), PART[x.dtype]))
     last = x.type.rank
     re, im = (b.reshape(b.slice_dim(both, last, k, k + 1), x.shape) for k in range(2))

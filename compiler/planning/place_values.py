@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..fusion.region import Region
 from ..graph.graph import Value
 from .schedule import Branches, Item, Loop, Materialise, Schedule
 
@@ -182,6 +183,7 @@ class Placer:
             elif isinstance(item, Rename):
                 self._assign(item.output, self.storage[item.input])
             else:
+                assert not isinstance(item, Region), f"[place values] a {item.kind} region was not lowered"
                 self._place_step(item, placed)
             result.items.append(placed)
         self._now = self._span[schedule.items[-1]][1] + 1 if schedule.items else self._now

@@ -17,7 +17,7 @@ from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
 from ..targets import Target
 from .place_values import Copy, Placed, PlacedSchedule, Placer, Storage
-from .schedule import Loop, Materialise, Schedule
+from .schedule import Branches, Loop, Materialise, Schedule
 
 ALIGNMENT = 512  # an L2 line
 
@@ -140,6 +140,7 @@ class _Writer:
             swaps = [(self.slot(a), self.slot(b)) for a, b in placed.swaps]
             trips = trip_count(item.op)
             return [command("loop", predicate, swaps, *parts, -1 if trips is None else trips)]
+        assert isinstance(item, Branches), f"[write program] no command for {type(item).__name__}"
         return [command("case", self.slot(where[item.op.operands[0]]), parts)]
 
 

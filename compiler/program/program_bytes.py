@@ -159,7 +159,7 @@ def _read_text(reader: Reader) -> str:
 
 def _read_blob(reader: Reader) -> bytes:
     size = reader.word()
-    return _little_endian(reader.slice(-(-size // 8))).tobytes()[:size]
+    return _little_endian(array("q", reader.slice(-(-size // 8)))).tobytes()[:size]
 
 
 def _read_commands(reader: Reader) -> list[Command]:
