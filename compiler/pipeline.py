@@ -10,15 +10,12 @@ checks what they leave if asked to, and writes it to a file if there is a dump d
 
 from __future__ import annotations
 
-import gc
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
 from .errors import Refusal, UnsupportedOpsError
+from .interpreter import collector_paused, recursion_allowed
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
 from .stages import Stages
@@ -49,45 +46,6 @@ def compile_program(artifact: bytes | str, target: Target, stages: Stages | None
     """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
     with collector_paused(), recursion_allowed():
         return _compile_program(artifact, target, stages or Stages())
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking the IRs while they grow: a third of the compile time of a GPT step."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-_NESTING = 100_000  # frames: more than the graphs that MLIR's own reader can take need
-_usual_limit = sys.getrecursionlimit()  # before the first of the compilations that are running
-_deep_compilations = 0
-_deep_lock = threading.Lock()
-
-
-@contextmanager
-def recursion_allowed() -> Iterator[None]:
-    """Let graphs nest as deeply as they are given: Python's limit on frames is for programs that recurse by mistake.
-
-    The limit is one for all threads; it is put back when no compilation needs it any more.
-    """
-    global _deep_compilations, _usual_limit
-    with _deep_lock:
-        if _deep_compilations == 0:
-            _usual_limit = sys.getrecursionlimit()
-            sys.setrecursionlimit(max(_usual_limit, _NESTING))
-        _deep_compilations += 1
-    try:
-        yield
-    finally:
-        with _deep_lock:
-            _deep_compilations -= 1
-            if _deep_compilations == 0:
-                sys.setrecursionlimit(_usual_limit)
 
 
 def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:

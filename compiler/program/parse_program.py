@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..graph.graph import TensorType
+from ..interpreter import recursion_allowed
 from ..isa.stream import AICPU_BY_NAME, COMMANDS, SLOT_KINDS, Parameter
 from ..target_text import target_of
 from ..targets import MemoryKind, Target, TargetError, target
@@ -17,6 +18,7 @@ _TARGET = {f.name: f for f in fields(Target)}
 _COMMANDS = {spec.name: spec for spec in COMMANDS}
 
 
+@recursion_allowed()
 def parse_program(text: str) -> Program:
     """Return the program that `text` describes; TextError says which line is wrong."""
     parser = _ProgramParser(text)

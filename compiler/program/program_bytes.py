@@ -33,6 +33,7 @@ from typing import Any
 
 from ..errors import DecodeError
 from ..graph.graph import TensorType
+from ..interpreter import recursion_allowed
 from ..isa.encoding import FORMAT_VERSION, Reader, isa_hash
 from ..isa.stream import AICPU, AICPU_BY_NAME, COMMANDS, SLOT_KINDS
 from ..target_text import parse_target, print_target
@@ -46,6 +47,7 @@ _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 _AICPU = {spec.name: code for code, spec in enumerate(AICPU)}
 
 
+@recursion_allowed()
 def encode_program(program: Program) -> bytes:
     """Return the program's bytes."""
     words = array("q")  # a module's constants are in it, of which there may be many
@@ -71,8 +73,16 @@ def encode_program(program: Program) -> bytes:
     return b"".join((MAGIC, struct.pack("<II", FORMAT_VERSION, checksum), head, program.constants))
 
 
+@recursion_allowed()
 def decode_program(data: bytes) -> Program:
     """Return the program that `data` encodes; DecodeError says where and why it is none."""
+    try:
+        return _decode_program(data)
+    except RecursionError:
+        raise DecodeError("[program] commands are nested too deeply to be read") from None
+
+
+def _decode_program(data: bytes) -> Program:
     if len(data) < _HEADER.size:
         raise DecodeError(f"[program] the header is cut short; expected {_HEADER.size} bytes, got {len(data)}")
     magic, version, checksum, isa, count, start, size = _HEADER.unpack_from(data)

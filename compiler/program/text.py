@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from ..graph.graph import TensorType
+from ..interpreter import recursion_allowed
 from ..isa.machine import Layout
 from ..isa.model import Affine
 from ..isa.text_operands import print_instruction
@@ -42,6 +43,7 @@ def print_kernel(kernel: Kernel) -> str:
     return "\n".join(_kernel_lines(kernel))
 
 
+@recursion_allowed()
 def print_program(program: Program, constants: bool = True) -> str:
     """Return a program's text; parse_program gives the program back.
 

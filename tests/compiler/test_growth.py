@@ -1,12 +1,16 @@
 """Deep and wide programs: what the compiler does grows as they do, and no limit on recursion decides."""
 
+import importlib
 import sys
 
 import pytest
 
 from jax_ascend.compiler.pipeline import Stages, compile_program
+from jax_ascend.compiler.program.program import Program
+from jax_ascend.compiler.program.text import parse_program, print_program
 from jax_ascend.compiler.targets import target
 
+plugin = importlib.import_module("jax_ascend._plugin")
 HEAD = "func.func public @main(%x: tensor<8xf32>) -> tensor<8xf32> {"
 
 
@@ -126,6 +130,10 @@ def test_no_limit_on_recursion_decides(kind):
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(250)
     try:
-        compile_module(kind(300))
+        program = compile_module(kind(300))
+        data = program.encode()
+        plugin.verify_program(data)
+        text = print_program(Program.decode(data))
+        assert parse_program(text).encode() == data
     finally:
         sys.setrecursionlimit(limit)
