@@ -1,6 +1,5 @@
 """Streams made to write what is not theirs, to overflow the stack or to work without end, each with what must stop it."""
 
-import sys
 
 import numpy as np
 from corpus import crafted, launching, program
@@ -250,12 +249,7 @@ def chain(count, nesting=0, twice=False):
             commands = [command("loop", never, [], commands, [])]
         f.commands = commands
         functions.append(f)
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 100 * nesting))  # of the encoder
-    try:
-        return program(functions, constants=bytes(64)), []
-    finally:
-        sys.setrecursionlimit(limit)
+    return program(functions, constants=bytes(64)), []
 
 
 @crafted(load=r"function f1\] calls itself")

@@ -1,9 +1,7 @@
 """Mutates compiled programs, puts their checksum right, loads and runs them: each is refused with a message or runs.
 
 Programs run in batches, each in a process of its own that says which it is at: one that crashes or does not end is
-written to a file, and the rest of its batch goes on. Meant for a sanitizer build (pip install . -C cmake.define.JAX_ASCEND_SANITIZE=address,undefined), run with
-LD_PRELOAD=$(gcc -print-file-name=libasan.so)
-ASAN_OPTIONS=detect_leaks=0,allocator_may_return_null=1,max_allocation_size_mb=4096.
+written to a file, and the rest of its batch goes on. `.ci/sanitize address --long` runs it in a sanitizer build.
 """
 
 import argparse
