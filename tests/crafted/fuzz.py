@@ -168,14 +168,14 @@ def run_batch(arguments, numbers, outcomes):
         child = subprocess.Popen(
             [sys.executable, __file__, "--work", str(arguments.pool), "--seed", str(arguments.seed),
              "--numbers", f"{numbers.start}:{numbers.stop}"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         os.set_blocking(child.stdout.fileno(), False)
         current, deadline, ended = None, time.monotonic() + 60, False
         text = ""
         while not ended:
             ended = child.poll() is not None
-            text += child.stdout.read() or ""
+            text += (child.stdout.read() or b"").decode()  # None: nothing yet
             *lines, text = text.split("\n")
             for line in lines:
                 word, number, *rest = line.split(" ", 2)
@@ -191,7 +191,7 @@ def run_batch(arguments, numbers, outcomes):
                 ended = True
             elif not ended:
                 time.sleep(0.02)
-        timed_out, error = time.monotonic() > deadline, child.stderr.read()
+        timed_out, error = time.monotonic() > deadline, child.stderr.read().decode(errors="replace")
         child.wait()
         if current is None:
             if child.returncode != 0:
