@@ -7,6 +7,8 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
+| `mlir._platform_specific_lowerings` | has the CPU's rules for linear algebra, which call LAPACK | eigh, svd, eig have no rule |
+| `lax.linalg.*_p` | the primitives these rules are of | as above |
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     _allow_donation(platform)
     _allow_persistent_cache(platform)
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
+    _lower_linear_algebra(platform)
 
 
 def _call_experimental_off(platform: str) -> None:
@@ -77,3 +80,36 @@ def _allow_persistent_cache(platform: str) -> None:
         return original(_KnownPlatform() if backend.platform == platform else backend)
 
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
+
+
+_LINEAR_ALGEBRA = (
+    *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "schur", "svd"),
+    *("triangular_solve", "tridiagonal", "tridiagonal_solve"),
+)
+
+
+def _lower_linear_algebra(platform: str) -> None:
+    """Give the platform JAX's rules for CPUs, of which each is a custom call of a routine of LAPACK.
+
+    The order that the exchanges of an LU leave is a custom call of our own: on CPUs it is a loop.
+    """
+    from jax._src.interpreters import mlir
+    from jax._src.lax import linalg
+
+    rules = getattr(mlir, "_platform_specific_lowerings", {}).get("cpu", {})
+    for name in _LINEAR_ALGEBRA:
+        primitive = getattr(linalg, f"{name}_p", None)
+        if primitive in rules:
+            mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)
+    pivots = getattr(linalg, "lu_pivots_to_permutation_p", None)
+    if pivots is not None:
+        mlir.register_lowering(pivots, _lower_pivots, platform=platform)
+
+
+def _lower_pivots(ctx: Any, pivots: Any, *, permutation_size: int) -> Any:
+    """Lower lu_pivots_to_permutation; the result's type says the size."""
+    import jax.ffi
+
+    from .compiler.frontend.lapack import PIVOTS_TARGET  # pyright: ignore
+
+    return jax.ffi.ffi_lowering(PIVOTS_TARGET)(ctx, pivots)

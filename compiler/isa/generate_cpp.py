@@ -29,7 +29,8 @@ from .machine import (
     Pipe,
 )
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
-from .stream import AICPU, COMMANDS, SLOT_KINDS, AicpuSpec, CommandSpec
+from .aicpu import ELEMENTS, AicpuSpec, Slots
+from .stream import AICPU, COMMANDS, SLOT_KINDS, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule
 
@@ -191,6 +192,14 @@ struct ParameterInfo {
   const char* name;
   int64_t low, high;  // of integers
 };
+struct SlotExtent {
+  std::string_view parameter;
+  int64_t plus;
+};
+struct SlotShape {
+  SlotElement element;
+  std::vector<SlotExtent> extents;  // of a member of the batch
+};
 """
 _TABLE_STRUCTS = """\
 struct OperandInfo {
@@ -348,6 +357,27 @@ def _visits(calls: str) -> str:
     return "".join(f"  template <class F> void visit(F&& f){const} {{ {calls}; }}\n" for const in ("", " const"))
 
 
+def _slot_shape(slots: Slots) -> str:
+    extents = ", ".join(f'{{"{e.removesuffix("-1")}", {-int(e.endswith("-1"))}}}' for e in slots.extents or ())
+    return f"{{SlotElement::k{slots.element}, {{{extents}}}}}"
+
+
+def _batched(spec: AicpuSpec) -> str:
+    """Members of a kernel that declares the shapes of its slots."""
+    shapes = ", ".join(map(_slot_shape, spec.slots))
+    numbers = "".join(
+        f"    [[maybe_unused]] const auto {p.name} = static_cast<double>(this->{p.name});\n"
+        for p in spec.parameters
+        if p.kind in ("int", "bool")
+    )
+    return (
+        f"  static const std::vector<SlotShape>& shapes() {{\n"
+        f"    static const std::vector<SlotShape> all{{{shapes}}};\n    return all;\n  }}\n"
+        f"  double operations() const {{  // on real numbers, of a member of the batch\n{numbers}"
+        f"    return {spec.operations};\n  }}\n"
+    )
+
+
 def _parameters(spec: AicpuSpec) -> str:
     members = ""
     for p in spec.parameters:
@@ -362,7 +392,8 @@ def _parameters(spec: AicpuSpec) -> str:
         f"struct {_camel(spec.name)}Parameters {{  // {spec.summary}\n"
         f"  static constexpr AicpuOp kOp = AicpuOp::k{spec.name};\n{members}{_visits(calls)}"
         f"  size_t slots() const {{ return {count}; }}\n"
-        f"  size_t written() const {{ return {written}; }}  // of the slots, the first ones\n}};\n"
+        f"  size_t written() const {{ return {written}; }}  // of the slots, the first ones\n"
+        f"{_batched(spec) if spec.slots[0].extents is not None else ''}}};\n"
     )
 
 
@@ -389,6 +420,7 @@ def _stream() -> list[str]:
         _enum("AicpuOp", calls),
         f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
         _names("kAicpuNames", calls),
+        _enum("SlotElement", ELEMENTS, "uint8_t"),
         _STREAM_STRUCTS,
         *map(_parameters, AICPU),
         f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",

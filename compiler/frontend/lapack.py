@@ -1,0 +1,293 @@
+"""Importers of linear algebra: custom calls of LAPACK's routines as JAX makes them for CPUs, and the ops of StableHLO.
+
+A target is `lapack_<letter of the type><routine>_ffi`, and matrices come with a layout by columns, which is how the
+routine sees them; here they lie by rows, and the kernel turns them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from jaxlib.mlir import ir
+
+from ..errors import UnsupportedOp
+from ..graph import ops
+from ..graph.complex_parts import parts
+from ..graph.graph import TensorType, Value
+from ..isa.aicpu import Slots
+from ..isa.dtypes import DType
+from ..isa.lapack import LAPACK
+from .constants import integers
+from .scope import Importer, Scope
+
+_KERNELS = {kernel.name: kernel for kernel in LAPACK}
+_TARGET = re.compile(r"lapack_[sdcz](\w+)_ffi")
+_TRANSPOSE = {"NO_TRANSPOSE": 0, "TRANSPOSE": 1, "ADJOINT": 2}
+Own = dict[str, int | bool]
+"""Parameters of a kernel, but the type and the batch."""
+
+
+def emit(scope: Scope, kernel: str, operands: Sequence[Value], own: Own) -> list[Value]:
+    """Append a kernel on these operands; UnsupportedOp if one has not the shape or type that the parameters imply."""
+    spec = _KERNELS[kernel]
+    slots = spec.slots[len(spec.results) :]
+    first, slot = operands[0], slots[0]
+    assert slot.extents is not None, "[lapack] matrices have declared extents"
+    batch = first.shape[: first.type.rank - len(slot.extents)]
+    known: dict[str, Any] = {"dtype": first.dtype, "batch": prod(batch), **own}
+    if "dtype" in (p.name for p in spec.parameters) and first.dtype not in (DType.f32, DType.f64, DType.c64, DType.c128):
+        raise UnsupportedOp(f"of {first.dtype}; expected f32, f64, c64 or c128")
+    parameters = tuple((p.name, known[p.name]) for p in spec.parameters)
+
+    def type_of(slot: Slots) -> TensorType:
+        return TensorType((*batch, *slot.shape(known)[1:]), slot.dtype(known))
+
+    if len(operands) != len(slots):
+        raise UnsupportedOp(f"with {len(operands)} operands; expected {len(slots)}")
+    for value, slot in zip(operands, slots):
+        if value.type != type_of(slot):
+            raise UnsupportedOp(f"{slot.name} is {value.type}; expected {type_of(slot)}")
+    return scope.emit_op(ops.Lapack(list(operands), kernel, parameters), list(map(type_of, spec.results)))
+
+
+class _Call:
+    """A custom call's attributes by name."""
+
+    def __init__(self, op: ir.OpView) -> None:
+        attributes: Any = op.attributes
+        names = [name for name in ("mhlo.backend_config", "backend_config") if name in attributes]
+        self._attributes: Any = attributes[names[0]] if names else {}
+
+    def integer(self, name: str) -> int:
+        if name not in self._attributes:
+            raise UnsupportedOp(f"without the attribute {name}")
+        return int(self._attributes[name].value)
+
+    def letter(self, name: str, expected: str) -> str:
+        """Return an attribute that is the code of one of these letters."""
+        code = self.integer(name)
+        if not 0 <= code < 128 or chr(code) not in expected:
+            raise UnsupportedOp(f"{name} is {code}; expected the code of a letter of {expected}")
+        return chr(code)
+
+
+def _sizes(x: Value) -> Own:
+    m, n = x.shape[-2:]
+    return {"m": m, "n": n, "k": min(m, n)}
+
+
+def _triangle(call: _Call) -> bool:
+    return call.letter("uplo", "LU") == "L"
+
+
+def _potrf(call: _Call, a: Value) -> tuple[str, Own]:
+    return "potrf", {"n": a.shape[-1], "lower": _triangle(call)}
+
+
+def _trsm(call: _Call, a: Value, b: Value) -> tuple[str, Own]:
+    left, transpose = call.letter("side", "LR") == "L", "NTC".index(call.letter("trans_x", "NTC"))
+    unit = call.letter("diag", "NU") == "U"
+    return "trsm", _solve(b, left, _triangle(call), transpose, unit)
+
+
+def _solve(b: Value, left: bool, lower: bool, transpose: int, unit: bool) -> Own:
+    m, n = b.shape[-2:]
+    return {"m": m, "n": n, "k": m if left else n, "left": left, "lower": lower, "transpose": transpose, "unit": unit}
+
+
+def _getrf(call: _Call, a: Value) -> tuple[str, Own]:
+    return "getrf", _sizes(a)
+
+
+def _geqrf(call: _Call, a: Value) -> tuple[str, Own]:
+    return "geqrf", _sizes(a)
+
+
+def _geqp3(call: _Call, a: Value, columns: Value) -> tuple[str, Own]:
+    return "geqp3", _sizes(a)
+
+
+def _orgqr(call: _Call, a: Value, taus: Value) -> tuple[str, Own]:
+    return "orgqr", _sizes(a) | {"k": taus.shape[-1]}
+
+
+def _ormqr(call: _Call, a: Value, taus: Value, c: Value) -> tuple[str, Own]:
+    left, transpose = (bool(call.integer(name)) for name in ("left", "transpose"))
+    rows, columns = a.shape[-2:]
+    own: Own = {"k": taus.shape[-1], "r": rows, "columns": columns, "left": left, "transpose": transpose}
+    return "ormqr", _sizes(c) | own
+
+
+def _syevd(call: _Call, a: Value) -> tuple[str, Own]:
+    return "syevd", {"n": a.shape[-1], "lower": _triangle(call), "vectors": call.letter("mode", "NV") == "V"}
+
+
+def _sytrd(call: _Call, a: Value) -> tuple[str, Own]:
+    return "sytrd", {"n": a.shape[-1], "lower": _triangle(call)}
+
+
+def _geev(call: _Call, a: Value) -> tuple[str, Own]:
+    left, right = (call.letter(f"compute_{side}", "NV") == "V" for side in ("left", "right"))
+    return "geev", {"n": a.shape[-1], "left": left, "right": right}
+
+
+def _gees(call: _Call, a: Value) -> tuple[str, Own]:
+    call.letter("sort", "N")
+    return "gees", {"n": a.shape[-1], "vectors": call.letter("mode", "NV") == "V"}
+
+
+def _gehrd(call: _Call, a: Value) -> tuple[str, Own]:
+    return "gehrd", {"n": a.shape[-1], "low": call.integer("low"), "high": call.integer("high")}
+
+
+def _svd(divide: bool) -> Callable[[_Call, Value], tuple[str, Own]]:
+    def own(call: _Call, a: Value) -> tuple[str, Own]:
+        sizes, vectors = _sizes(a), "NSA".index(call.letter("mode", "NSA"))
+        full = vectors == 2
+        columns, rows = sizes["m" if full else "k"], sizes["n" if full else "k"]
+        return "svd", {**sizes, "columns": columns, "rows": rows, "vectors": vectors, "divide": divide}
+
+    return own
+
+
+def _gtsv(call: _Call, lower: Value, diagonal: Value, upper: Value, b: Value) -> tuple[str, Own]:
+    return "gtsv", {"n": b.shape[-2], "m": b.shape[-1]}
+
+
+def _gtsv_perturbed(call: _Call, *operands: Value) -> tuple[str, Own]:
+    return "gtsv_perturbed", _gtsv(call, *operands)[1]
+
+
+def _pivots(call: _Call, pivots: Value) -> tuple[str, Own]:
+    return "pivots_to_permutation", {"k": pivots.shape[-1]}
+
+
+_ROUTINES: dict[str, Callable[..., tuple[str, Own]]] = {
+    "geev": _geev, "gees": _gees, "gehrd": _gehrd, "geqp3": _geqp3, "geqrf": _geqrf, "gesdd": _svd(True),
+    "gesvd": _svd(False), "getrf": _getrf, "gtsv": _gtsv, "heevd": _syevd, "hetrd": _sytrd, "orgqr": _orgqr,
+    "ormqr": _ormqr, "potrf": _potrf, "syevd": _syevd, "sytrd": _sytrd, "trsm": _trsm, "ungqr": _orgqr, "unmqr": _ormqr,
+}  # fmt: skip
+PIVOTS_TARGET = "jax_ascend.pivots_to_permutation"
+_TARGETS: dict[str, Callable[..., tuple[str, Own]]] = {
+    "tridiagonal_solve_perturbed_ffi": _gtsv_perturbed,
+    PIVOTS_TARGET: _pivots,
+}
+
+
+def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value] | None:
+    """Import a custom call of a routine; None if it is of something else."""
+    attributes: Any = op.attributes
+    target = attributes["call_target_name"].value
+    match = _TARGET.fullmatch(target)
+    own_of = _ROUTINES.get(match[1]) if match else _TARGETS.get(target)
+    if own_of is None:
+        return None
+    operands = [_from_columns(scope, v, *of) for v, of in zip(scope.operands(op), _layouts(op, "operand_layouts"))]
+    types = scope.result_types(op)
+    try:
+        kernel, own = own_of(_Call(op), *operands)
+        if kernel == "pivots_to_permutation":
+            own["m"] = types[0].shape[-1]
+        if kernel == "svd" and not own["vectors"]:  # nobody computes them, but they have a place
+            own["columns"], own["rows"] = types[2].shape[-1], types[3].shape[-2]
+    except (IndexError, TypeError, ValueError):
+        raise UnsupportedOp(f"operands are {', '.join(str(v.type) for v in operands)}") from None
+    found = list(emit(scope, kernel, operands, own))
+    if kernel in ("geev", "gees") and operands[0].dtype.kind != "c":
+        at = 0 if kernel == "geev" else 2
+        found[at : at + 1] = [v for v in parts(scope, found[at]) if v is not None]
+    results = [_to_columns(scope, v, *of) for v, of in zip(found, _layouts(op, "result_layouts"))]
+    if [v.type for v in found] != types:
+        raise UnsupportedOp(
+            f"results are {', '.join(map(str, types))}; expected {', '.join(str(v.type) for v in found)}"
+        )
+    return results
+
+
+def _layouts(op: ir.OpView, name: str) -> list[tuple[bool, bool]]:
+    """Return for each operand or result whether it is a matrix, and whether one by rows.
+
+    Matrices are what has the most dimensions, as routines of LAPACK take nothing but them and vectors.
+    """
+    attributes: Any = op.attributes
+    values = op.operands if name == "operand_layouts" else op.results
+    most = max(ir.RankedTensorType(v.type).rank for v in op.operands)
+    found = []
+    for i, value in enumerate(values):
+        rank = ir.RankedTensorType(value.type).rank
+        by_rows = tuple(range(rank - 1, -1, -1))
+        layout = tuple(integers(attributes[name][i])) if name in attributes else by_rows
+        matrix = rank == most and rank >= 2
+        if layout != by_rows and not (matrix and layout == (rank - 2, rank - 1, *by_rows[2:])):
+            raise UnsupportedOp(f"layout {list(layout)}; expected matrices by columns and nothing else")
+        found.append((matrix, layout == by_rows))
+    return found
+
+
+def _from_columns(scope: Scope, x: Value, matrix: bool, by_rows: bool) -> Value:
+    """Return x as the routine sees it: memory that the call says is by rows, it reads by columns."""
+    if not matrix or not by_rows:
+        return x
+    *batch, m, n = x.shape
+    return _swapped(scope, scope.reshape(x, (*batch, n, m)))
+
+
+def _to_columns(scope: Scope, x: Value, matrix: bool, by_rows: bool) -> Value:
+    """Undo _from_columns."""
+    return scope.reshape(_swapped(scope, x), x.shape) if matrix and by_rows else x
+
+
+def _swapped(scope: Scope, x: Value) -> Value:
+    rank = x.type.rank
+    return scope.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
+
+
+def _widened(scope: Scope, values: Sequence[Value]) -> list[Value]:
+    """Return halves as f32."""
+    return [scope.convert(v, DType.f32) if v.dtype in (DType.f16, DType.bf16) else v for v in values]
+
+
+def cholesky(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a Cholesky factorisation: NaN where a matrix is not positive definite; the other triangle as it was."""
+    type = scope.result_type(op)
+    (a,) = _widened(scope, scope.operands(op))
+    own: Own = {"n": a.shape[-1], "lower": bool(scope.integer(op, "lower"))}
+    factor, info = emit(scope, "potrf", [a], own)
+    good = scope.compare("EQ", info, scope.like(info, 0))
+    good = scope.broadcast(good, a.shape, tuple(range(info.type.rank)))
+    nan = complex("nan+nanj") if a.dtype.kind == "c" else float("nan")
+    return [scope.convert(scope.select(good, factor, scope.like(factor, nan)), type.dtype)]
+
+
+def triangular_solve(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a triangular solve."""
+    type, transpose = scope.result_type(op), scope.keyword(op, "transpose_a")
+    a, b = _widened(scope, scope.operands(op))
+    left, lower, unit = (bool(scope.integer(op, name)) for name in ("left_side", "lower", "unit_diagonal"))
+    if transpose not in _TRANSPOSE:
+        raise UnsupportedOp(f"transpose_a is {transpose}; expected {', '.join(_TRANSPOSE)}")
+    (x,) = emit(scope, "trsm", [a, b], _solve(b, left, lower, _TRANSPOSE[transpose], unit))
+    return [scope.convert(x, type.dtype)]
+
+
+def qr(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a QR factorisation: packed matrix and taus."""
+    operands = _widened(scope, scope.operands(op))
+    found = emit(scope, "geqrf", operands, _sizes(operands[0]))
+    return [scope.convert(v, t.dtype) for v, t in zip(found, scope.result_types(op))]
+
+
+def householder_product(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the product of the reflections of a QR factorisation."""
+    a, taus = _widened(scope, scope.operands(op))
+    (q,) = emit(scope, "orgqr", [a, taus], _sizes(a) | {"k": taus.shape[-1]})
+    return [scope.convert(q, scope.result_type(op).dtype)]
+
+
+CALLS: dict[str, Importer] = {"ProductOfElementaryHouseholderReflectors": householder_product, "Qr": qr}
+"""Importers of the custom calls that JAX makes for platforms without rules of their own."""
+
+IMPORTERS: dict[str, Importer] = {"stablehlo.cholesky": cholesky, "stablehlo.triangular_solve": triangular_solve}
