@@ -38,7 +38,12 @@ def emit(scope: Scope, kernel: str, operands: Sequence[Value], own: Own) -> list
     assert slot.extents is not None, "[lapack] matrices have declared extents"
     batch = first.shape[: first.type.rank - len(slot.extents)]
     known: dict[str, Any] = {"dtype": first.dtype, "batch": prod(batch), **own}
-    if "dtype" in (p.name for p in spec.parameters) and first.dtype not in (DType.f32, DType.f64, DType.c64, DType.c128):
+    if "dtype" in (p.name for p in spec.parameters) and first.dtype not in (
+        DType.f32,
+        DType.f64,
+        DType.c64,
+        DType.c128,
+    ):
         raise UnsupportedOp(f"of {first.dtype}; expected f32, f64, c64 or c128")
     parameters = tuple((p.name, known[p.name]) for p in spec.parameters)
 
@@ -83,14 +88,14 @@ def _triangle(call: _Call) -> bool:
     return call.letter("uplo", "LU") == "L"
 
 
-def _potrf(call: _Call, a: Value) -> tuple[str, Own]:
-    return "potrf", {"n": a.shape[-1], "lower": _triangle(call)}
+def _potrf(call: _Call, a: Value) -> Own:
+    return {"n": a.shape[-1], "lower": _triangle(call)}
 
 
-def _trsm(call: _Call, a: Value, b: Value) -> tuple[str, Own]:
+def _trsm(call: _Call, a: Value, b: Value) -> Own:
     left, transpose = call.letter("side", "LR") == "L", "NTC".index(call.letter("trans_x", "NTC"))
     unit = call.letter("diag", "NU") == "U"
-    return "trsm", _solve(b, left, _triangle(call), transpose, unit)
+    return _solve(b, left, _triangle(call), transpose, unit)
 
 
 def _solve(b: Value, left: bool, lower: bool, transpose: int, unit: bool) -> Own:
@@ -98,82 +103,76 @@ def _solve(b: Value, left: bool, lower: bool, transpose: int, unit: bool) -> Own
     return {"m": m, "n": n, "k": m if left else n, "left": left, "lower": lower, "transpose": transpose, "unit": unit}
 
 
-def _getrf(call: _Call, a: Value) -> tuple[str, Own]:
-    return "getrf", _sizes(a)
+def _factor(call: _Call, a: Value) -> Own:
+    return _sizes(a)
 
 
-def _geqrf(call: _Call, a: Value) -> tuple[str, Own]:
-    return "geqrf", _sizes(a)
+def _geqp3(call: _Call, a: Value, columns: Value) -> Own:
+    return _sizes(a)
 
 
-def _geqp3(call: _Call, a: Value, columns: Value) -> tuple[str, Own]:
-    return "geqp3", _sizes(a)
+def _orgqr(call: _Call, a: Value, taus: Value) -> Own:
+    return _sizes(a) | {"k": taus.shape[-1]}
 
 
-def _orgqr(call: _Call, a: Value, taus: Value) -> tuple[str, Own]:
-    return "orgqr", _sizes(a) | {"k": taus.shape[-1]}
-
-
-def _ormqr(call: _Call, a: Value, taus: Value, c: Value) -> tuple[str, Own]:
+def _ormqr(call: _Call, a: Value, taus: Value, c: Value) -> Own:
     left, transpose = (bool(call.integer(name)) for name in ("left", "transpose"))
     rows, columns = a.shape[-2:]
     own: Own = {"k": taus.shape[-1], "r": rows, "columns": columns, "left": left, "transpose": transpose}
-    return "ormqr", _sizes(c) | own
+    return _sizes(c) | own
 
 
-def _syevd(call: _Call, a: Value) -> tuple[str, Own]:
-    return "syevd", {"n": a.shape[-1], "lower": _triangle(call), "vectors": call.letter("mode", "NV") == "V"}
+def _syevd(call: _Call, a: Value) -> Own:
+    return {"n": a.shape[-1], "lower": _triangle(call), "vectors": call.letter("mode", "NV") == "V"}
 
 
-def _sytrd(call: _Call, a: Value) -> tuple[str, Own]:
-    return "sytrd", {"n": a.shape[-1], "lower": _triangle(call)}
+def _sytrd(call: _Call, a: Value) -> Own:
+    return {"n": a.shape[-1], "lower": _triangle(call)}
 
 
-def _geev(call: _Call, a: Value) -> tuple[str, Own]:
+def _geev(call: _Call, a: Value) -> Own:
     left, right = (call.letter(f"compute_{side}", "NV") == "V" for side in ("left", "right"))
-    return "geev", {"n": a.shape[-1], "left": left, "right": right}
+    return {"n": a.shape[-1], "left": left, "right": right}
 
 
-def _gees(call: _Call, a: Value) -> tuple[str, Own]:
+def _gees(call: _Call, a: Value) -> Own:
     call.letter("sort", "N")
-    return "gees", {"n": a.shape[-1], "vectors": call.letter("mode", "NV") == "V"}
+    return {"n": a.shape[-1], "vectors": call.letter("mode", "NV") == "V"}
 
 
-def _gehrd(call: _Call, a: Value) -> tuple[str, Own]:
-    return "gehrd", {"n": a.shape[-1], "low": call.integer("low"), "high": call.integer("high")}
+def _gehrd(call: _Call, a: Value) -> Own:
+    return {"n": a.shape[-1], "low": call.integer("low"), "high": call.integer("high")}
 
 
-def _svd(divide: bool) -> Callable[[_Call, Value], tuple[str, Own]]:
-    def own(call: _Call, a: Value) -> tuple[str, Own]:
+def _svd(divide: bool) -> Callable[[_Call, Value], Own]:
+    def own(call: _Call, a: Value) -> Own:
         sizes, vectors = _sizes(a), "NSA".index(call.letter("mode", "NSA"))
         full = vectors == 2
         columns, rows = sizes["m" if full else "k"], sizes["n" if full else "k"]
-        return "svd", {**sizes, "columns": columns, "rows": rows, "vectors": vectors, "divide": divide}
+        return {**sizes, "columns": columns, "rows": rows, "vectors": vectors, "divide": divide}
 
     return own
 
 
-def _gtsv(call: _Call, lower: Value, diagonal: Value, upper: Value, b: Value) -> tuple[str, Own]:
-    return "gtsv", {"n": b.shape[-2], "m": b.shape[-1]}
+def _gtsv(call: _Call, lower: Value, diagonal: Value, upper: Value, b: Value) -> Own:
+    return {"n": b.shape[-2], "m": b.shape[-1]}
 
 
-def _gtsv_perturbed(call: _Call, *operands: Value) -> tuple[str, Own]:
-    return "gtsv_perturbed", _gtsv(call, *operands)[1]
+def _pivots(call: _Call, pivots: Value) -> Own:
+    return {"k": pivots.shape[-1]}
 
 
-def _pivots(call: _Call, pivots: Value) -> tuple[str, Own]:
-    return "pivots_to_permutation", {"k": pivots.shape[-1]}
-
-
-_ROUTINES: dict[str, Callable[..., tuple[str, Own]]] = {
-    "geev": _geev, "gees": _gees, "gehrd": _gehrd, "geqp3": _geqp3, "geqrf": _geqrf, "gesdd": _svd(True),
-    "gesvd": _svd(False), "getrf": _getrf, "gtsv": _gtsv, "heevd": _syevd, "hetrd": _sytrd, "orgqr": _orgqr,
-    "ormqr": _ormqr, "potrf": _potrf, "syevd": _syevd, "sytrd": _sytrd, "trsm": _trsm, "ungqr": _orgqr, "unmqr": _ormqr,
+_ROUTINES: dict[str, tuple[str, Callable[..., Own]]] = {
+    "geev": ("geev", _geev), "gees": ("gees", _gees), "gehrd": ("gehrd", _gehrd), "geqp3": ("geqp3", _geqp3),
+    "geqrf": ("geqrf", _factor), "gesdd": ("svd", _svd(True)), "gesvd": ("svd", _svd(False)), "getrf": ("getrf", _factor),
+    "gtsv": ("gtsv", _gtsv), "heevd": ("syevd", _syevd), "hetrd": ("sytrd", _sytrd), "orgqr": ("orgqr", _orgqr),
+    "ormqr": ("ormqr", _ormqr), "potrf": ("potrf", _potrf), "syevd": ("syevd", _syevd), "sytrd": ("sytrd", _sytrd),
+    "trsm": ("trsm", _trsm), "ungqr": ("orgqr", _orgqr), "unmqr": ("ormqr", _ormqr),
 }  # fmt: skip
 PIVOTS_TARGET = "jax_ascend.pivots_to_permutation"
-_TARGETS: dict[str, Callable[..., tuple[str, Own]]] = {
-    "tridiagonal_solve_perturbed_ffi": _gtsv_perturbed,
-    PIVOTS_TARGET: _pivots,
+_TARGETS: dict[str, tuple[str, Callable[..., Own]]] = {
+    "tridiagonal_solve_perturbed_ffi": ("gtsv_perturbed", _gtsv),
+    PIVOTS_TARGET: ("pivots_to_permutation", _pivots),
 }
 
 
@@ -182,62 +181,67 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value] | None:
     attributes: Any = op.attributes
     target = attributes["call_target_name"].value
     match = _TARGET.fullmatch(target)
-    own_of = _ROUTINES.get(match[1]) if match else _TARGETS.get(target)
-    if own_of is None:
+    found = _ROUTINES.get(match[1]) if match else _TARGETS.get(target)
+    if found is None:
         return None
-    operands = [_from_columns(scope, v, *of) for v, of in zip(scope.operands(op), _layouts(op, "operand_layouts"))]
-    types = scope.result_types(op)
-    try:
-        kernel, own = own_of(_Call(op), *operands)
-        if kernel == "pivots_to_permutation":
-            own["m"] = types[0].shape[-1]
-        if kernel == "svd" and not own["vectors"]:  # nobody computes them, but they have a place
-            own["columns"], own["rows"] = types[2].shape[-1], types[3].shape[-2]
-    except (IndexError, TypeError, ValueError):
-        raise UnsupportedOp(f"operands are {', '.join(str(v.type) for v in operands)}") from None
-    found = list(emit(scope, kernel, operands, own))
-    if kernel in ("geev", "gees") and operands[0].dtype.kind != "c":
-        at = 0 if kernel == "geev" else 2
-        found[at : at + 1] = [v for v in parts(scope, found[at]) if v is not None]
-    results = [_to_columns(scope, v, *of) for v, of in zip(found, _layouts(op, "result_layouts"))]
-    if [v.type for v in found] != types:
+    kernel, own_of = found
+    spec, types = _KERNELS[kernel], scope.result_types(op)
+    results, operands = list(spec.results), list(spec.slots[len(spec.results) :])
+    given = scope.operands(op)
+    if kernel in ("geev", "gees") and given and given[0].dtype.kind != "c":  # real and imaginary parts apart
+        at = [slot.name for slot in results].index("eigenvalues")
+        results[at : at + 1] = [results[at]] * 2
+    if len(given) != len(operands) or len(types) != len(results):
+        raise UnsupportedOp(f"expected {len(operands)} operands and {len(results)} results")
+    rows_of_operands = _by_rows(op, "operand_layouts", [v.type for v in given], operands)
+    rows_of_results = _by_rows(op, "result_layouts", types, results)
+    given = [_turned(scope, v, rows) for v, rows in zip(given, rows_of_operands)]
+    own = own_of(_Call(op), *given)
+    if kernel == "pivots_to_permutation":
+        own["m"] = types[0].shape[-1]
+    if kernel == "svd" and not own["vectors"]:  # nobody computes them, but they have a place
+        own["columns"], own["rows"] = types[2].shape[-1], types[3].shape[-2]
+    made: list[Value] = []
+    for slot, value in zip(spec.results, emit(scope, kernel, given, own)):
+        split = slot.name == "eigenvalues" and len(results) > len(spec.results)
+        made += [v for v in parts(scope, value) if v is not None] if split else [value]
+    made = [_restored(scope, v, rows) for v, rows in zip(made, rows_of_results)]
+    if [v.type for v in made] != types:
         raise UnsupportedOp(
-            f"results are {', '.join(map(str, types))}; expected {', '.join(str(v.type) for v in found)}"
+            f"results are {', '.join(map(str, types))}; expected {', '.join(str(v.type) for v in made)}"
         )
-    return results
+    return made
 
 
-def _layouts(op: ir.OpView, name: str) -> list[tuple[bool, bool]]:
-    """Return for each operand or result whether it is a matrix, and whether one by rows.
-
-    Matrices are what has the most dimensions, as routines of LAPACK take nothing but them and vectors.
-    """
+def _by_rows(op: ir.OpView, name: str, types: Sequence[TensorType], slots: Sequence[Slots]) -> list[bool]:
+    """Return for each operand or result whether it is a matrix that the call lays out by rows."""
     attributes: Any = op.attributes
-    values = op.operands if name == "operand_layouts" else op.results
-    most = max(ir.RankedTensorType(v.type).rank for v in op.operands)
     found = []
-    for i, value in enumerate(values):
-        rank = ir.RankedTensorType(value.type).rank
-        by_rows = tuple(range(rank - 1, -1, -1))
+    for i, (type, slot) in enumerate(zip(types, slots)):
+        dimensions = len(slot.extents or ())
+        if type.rank < dimensions:
+            raise UnsupportedOp(f"{slot.name} is {type}; expected {dimensions} dimensions or more")
+        by_rows = tuple(range(type.rank - 1, -1, -1))
         layout = tuple(integers(attributes[name][i])) if name in attributes else by_rows
-        matrix = rank == most and rank >= 2
-        if layout != by_rows and not (matrix and layout == (rank - 2, rank - 1, *by_rows[2:])):
-            raise UnsupportedOp(f"layout {list(layout)}; expected matrices by columns and nothing else")
-        found.append((matrix, layout == by_rows))
+        if layout != by_rows and not (dimensions == 2 and layout == (type.rank - 2, type.rank - 1, *by_rows[2:])):
+            raise UnsupportedOp(
+                f"{slot.name} has layout {list(layout)}; expected matrices by columns, and nothing else"
+            )
+        found.append(dimensions == 2 and layout == by_rows)
     return found
 
 
-def _from_columns(scope: Scope, x: Value, matrix: bool, by_rows: bool) -> Value:
-    """Return x as the routine sees it: memory that the call says is by rows, it reads by columns."""
-    if not matrix or not by_rows:
+def _turned(scope: Scope, x: Value, by_rows: bool) -> Value:
+    """Return a matrix as the routine sees it: memory that the call lays out by rows, it reads by columns."""
+    if not by_rows:
         return x
     *batch, m, n = x.shape
     return _swapped(scope, scope.reshape(x, (*batch, n, m)))
 
 
-def _to_columns(scope: Scope, x: Value, matrix: bool, by_rows: bool) -> Value:
-    """Undo _from_columns."""
-    return scope.reshape(_swapped(scope, x), x.shape) if matrix and by_rows else x
+def _restored(scope: Scope, x: Value, by_rows: bool) -> Value:
+    """Undo _turned."""
+    return scope.reshape(_swapped(scope, x), x.shape) if by_rows else x
 
 
 def _swapped(scope: Scope, x: Value) -> Value:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..targets import ARCHITECTURES, Architecture, MemoryKind, Target
+from .aicpu import ELEMENTS, AicpuSpec, Slots
 from .dtypes import DType
 from .encoding import FORMAT_VERSION, isa_hash, specs
 from .machine import (
@@ -29,7 +30,6 @@ from .machine import (
     Pipe,
 )
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
-from .aicpu import ELEMENTS, AicpuSpec, Slots
 from .stream import AICPU, COMMANDS, SLOT_KINDS, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule

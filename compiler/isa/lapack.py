@@ -11,7 +11,9 @@ from .aicpu import AicpuSpec, Parameter, Slots
 from .model import Effect
 
 INT_MAX = 2**31 - 1  # LAPACK counts in 32 bits
-_REASON = "column by column, each step after the last, with pivots and shifts that are data: little for 24 cores to share"
+_REASON = (
+    "column by column, each step after the last, with pivots and shifts that are data: little for 24 cores to share"
+)
 _INFO = Slots("info", Effect.write, extents=(), element="i32")
 
 

@@ -141,8 +141,7 @@ def _geev(p: Arrays) -> Arrays:
 
 @_register
 def _gees(p: Arrays) -> Arrays:
-    never: Callable[..., int] = lambda *_: 0
-    form, selected, *values, vectors, _, info = _call(lapack, "gees", p, never, p["a"], compute_v=p["vectors"])
+    form, selected, *values, vectors, _, info = _call(lapack, "gees", p, lambda *_: 0, p["a"], compute_v=p["vectors"])
     found = {"form": form, "selected": selected, "info": info}
     found["eigenvalues"] = values[0] if _complex(p) else values[0] + 1j * values[1]
     return found | ({"schur_vectors": vectors} if p["vectors"] else {})
@@ -163,8 +162,9 @@ def _svd(p: Arrays) -> Arrays:
 
 @_register
 def _gtsv(p: Arrays) -> Arrays:
-    _, diagonal, upper, x, info = _call(lapack, "gtsv", p, p["lower"][1:], p["diagonal"], p["upper"][:-1], p["b"])
-    del diagonal, upper
+    if p["n"] == 1:  # SciPy's wrapper takes no empty diagonals
+        return {"x": p["b"] / p["diagonal"], "info": 0}
+    *_, x, info = _call(lapack, "gtsv", p, p["lower"][1:], p["diagonal"], p["upper"][:-1], p["b"])
     return {"x": x, "info": info}
 
 

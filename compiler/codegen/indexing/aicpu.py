@@ -7,7 +7,6 @@ from ...isa.lapack import LAPACK
 from ...targets import Target
 from ..steps import AicpuLaunch, Step
 
-
 _SLOTS = {kernel.name: kernel.slots for kernel in LAPACK}
 
 

@@ -45,6 +45,7 @@ void clear_results(const P& p, Slots slots) {
 // threads at a time.
 template <Batched P, class F>
 void for_each_member(const RunContext& context, const P& p, Slots slots, const F& f) {
+  if (p.batch == 0) return;  // then the extents may be huge
   constexpr int64_t kChunks = 32;
   constexpr double kWorthSharing = 1e5;  // operations: some twenty microseconds of work
   std::vector<int64_t> bytes;
