@@ -7,7 +7,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
-| `mlir._platform_specific_lowerings` | has the CPU's rules for linear algebra, which call LAPACK | eigh, svd, eig have no rule |
+| `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra on CPUs, which call LAPACK | eigh, svd, eig have no rule |
 | `lax.linalg.*_p` | the primitives these rules are of | as above |
 """
 
@@ -82,34 +82,23 @@ def _allow_persistent_cache(platform: str) -> None:
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
 
 
-_LINEAR_ALGEBRA = (
-    *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "schur", "svd"),
-    *("triangular_solve", "tridiagonal", "tridiagonal_solve"),
-)
+_LINEAR_ALGEBRA = {
+    "cpu": (
+        *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "schur"),
+        *("svd", "triangular_solve", "tridiagonal", "tridiagonal_solve"),
+    ),
+    "cuda": ("lu_pivots_to_permutation",),  # for CPUs it is a loop
+}
 
 
 def _lower_linear_algebra(platform: str) -> None:
-    """Give the platform JAX's rules for CPUs, of which each is a custom call of a routine of LAPACK.
-
-    The order that the exchanges of an LU leave is a custom call of our own: on CPUs it is a loop.
-    """
+    """Give the platform rules that JAX has for others: each is a custom call, on CPUs of a routine of LAPACK."""
     from jax._src.interpreters import mlir
     from jax._src.lax import linalg
 
-    rules = getattr(mlir, "_platform_specific_lowerings", {}).get("cpu", {})
-    for name in _LINEAR_ALGEBRA:
-        primitive = getattr(linalg, f"{name}_p", None)
-        if primitive in rules:
-            mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)
-    pivots = getattr(linalg, "lu_pivots_to_permutation_p", None)
-    if pivots is not None:
-        mlir.register_lowering(pivots, _lower_pivots, platform=platform)
-
-
-def _lower_pivots(ctx: Any, pivots: Any, *, permutation_size: int) -> Any:
-    """Lower lu_pivots_to_permutation; the result's type says the size."""
-    import jax.ffi
-
-    from .compiler.frontend.lapack import PIVOTS_TARGET  # pyright: ignore
-
-    return jax.ffi.ffi_lowering(PIVOTS_TARGET)(ctx, pivots)
+    tables = getattr(mlir, "_platform_specific_lowerings", {})
+    for source, names in _LINEAR_ALGEBRA.items():
+        for name in names:
+            primitive, rules = getattr(linalg, f"{name}_p", None), tables.get(source, {})
+            if primitive in rules:
+                mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)

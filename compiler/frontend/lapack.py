@@ -169,10 +169,9 @@ _ROUTINES: dict[str, tuple[str, Callable[..., Own]]] = {
     "ormqr": ("ormqr", _ormqr), "potrf": ("potrf", _potrf), "syevd": ("syevd", _syevd), "sytrd": ("sytrd", _sytrd),
     "trsm": ("trsm", _trsm), "ungqr": ("orgqr", _orgqr), "unmqr": ("ormqr", _ormqr),
 }  # fmt: skip
-PIVOTS_TARGET = "jax_ascend.pivots_to_permutation"
 _TARGETS: dict[str, tuple[str, Callable[..., Own]]] = {
     "tridiagonal_solve_perturbed_ffi": ("gtsv_perturbed", _gtsv),
-    PIVOTS_TARGET: ("pivots_to_permutation", _pivots),
+    "cu_lu_pivots_to_permutation": ("pivots_to_permutation", _pivots),
 }
 
 
