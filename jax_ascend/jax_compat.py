@@ -100,5 +100,5 @@ def _lower_linear_algebra(platform: str) -> None:
     for source, names in _LINEAR_ALGEBRA.items():
         for name in names:
             primitive, rules = getattr(linalg, f"{name}_p", None), tables.get(source, {})
-            if primitive in rules:
+            if primitive is not None and primitive in rules:
                 mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)

@@ -75,7 +75,8 @@ class _Splitter:
     def take(self, b: Builder, x: Value) -> None:
         """Split a value that is in memory."""
         if x.type.size == 0:
-            self.pairs[x] = 2 * (b.constant(0, TensorType(x.shape, PART[x.dtype])),)
+            nothing = b.constant(0, TensorType(x.shape, PART[x.dtype]))
+            self.pairs[x] = nothing, nothing
             return
         self.whole[x] = b.emit(ops.BitcastConvert([x]), _side_by_side(x))
         self.pairs[x] = _halves(b, self.whole[x])

@@ -133,7 +133,8 @@ def _sytrd(p: Arrays) -> Arrays:
 def _geev(p: Arrays) -> Arrays:
     if not np.isfinite(p["a"]).all():
         return {"info": -4}
-    values, left, right = scipy.linalg.eig(p["a"], left=True, right=True)
+    eig: Callable[..., Any] = scipy.linalg.eig
+    values, left, right = eig(p["a"], left=True, right=True)
     found = {"eigenvalues": values, "info": 0}
     found |= {"left_vectors": left} if p["left"] else {}
     return found | ({"right_vectors": right} if p["right"] else {})

@@ -313,6 +313,9 @@ TRANSFORMED = {
     "branches": (
         lambda x: lax.cond(x[0, 0] > 0, lambda x: jnp.linalg.inv(x), lambda x: jnp.linalg.cholesky(x), x), (9, 9)
     ),
+    "update of cholesky": (lambda x: L.cholesky_update(jnp.linalg.cholesky(x).T, x[0]), (9, 9)),
+    "symmetric product": (lambda x: L.symmetric_product(x[:, :4], x, alpha=2.0, beta=0.5), (9, 9)),
+    "permutation": (lambda x: L.lu_pivots_to_permutation(L.lu(x[:, :4])[1], 12), (9, 9)),
     "lstsq": (lambda x: jnp.linalg.lstsq(x[:, :4], x[:, 5:])[0], (9, 9)),
     "multivariate normal": (
         lambda x: jax.random.multivariate_normal(jax.random.key(0), x[0], x, method="svd"), (9, 9)
