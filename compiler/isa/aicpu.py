@@ -75,7 +75,7 @@ class AicpuSpec:
     """A kernel that CANN too gives to the device's ARM cores, and why.
 
     operations: how many floating-point operations one member of the batch takes in real arithmetic, as an expression over
-    the parameters that Python and C++ read alike; "0" where the launch alone is charged.
+    the parameters; "0" where the launch alone is charged.
     """
 
     name: str

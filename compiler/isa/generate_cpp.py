@@ -365,16 +365,9 @@ def _slot_shape(slots: Slots) -> str:
 def _batched(spec: AicpuSpec) -> str:
     """Members of a kernel that declares the shapes of its slots."""
     shapes = ", ".join(map(_slot_shape, spec.slots))
-    numbers = "".join(
-        f"    [[maybe_unused]] const auto {p.name} = static_cast<double>(this->{p.name});\n"
-        for p in spec.parameters
-        if p.kind in ("int", "bool")
-    )
     return (
         f"  static const std::vector<SlotShape>& shapes() {{\n"
         f"    static const std::vector<SlotShape> all{{{shapes}}};\n    return all;\n  }}\n"
-        f"  double operations() const {{  // on real numbers, of a member of the batch\n{numbers}"
-        f"    return {spec.operations};\n  }}\n"
     )
 
 
