@@ -194,3 +194,48 @@ def top_k():
 @workload("normal 1M")
 def random():
     return lambda key: jax.random.normal(jax.random.wrap_key_data(key), (1024, 1024)), np.array([0, 1], np.uint32)
+
+
+def positive_definite(*shape):
+    """Return matrices [..., n, n] that are symmetric and far from singular."""
+    a = normal(*shape)
+    return a @ a.swapaxes(-1, -2) / shape[-1] + np.eye(shape[-1], dtype=np.float32)
+
+
+@workload("qr 128 x 64")
+def qr():
+    return jnp.linalg.qr, normal(128, 64)
+
+
+@workload("solve 256")
+def solve():
+    return jnp.linalg.solve, positive_definite(256, 256), normal(256)
+
+
+@workload("64 inverses of 32 x 32")
+def inverses():
+    return jnp.linalg.inv, positive_definite(64, 32, 32)
+
+
+@workload("cholesky 256")
+def cholesky():
+    return jnp.linalg.cholesky, positive_definite(256, 256)
+
+
+@workload("eigh 128")
+def eigh():
+    return jnp.linalg.eigh, positive_definite(128, 128)
+
+
+@workload("svd 128 x 64")
+def svd():
+    return functools.partial(jnp.linalg.svd, full_matrices=False), normal(128, 64)
+
+
+@workload("triangular solve 1024")
+def triangular_solve():
+    return (
+        functools.partial(jax.scipy.linalg.solve_triangular, lower=True),
+        positive_definite(1024, 1024),
+        normal(1024, 256),
+    )

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from . import _plugin
+from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.pipeline import compile_program
 from .compiler.program.program import Command, Program
 from .compiler.targets import Target
 from .compiler.targets import target as find_target
+from .registration import register
 
 PIPE_COLUMNS = {  # report column: (core type, pipe); names as msprof's PipeUtilization.csv has them
     "aic_mac_ratio": ("cube", "M"),
@@ -114,6 +116,7 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
     if l2 not in ("cold", "warm"):
         raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
     device = find_target(target)
+    register()  # JAX asks for the platform's rules before it looks for the platform
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))
     module: Any = lowered.compiler_ir("stablehlo")
     return estimate_program(compile_program(mlir.module_to_bytecode(module), device), l2)
@@ -139,17 +142,20 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
         rows.append(
             KernelRow(kernel.name, kernel.core, kernel.blocks, count, seconds, time["cycles"], time["hbm_bytes"], busy)
         )
-    for op, count in aicpu.items():
-        assumptions.append(f"{count} launches of the AICPU kernel {op!r} count their dispatch only")
-        rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch, 0, 0, {}))
+    for op, (count, flops) in aicpu.items():
+        computing = flops / chosen.aicpu_rate
+        charged = f"{flops:.3g} operations at aicpu_rate" if flops else "their dispatch only"
+        assumptions.append(f"{count} launches of the AICPU kernel {op!r} count {charged}")
+        cycles = computing * chosen.clock / max(count, 1)
+        rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch + computing, cycles, 0, {}))
     seconds = sum(r.seconds for r in rows)
     return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
 
 
-def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, int]]:
-    """Launches per kernel index and per AICPU kernel, loops multiplied out."""
+def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, tuple[int, float]]]:
+    """Launches per kernel index; launches and operations per AICPU kernel. Loops are multiplied out."""
     launches: dict[int, int] = {}
-    aicpu: dict[str, int] = {}
+    aicpu: dict[str, tuple[int, float]] = {}
 
     def visit(commands: list[Command], times: int) -> None:
         for c in commands:
@@ -157,7 +163,9 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                 case "launch":
                     launches[c.values[0]] = launches.get(c.values[0], 0) + times
                 case "aicpu":
-                    aicpu[c.values[0]] = aicpu.get(c.values[0], 0) + times
+                    op, _, parameters = c.values
+                    count, flops = aicpu.get(op, (0, 0.0))
+                    aicpu[op] = count + times, flops + times * AICPU_BY_NAME[op].flops(parameters)
                 case "loop":
                     _, _, condition, body, trips = c.values
                     if trips < 0:

@@ -7,6 +7,8 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
+| `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra on CPUs, which call LAPACK | eigh, svd, eig have no rule |
+| `lax.linalg.*_p` | the primitives these rules are of | as above |
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     _allow_donation(platform)
     _allow_persistent_cache(platform)
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
+    _lower_linear_algebra(platform)
 
 
 def _call_experimental_off(platform: str) -> None:
@@ -77,3 +80,25 @@ def _allow_persistent_cache(platform: str) -> None:
         return original(_KnownPlatform() if backend.platform == platform else backend)
 
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
+
+
+_LINEAR_ALGEBRA = {
+    "cpu": (
+        *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "schur"),
+        *("svd", "triangular_solve", "tridiagonal", "tridiagonal_solve"),
+    ),
+    "cuda": ("lu_pivots_to_permutation",),  # for CPUs it is a loop
+}
+
+
+def _lower_linear_algebra(platform: str) -> None:
+    """Give the platform rules that JAX has for others: each is a custom call, on CPUs of a routine of LAPACK."""
+    from jax._src.interpreters import mlir
+    from jax._src.lax import linalg
+
+    tables = getattr(mlir, "_platform_specific_lowerings", {})
+    for source, names in _LINEAR_ALGEBRA.items():
+        for name in names:
+            primitive, rules = getattr(linalg, f"{name}_p", None), tables.get(source, {})
+            if primitive is not None and primitive in rules:
+                mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)

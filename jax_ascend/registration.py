@@ -86,6 +86,13 @@ def target_for_plugin(name: str) -> tuple[int, bytes]:
     return _answer(lambda: configuration.target_text(name).encode())
 
 
+def lapack_for_plugin(name: str) -> tuple[int, bytes]:
+    """Return the address of a function of LAPACK or BLAS as decimal digits, as compile_for_plugin."""
+    from . import lapack
+
+    return _answer(lambda: str(lapack.address(name)).encode())
+
+
 def _answer(run: Callable[[], bytes]) -> tuple[int, bytes]:
     try:
         return 0, run()

@@ -1,11 +1,12 @@
-// The way into the Python compiler, by the plain C API of Python: JAX may load this library before, or
-// without, importing the extension module.
+// The way into the Python side, its compiler above all, by the plain C API of Python: JAX may load this
+// library before, or without, importing the extension module.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "plugin/device/aicpu/lapack_functions.h"
 #include "plugin/python_exception.h"
 #include "plugin/runtime/compiler.h"
 
@@ -92,6 +93,11 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
 std::string target_in_python(std::string_view name) {
   Gil gil;
   return call("target_for_plugin", "(s#)", name.data(), size(name));
+}
+
+std::uintptr_t aicpu::lapack_address(const std::string& name) {
+  Gil gil;
+  return std::stoull(call("lapack_for_plugin", "(s#)", name.data(), size(name)));
 }
 
 }  // namespace ascend

@@ -31,12 +31,16 @@ class Launch:
 
 @dataclass(eq=False)
 class AicpuLaunch:
-    """An AICPU kernel by its name in isa/stream.py, with its values (results first) and its parameters by name."""
+    """An AICPU kernel by its name in isa/stream.py, with its values (results first) and its parameters by name.
+
+    may_alias: as of a Launch.
+    """
 
     op: str
     arguments: list[Value]
     parameters: dict[str, Any]
     outputs: list[Value]
+    may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Importers of sort, random bits, transforms, factorisations and custom calls."""
+"""Importers of sort, random bits, transforms and custom calls."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jaxlib.mlir import ir
 from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import Value
+from . import lapack
 from .scope import Importer, Scope
 from .shape import pass_through
 from .sorting import approximate_top_k, sort
@@ -29,43 +30,15 @@ def rng_bit_generator(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return scope.emit_op(ops.RngBitGenerator(scope.operands(op), algorithm), scope.result_types(op))
 
 
-def cholesky(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a Cholesky factorisation."""
-    return [scope.emit(ops.Cholesky(scope.operands(op), bool(scope.integer(op, "lower"))), scope.result_type(op))]
-
-
-def triangular_solve(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a triangular solve."""
-    solve = ops.TriangularSolve(
-        scope.operands(op),
-        bool(scope.integer(op, "left_side")),
-        bool(scope.integer(op, "lower")),
-        bool(scope.integer(op, "unit_diagonal")),
-        scope.keyword(op, "transpose_a"),
-    )
-    return [scope.emit(solve, scope.result_type(op))]
-
-
 def fft(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a Fourier transform."""
     kind = scope.keyword(op, "fft_type")
     return [scope.emit(ops.Fft(scope.operands(op), kind, scope.integers(op, "fft_length")), scope.result_type(op))]
 
 
-def qr(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a QR factorisation: packed matrix and taus."""
-    return scope.emit_op(ops.Qr(scope.operands(op)), scope.result_types(op))
-
-
-def householder_product(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import the product of the reflections of a QR factorisation."""
-    return [scope.emit(ops.HouseholderProduct(scope.operands(op)), scope.result_type(op))]
-
-
 _CALLS: dict[str, Importer] = {
     "ApproxTopK": approximate_top_k,
-    "ProductOfElementaryHouseholderReflectors": householder_product,
-    "Qr": qr,
+    **lapack.CALLS,
 }
 """Importers of custom call targets that say an op of the Graph."""
 
@@ -79,14 +52,15 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         return pass_through(scope, op)
     if target in _CALLS:
         return _CALLS[target](scope, op)
+    results = lapack.custom_call(scope, op)
+    if results is not None:
+        return results
     raise UnsupportedOp("no kernel for this target")
 
 
 IMPORTERS: dict[str, Importer] = {
-    "stablehlo.cholesky": cholesky,
     "stablehlo.custom_call": custom_call,
     "stablehlo.fft": fft,
     "stablehlo.rng_bit_generator": rng_bit_generator,
     "stablehlo.sort": sort,
-    "stablehlo.triangular_solve": triangular_solve,
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..targets import ARCHITECTURES, Architecture, MemoryKind, Target
+from .aicpu import ELEMENTS, AicpuSpec, Slots
 from .dtypes import DType
 from .encoding import FORMAT_VERSION, isa_hash, specs
 from .machine import (
@@ -29,7 +30,7 @@ from .machine import (
     Pipe,
 )
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
-from .stream import AICPU, COMMANDS, SLOT_KINDS, AicpuSpec, CommandSpec
+from .stream import AICPU, COMMANDS, SLOT_KINDS, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule
 
@@ -191,6 +192,14 @@ struct ParameterInfo {
   const char* name;
   int64_t low, high;  // of integers
 };
+struct SlotExtent {
+  std::string_view parameter;
+  int64_t plus;
+};
+struct SlotShape {
+  SlotElement element;
+  std::vector<SlotExtent> extents;  // of a member of the batch
+};
 """
 _TABLE_STRUCTS = """\
 struct OperandInfo {
@@ -348,6 +357,20 @@ def _visits(calls: str) -> str:
     return "".join(f"  template <class F> void visit(F&& f){const} {{ {calls}; }}\n" for const in ("", " const"))
 
 
+def _slot_shape(slots: Slots) -> str:
+    extents = ", ".join(f'{{"{e.removesuffix("-1")}", {-int(e.endswith("-1"))}}}' for e in slots.extents or ())
+    return f"{{SlotElement::k{slots.element}, {{{extents}}}}}"
+
+
+def _batched(spec: AicpuSpec) -> str:
+    """Members of a kernel that declares the shapes of its slots."""
+    shapes = ", ".join(map(_slot_shape, spec.slots))
+    return (
+        f"  static const std::vector<SlotShape>& shapes() {{\n"
+        f"    static const std::vector<SlotShape> all{{{shapes}}};\n    return all;\n  }}\n"
+    )
+
+
 def _parameters(spec: AicpuSpec) -> str:
     members = ""
     for p in spec.parameters:
@@ -362,7 +385,8 @@ def _parameters(spec: AicpuSpec) -> str:
         f"struct {_camel(spec.name)}Parameters {{  // {spec.summary}\n"
         f"  static constexpr AicpuOp kOp = AicpuOp::k{spec.name};\n{members}{_visits(calls)}"
         f"  size_t slots() const {{ return {count}; }}\n"
-        f"  size_t written() const {{ return {written}; }}  // of the slots, the first ones\n}};\n"
+        f"  size_t written() const {{ return {written}; }}  // of the slots, the first ones\n"
+        f"{_batched(spec) if spec.slots[0].extents is not None else ''}}};\n"
     )
 
 
@@ -389,6 +413,7 @@ def _stream() -> list[str]:
         _enum("AicpuOp", calls),
         f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
         _names("kAicpuNames", calls),
+        _enum("SlotElement", ELEMENTS, "uint8_t"),
         _STREAM_STRUCTS,
         *map(_parameters, AICPU),
         f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from .aicpu import Slots
 from .dtypes import DType
 from .machine import Loc, Pipe
 from .model import Affine, Effect, Operand, Spec, TileRef, View, instruction_set
@@ -179,14 +180,22 @@ def _stream_lines() -> Iterator[str]:
         "",
         "## AICPU kernels",
         "",
-        "What CANN too gives to the device's ARM cores, and why.",
+        "What CANN too gives to the device's ARM cores, and why. `real` and `complex` are the types of dtype's precision.",
         "",
     )
-    yield from ("| kernel | meaning | slots | parameters | reason |", "|---|---|---|---|---|")
+    yield from ("| kernel | meaning | slots | parameters | operations | reason |", "|---|---|---|---|---|---|")
     for a in AICPU:
-        slots = ", ".join(
-            f"{s.name}{f' (as many as {s.each})' if s.each else ''}: {_EFFECT[s.effect]}" for s in a.slots
-        )
+        slots = ", ".join(f"{_slot(s)}: {_EFFECT[s.effect]}" for s in a.slots)
         parameters = ", ".join(f"{p.name}: {p.kind}" for p in a.parameters)
-        yield f"| {a.name} | {a.summary} | {slots} | {parameters} | {a.reason} |"
-    yield ""
+        operations = f"`{a.operations}`" if a.operations != "0" else ""
+        yield f"| {a.name} | {a.summary} | {slots} | {parameters} | {operations} | {a.reason} |"
+    yield from ("", "Operations are those of one member of the batch; complex ones count as four.", "")
+
+
+def _slot(slots: Slots) -> str:
+    """Return the name of AICPU slots with how many there are, or their shape and type."""
+    if slots.each:
+        return f"{slots.name} (as many as {slots.each})"
+    if slots.extents is None:
+        return slots.name
+    return f"{slots.name} {slots.element}[{', '.join(('batch', *slots.extents))}]"

@@ -13,9 +13,9 @@ length in words in the upper half), then the fields in declared order:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from .dtypes import DType
+from .aicpu import AicpuSpec, Parameter, Slots
+from .lapack import LAPACK
 from .model import Effect
 
 SLOT_KINDS = ("parameter", "result", "constant", "frame")
@@ -60,49 +60,6 @@ COMMANDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A static parameter of an AICPU kernel: an int or a dtype, or a list of them; ints lie within low..high."""
-
-    name: str
-    kind: str  # int | bool | dtype | ints | bools | dtypes
-    low: int = 0
-    high: int = 2**62
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is a list."""
-        return self.kind.endswith("s")
-
-    def encode(self, value: Any) -> int:
-        """Return one item as a word."""
-        return value.code if isinstance(value, DType) else int(value)
-
-    def decode(self, word: int) -> Any:
-        """Return the item that a word is; KeyError if it is none."""
-        return {"int": int, "bool": bool, "dtype": DType.of_code}[self.kind.removesuffix("s")](word)
-
-
-@dataclass(frozen=True)
-class Slots:
-    """Some operands of an AICPU kernel: one, or one per item of a parameter."""
-
-    name: str
-    effect: Effect
-    each: str = ""
-
-
-@dataclass(frozen=True)
-class AicpuSpec:
-    """A kernel that CANN too gives to the device's ARM cores, and why."""
-
-    name: str
-    summary: str
-    reason: str
-    slots: tuple[Slots, ...]  # results first
-    parameters: tuple[Parameter, ...]
-
-
 AICPU = (
     AicpuSpec("sort",
               "operands of equal shape, together along a dimension, by keys in order of significance: operands by "
@@ -119,6 +76,7 @@ AICPU = (
               (Slots("values", Effect.write), Slots("indices", Effect.write), Slots("operand", Effect.read)),
               (Parameter("dtype", "dtype"), Parameter("rows", "int"), Parameter("columns", "int", high=2**31 - 1),
                Parameter("k", "int", high=2**31 - 1), Parameter("largest", "bool"))),
+    *LAPACK,
 )  # fmt: skip
 
 

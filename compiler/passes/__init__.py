@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from ..graph.module import Module
 from .decompose_complex import decompose_complex
-from .decompose_factorizations import decompose_factorizations
 from .decompose_general_reduce import decompose_general_reduce
 from .decompose_random_bits import decompose_random_bits
 from .decompose_reduce_window import decompose_reduce_window
@@ -39,7 +38,6 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_reduce_window,
     decompose_select_and_scatter,
     decompose_random_bits,
-    decompose_factorizations,
     normalize_indexing,
     legalize_contractions,
     decompose_complex,

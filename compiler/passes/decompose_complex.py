@@ -4,7 +4,7 @@
 
 Parameters and results keep their storage, pairs of reals side by side: bitcast_convert c64[..] <-> f32[..,2] at the
 graph's border is a renaming of memory. Everything between works on separate real and imaginary parts; loops and
-branches carry both.
+branches carry both. Kernels of LAPACK take and leave pairs side by side, as parameters and results do.
 """
 
 from __future__ import annotations
@@ -33,45 +33,66 @@ def decompose_complex(module: Module, target: object) -> None:
     graph = module.main
     if not any(v.dtype.kind == "c" for op in graph.walk() for v in (*op.operands, *op.results)):
         return
-    pairs: dict[Value, Pair] = {}
     prologue: list[Op] = []
+    splitter = _Splitter()
     for argument in graph.arguments:
         if argument.dtype.kind == "c":
-            pairs[argument] = _split(Builder(prologue), argument)
-    splitter = _Splitter(pairs, {})
+            splitter.take(Builder(prologue), argument)
     splitter.run(graph)
     b = Builder(graph.ops)
     originals = {id(a) for a in graph.arguments}
-    graph.results = [_join(b, pairs[v], v) if v in pairs and id(v) not in originals else v for v in graph.results]
+    graph.results = [
+        splitter.joined(b, v) if v in splitter.pairs and id(v) not in originals else v for v in graph.results
+    ]
     graph.ops[:0] = prologue
     if splitter.refused:
         raise UnsupportedOpsError(module.name, splitter.refused)
 
 
-def _split(b: Builder, x: Value) -> Pair:
-    if x.type.size == 0:
-        zero = b.constant(0, TensorType(x.shape, PART[x.dtype]))
-        return zero, zero
-    both = b.emit(ops.BitcastConvert([x]), TensorType((*x.shape, 2), PART[x.dtype]))
-    last = x.type.rank
-    re, im = (b.reshape(b.slice_dim(both, last, k, k + 1), x.shape) for k in range(2))
+def _halves(b: Builder, both: Value) -> Pair:
+    last, shape = both.type.rank - 1, both.shape[:-1]
+    re, im = (b.reshape(b.slice_dim(both, last, k, k + 1), shape) for k in range(2))
     return re, im
 
 
-def _join(b: Builder, pair: Pair, like: Value) -> Value:
-    if like.type.size == 0:
-        return b.constant(0, like.type)
-    columns = [b.reshape(part, (*part.shape, 1)) for part in pair]
-    both = b.concatenate(columns, like.type.rank)
-    return b.emit(ops.BitcastConvert([both]), like.type)
+def _side_by_side(x: Value) -> TensorType:
+    return TensorType((*x.shape, 2), PART[x.dtype])
 
 
 class _Splitter:
-    """Rewrites graphs; `pairs` maps complex values to their parts, `renamed` other values to their replacements."""
+    """Rewrites graphs.
 
-    def __init__(self, pairs: dict[Value, Pair], renamed: dict[Value, Value]) -> None:
-        self.pairs, self.renamed = pairs, renamed
+    `pairs` maps complex values to their parts, `whole` those of which pairs lie side by side in memory to that tensor,
+    `renamed` other values to their replacements.
+    """
+
+    def __init__(self) -> None:
+        self.pairs: dict[Value, Pair] = {}
+        self.whole: dict[Value, Value] = {}
+        self.renamed: dict[Value, Value] = {}
         self.refused: list[Refusal] = []
+
+    def take(self, b: Builder, x: Value) -> None:
+        """Split a value that is in memory."""
+        if x.type.size == 0:
+            nothing = b.constant(0, TensorType(x.shape, PART[x.dtype]))
+            self.pairs[x] = nothing, nothing
+            return
+        self.whole[x] = b.emit(ops.BitcastConvert([x]), _side_by_side(x))
+        self.pairs[x] = _halves(b, self.whole[x])
+
+    def joined(self, b: Builder, x: Value) -> Value:
+        """Return a complex tensor again."""
+        if x.type.size == 0:
+            return b.constant(0, x.type)
+        return b.emit(ops.BitcastConvert([self._together(b, x)]), x.type)
+
+    def _together(self, b: Builder, x: Value) -> Value:
+        if x in self.whole:
+            return self.whole[x]
+        if x.type.size == 0:
+            return b.constant(0, _side_by_side(x))
+        return b.concatenate([b.reshape(part, (*part.shape, 1)) for part in self.pairs[x]], x.type.rank)
 
     def run(self, graph: Graph) -> None:
         source, graph.ops = graph.ops, []
@@ -128,6 +149,9 @@ class _Splitter:
         b.ops.append(op)
 
     def _op(self, op: Op, b: Builder) -> None:
+        if isinstance(op, ops.Lapack):
+            self._lapack(op, b)
+            return
         rule = _RULES.get(type(op))
         if rule is None:
             raise UnsupportedOp("of complex numbers")
@@ -139,6 +163,17 @@ class _Splitter:
             self.renamed[op.results[0]] = result
         else:  # several results: both parts went through one op
             self._several(op, b)
+
+    def _lapack(self, op: ops.Lapack, b: Builder) -> None:
+        op.operands = [self._together(b, v) if v.dtype.kind == "c" else v for v in op.operands]
+        old, op.results = op.results, []
+        for value in old:
+            together = Value(_side_by_side(value), op, value.index) if value.dtype.kind == "c" else value
+            op.results.append(together)
+        b.ops.append(op)
+        for value, together in zip(old, op.results):
+            if value is not together:
+                self.whole[value], self.pairs[value] = together, _halves(b, together)
 
     def _stand_in(self, op: Op, b: Builder) -> None:
         for value in op.results:

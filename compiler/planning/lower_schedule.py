@@ -95,12 +95,10 @@ def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:
 
     if isinstance(step, Rename):
         return Rename(get(step.output), get(step.input))
-    same = replace(
+    return replace(
         step,
         arguments=[get(v) for v in step.arguments],
         outputs=[get(v) for v in step.outputs],
+        may_alias=pairs(step.may_alias),
         starts_as=pairs(step.starts_as),
     )
-    if isinstance(same, Launch):
-        same.may_alias = pairs(same.may_alias)
-    return same

@@ -208,10 +208,8 @@ class Placer:
             assert output not in self.storage, "[place values] two steps compute one value"
             if output in starts:
                 overwrites: tuple[Value, ...] = (starts[output],)
-            elif isinstance(item, Launch):
-                overwrites = tuple(i for o, i in item.may_alias if o is output)
             else:
-                overwrites = ()
+                overwrites = tuple(i for o, i in item.may_alias if o is output)
             storage = self._choose(output, overwrites, taken)
             taken.add(storage)
             if output in starts and self.storage[starts[output]] is not storage:

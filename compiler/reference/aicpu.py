@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..isa.dtypes import DType
+from .lapack import meanings
 
 Aicpu = Callable[..., None]
 AICPU_MEANINGS: dict[str, Aicpu] = {}
@@ -56,3 +57,6 @@ def _top_k(slots: list[np.ndarray], dtype: DType, rows: int, columns: int, k: in
     order = np.argsort(sortable(operand, largest, total_order=True), axis=1, kind="stable")[:, :k]
     _array(slots[0], dtype, (rows, k))[...] = np.take_along_axis(operand, order, 1)
     _array(slots[1], DType.i32, (rows, k))[...] = order
+
+
+AICPU_MEANINGS.update(meanings())

@@ -87,6 +87,9 @@ def _stablehlo(options: argparse.Namespace) -> bytes | str:
     import jax
     from jax.interpreters import mlir
 
+    from ..registration import register
+
+    register()  # JAX asks for the platform's rules before it looks for the platform
     try:
         lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=("ascend",))
     except Exception as error:  # whatever the user's function raises while it is traced

@@ -23,6 +23,15 @@ class Pointers {
   std::unique_ptr<std::byte*[]> many_;
 };
 
+// Looks up what the AICPU kernels of a module call.
+void prepare_kernels(const Module& module) {
+  for (const Function& f : module.functions) {
+    for_each_command(f.commands, [](const Command& c) {
+      if (const auto* aicpu = std::get_if<AicpuCommand>(&c.value)) prepare_aicpu(aicpu->parameters);
+    });
+  }
+}
+
 // Whether data decide how often some loop of commands runs: the compiler records the trips of the others.
 bool has_unknown_trips(const Module& module) {
   bool found = false;
@@ -40,6 +49,7 @@ bool has_unknown_trips(const Module& module) {
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
   kernels_.reserve(module.kernels.size());
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, module.target);
+  prepare_kernels(module);
   unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
 }
 

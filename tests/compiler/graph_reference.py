@@ -12,6 +12,8 @@ import numpy as np
 from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.graph.identities import identity_element
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.isa.stream import AICPU_BY_NAME
+from jax_ascend.compiler.reference.aicpu import AICPU_MEANINGS
 
 np.seterr(all="ignore")
 
@@ -536,44 +538,14 @@ def _fft(op, args, env):
     return f(x, s=op.length, axes=axes)
 
 
-def _triangular_solve(op, args, env):
-    a, b = (v.astype(np.complex128 if v.dtype.kind == "c" else np.float64) for v in args)
-    a = np.tril(a) if op.lower else np.triu(a)
-    if op.unit_diagonal:
-        i = np.arange(a.shape[-1])
-        a[..., i, i] = 1
-    if op.transpose_a != "NO_TRANSPOSE":
-        a = np.swapaxes(a, -1, -2)
-        a = a.conj() if op.transpose_a == "ADJOINT" else a
-    if op.left_side:
-        return np.linalg.solve(a, b)
-    return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
-
-
-def _cholesky(op, args, env):
-    (x,) = args
-    factor = np.linalg.cholesky(
-        np.tril(x) + np.swapaxes(np.tril(x, -1), -1, -2).conj()
-        if op.lower
-        else np.swapaxes(np.triu(x), -1, -2).conj() + np.triu(x, 1)
-    )
-    return factor if op.lower else np.swapaxes(factor, -1, -2).conj()
-
-
-def _qr(op, args, env):
-    (x,) = args
-    packed, taus = np.linalg.qr(x, mode="raw")
-    return [np.swapaxes(packed, -1, -2), taus]
-
-
-def _householder_product(op, args, env):
-    packed, taus = args
-    (m, n), k = packed.shape[-2:], taus.shape[-1]
-    q = np.broadcast_to(np.eye(m), (*packed.shape[:-2], m, m)).astype(packed.dtype)
-    for j in range(k):
-        v = np.where(np.arange(m) > j, packed[..., j], np.arange(m) == j)[..., None]
-        q = q @ (np.eye(m) - taus[..., j, None, None] * v * np.swapaxes(v, -1, -2).conj())
-    return q[..., :n]
+def _lapack(op, args, env):
+    parameters = dict(op.parameters)
+    shapes = [(slot.shape(parameters), slot.dtype(parameters).numpy) for slot in AICPU_BY_NAME[op.routine].results]
+    results = [np.zeros(shape, dtype) for shape, dtype in shapes]
+    slots = [np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in (*results, *args)]
+    AICPU_MEANINGS[op.routine](slots, **parameters)
+    found = [s.view(dtype) for s, (_, dtype) in zip(slots, shapes)]
+    return [f.view(r.dtype.numpy).reshape(r.shape) for f, r in zip(found, op.results, strict=True)]
 
 
 EVALUATE = {
@@ -583,7 +555,6 @@ EVALUATE = {
     ops.BroadcastInDim: _broadcast,
     ops.Call: lambda op, args, env: _graph(op.callee, args, {}),
     ops.Case: _case,
-    ops.Cholesky: _cholesky,
     ops.Compare: _compare,
     ops.Concatenate: lambda op, args, env: np.concatenate(args, op.dimension),
     ops.Constant: lambda op, args, env: op.value if op.value.size else op.value.reshape(op.result.shape),
@@ -596,16 +567,15 @@ EVALUATE = {
     ops.Gather: _gather,
     ops.GatherSlices: _gather_slices,
     ops.GeneralReduce: _general_reduce,
-    ops.HouseholderProduct: _householder_product,
     ops.Iota: lambda op, args, env: np.broadcast_to(
         np.arange(op.result.shape[op.dimension]).reshape(
             [-1 if d == op.dimension else 1 for d in range(op.result.type.rank)]
         ),
         op.result.shape,
     ),
+    ops.Lapack: _lapack,
     ops.OptimizationBarrier: lambda op, args, env: args,
     ops.Pad: _pad,
-    ops.Qr: _qr,
     ops.Reduce: lambda op, args, env: combine(op.kind, args[0], op.dimensions),
     ops.ReducePrecision: _reduce_precision,
     ops.ReduceWindow: _reduce_window,
@@ -619,7 +589,6 @@ EVALUATE = {
     ops.Sort: _sort,
     ops.TopK: _top_k,
     ops.Transpose: lambda op, args, env: args[0].transpose(op.permutation),
-    ops.TriangularSolve: _triangular_solve,
     ops.Unary: _unary,
     ops.While: _while,
 }

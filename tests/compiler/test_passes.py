@@ -8,7 +8,6 @@ import pytest
 from jax_ascend.compiler import frontend, passes
 from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.graph import ops
-from jax_ascend.compiler.graph.trip_count import trip_count
 from jax_ascend.compiler.pipeline import compile_program
 from jax_ascend.compiler.targets import Target
 
@@ -154,12 +153,6 @@ CASES = {
           : (tensor<3x0xf32>, tensor<f32>) -> tensor<3xf32>
         return %0, %1 : tensor<3x0xf32>, tensor<3xf32>
       }""",
-    "decompose_factorizations": """
-      func.func public @main(%a: tensor<4x4xf32>, %b: tensor<4x2xf32>) -> tensor<4x2xf32> {
-        %0 = "stablehlo.triangular_solve"(%a, %b) {left_side = true, lower = true, unit_diagonal = true,
-          transpose_a = #stablehlo<transpose NO_TRANSPOSE>} : (tensor<4x4xf32>, tensor<4x2xf32>) -> tensor<4x2xf32>
-        return %0 : tensor<4x2xf32>
-      }""",
     "decompose_complex": """
       func.func public @main(%x: tensor<3xcomplex<f32>>, %y: tensor<3xf32>) -> (tensor<3xcomplex<f32>>, tensor<3xf32>) {
         %i = stablehlo.constant dense<(0.0, 1.0)> : tensor<3xcomplex<f32>>
@@ -271,18 +264,3 @@ def test_what_all_stages_refuse_comes_in_one_error():
     with pytest.raises(UnsupportedOpsError) as raised:
         compile_program(text, Target())
     assert [place for _, place, _ in raised.value.ops] == [f"a.py:{line}" for line in (1, 4, 2, 3)]
-
-
-def test_large_factorizations_go_by_blocks():
-    square, right = "tensor<500x500xf32>", "tensor<500x7xf32>"
-    module = import_text(f"""func.func public @main(%a: {square}, %b: {right}) -> ({right}, {square}) {{
-      %0 = "stablehlo.triangular_solve"(%a, %b) {{left_side = true, lower = false, unit_diagonal = false,
-          transpose_a = #stablehlo<transpose NO_TRANSPOSE>}} : ({square}, {right}) -> {right}
-      %1 = stablehlo.cholesky %a, lower = true : {square}
-      return %0, %1 : {right}, {square}
-    }}""")
-    passes.decompose_factorizations(module, None)
-    module.main.verify()
-    loops = [op for op in module.main.ops if isinstance(op, ops.While)]
-    assert [trip_count(op) for op in loops] == [32, 16, 16]  # columns of all blocks, blocks; blocks
-    assert sum(isinstance(op, ops.Dot) for op in loops[1].body.ops) == 4

@@ -235,6 +235,93 @@ def top_k_of_2_to_the_58_rows_of_nothing():
     return one(f)
 
 
+def potrf(f, slots, n, batch=1, dtype=DType.f32):
+    parameters = {"dtype": dtype, "batch": batch, "n": n, "lower": True}
+    f.commands.append(command("aicpu", "potrf", list(slots), parameters))
+
+
+def getrf(f, slots, m, n, k, batch=1):
+    parameters = {"dtype": DType.f32, "batch": batch, "m": m, "n": n, "k": k}
+    f.commands.append(command("aicpu", "getrf", list(slots), parameters))
+
+
+@crafted(load="slot 1 has 4 bytes; its shape takes 8")
+def cholesky_without_room_for_info():
+    f = main(1 << 10)
+    potrf(f, [f.slot("frame", 0, 128), f.slot("frame", 128, 4), f.slot("frame", 256, 128)], 4, batch=2)
+    return one(f)
+
+
+@crafted(load="is of i32; expected f32, f64, c64 or c128")
+def cholesky_of_integers():
+    f = main(1 << 10)
+    potrf(f, [f.slot("frame", 0, 64), f.slot("frame", 128, 4), f.slot("frame", 256, 64)], 4, dtype=DType.i32)
+    return one(f)
+
+
+@crafted(load="a shape of more than 2")
+def cholesky_whose_size_wraps():
+    f = main(1 << 10)
+    potrf(f, [f.slot("frame", 0, 64), f.slot("frame", 128, 4), f.slot("frame", 256, 64)], 2**23, batch=2**31 - 1)
+    return one(f)
+
+
+@crafted()
+def cholesky_of_2_to_the_31_matrices_of_nothing():
+    f = main(1 << 10)
+    nothing = f.slot("frame", 0, 0)
+    getrf(f, [nothing] * 4, 0, 0, 0, batch=0)
+    parameters = {"dtype": DType.c128, "batch": 0, "m": 2**31 - 1, "n": 2**31 - 1, "k": 2**31 - 1}
+    parameters |= {"left": True, "lower": True, "transpose": 2, "unit": False}
+    f.commands.append(command("aicpu", "trsm", [nothing] * 3, parameters))
+    parameters = {"batch": 2**31 - 1, "m": 0, "k": 0}
+    f.commands.append(command("aicpu", "pivots_to_permutation", [nothing] * 2, parameters))
+    return one(f)
+
+
+@crafted(load="expected k to be the smaller of m and n")
+def lu_with_more_pivots_than_rows():
+    f = main(1 << 10)
+    a, b = f.slot("frame", 0, 64), f.slot("frame", 256, 64)
+    getrf(f, [a, f.slot("frame", 512, 64), f.slot("frame", 600, 4), b], 4, 4, 9)
+    return one(f)
+
+
+@crafted()
+def lu_whose_slots_are_one_another():
+    f = main(1 << 16)
+    a = f.slot("frame", 0, 1 << 16)
+    getrf(f, [a, a, a, a], 32, 32, 32, batch=16)
+    return one(f)
+
+
+@crafted()
+def singular_values_written_over_their_matrix():
+    f = main(1 << 16)
+    a = f.slot("frame", 0, 1 << 16)
+    parameters = {"dtype": DType.c64, "batch": 8, "m": 24, "n": 16, "k": 16, "columns": 16, "rows": 16, "vectors": 1}
+    f.commands.append(command("aicpu", "svd", [a] * 6, parameters | {"divide": True}))
+    parameters = {"dtype": DType.f32, "batch": 8, "n": 24, "lower": True, "vectors": True}
+    f.commands.append(command("aicpu", "syevd", [a] * 4, parameters))
+    return one(f)
+
+
+@crafted()
+def permutation_by_pivots_from_anywhere():
+    f = main(1 << 10)
+    pivots = np.int32([2**31 - 1, -(2**31), 3, -1])
+    slots = [f.slot("frame", 0, 64), f.slot("constant", 0, 16)]
+    f.commands.append(command("aicpu", "pivots_to_permutation", slots, {"batch": 1, "m": 16, "k": 4}))
+    return one(f, constants=pivots.tobytes())
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def cholesky_into_a_constant():
+    f = main(1 << 10)
+    potrf(f, [f.slot("constant", 0, 64), f.slot("frame", 128, 4), f.slot("frame", 256, 64)], 4)
+    return one(f, constants=bytes(64))
+
+
 # ---- depth and work
 
 

@@ -27,6 +27,7 @@ PROGRAMS = {
     "product": product(1024, 1024, 1024),
     "tall product": product(16, 4096, 1024),
     "f32 product": product(256, 512, 256, jnp.float32),
+    "factor": (jnp.linalg.cholesky, [jax.ShapeDtypeStruct((256, 256), jnp.float32)]),
 }
 MATTERS = {  # each figure: a program whose estimate depends on it, and another value
     "cube_cores": ("product", 12),
@@ -59,6 +60,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "vector_repeat_bytes": ("elementwise", 32),
     "move_start": ("elementwise", 4000.0),
     "misaligned_efficiency": ("rows", 0.1),
+    "aicpu_rate": ("factor", 1e9),
     "launch_dispatch": ("elementwise", 1e-3),
     "launch_cold": ("elementwise", 1e-3),
 }

@@ -25,7 +25,8 @@ def result_shapes(*_, text):
     with jax_mlir.make_ir_context(), ir.Location.unknown():
         types = ir.Module.parse(text).body.operations[0].type.results
         numpy_types = {
-            str(jax_mlir.dtype_to_ir_type(jnp.dtype(t))): jnp.dtype(t) for t in ("f4", "i4", "u4", "u8", "i1")
+            str(jax_mlir.dtype_to_ir_type(jnp.dtype(t))): jnp.dtype(t)
+            for t in ("f4", "bfloat16", "i4", "u4", "u8", "i1")
         }
         numpy_types["i1"] = jnp.dtype(bool)
         return [jax.core.ShapedArray(tuple(t.shape), numpy_types[str(t.element_type)]) for t in types]

@@ -34,6 +34,21 @@ CASES = [
         "f32[3,4]",
     ),
     case(
+        "cholesky in halves",  # the triangle that is not read may hold anything
+        stablehlo(
+            f"(%x: {X}) -> (tensor<3x3xbf16>)",
+            f"%0 = stablehlo.dot_general %x, %x, contracting_dims = [1] x [1] : ({X}, {X}) -> tensor<3x3xf32>\n"
+            "%1 = stablehlo.convert %0 : (tensor<3x3xf32>) -> tensor<3x3xbf16>\n"
+            "%2 = stablehlo.cholesky %1, lower = true : tensor<3x3xbf16>\n"
+            '%3 = "stablehlo.triangular_solve"(%2, %1) {left_side = true, lower = true, unit_diagonal = false, '
+            "transpose_a = #stablehlo<transpose NO_TRANSPOSE>} : (tensor<3x3xbf16>, tensor<3x3xbf16>) -> tensor<3x3xbf16>\n"
+            "return %3 : tensor<3x3xbf16>",
+        ),
+        "f32[3,4]",
+        types="bf16",
+        rounds=True,
+    ),
+    case(
         "broadcast",
         stablehlo(
             f"(%x: {X}) -> (tensor<2x3x4xf32>)",

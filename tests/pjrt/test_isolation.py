@@ -1,4 +1,4 @@
-"""No computation of a user's program leaves the executor: no numeric library, no XLA, no Python.
+"""No computation of a user's program leaves the executor: no XLA, no Python, no numeric library but SciPy's LAPACK.
 
 What the extension module can call is read from its symbols and sources; that a run needs no Python is
 shown by running while Python stands still.

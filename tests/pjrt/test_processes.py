@@ -109,3 +109,44 @@ def test_an_error_becomes_a_python_exception_and_the_device_lives_on():
     print(np.asarray(jax.jit(lambda x: x + 1)(x)))
     """)
     assert done.stdout == "True True\n[2. 2. 2. 2.]\n"
+
+
+def test_a_stored_factorisation_runs_where_nothing_was_compiled(tmp_path):
+    """Such a process has not met LAPACK before it loads the program."""
+    path = tmp_path / "program"
+    run(f"""
+    import pickle, jax, jax.numpy as jnp, numpy as np
+    from jax.experimental import serialize_executable
+    x = jax.device_put(np.diag(np.float32([3, 1, 2])), jax.devices("ascend")[0])
+    compiled = jax.jit(jnp.linalg.eigvalsh).lower(x).compile()
+    pickle.dump(serialize_executable.serialize(compiled), open({str(path)!r}, "wb"))
+    """)
+    done = run(f"""
+    import pickle, sys, jax, numpy as np
+    from jax.experimental import serialize_executable
+    device = jax.devices("ascend")[0]
+    assert "jax_ascend.compiler.pipeline" not in sys.modules
+    stored = pickle.load(open({str(path)!r}, "rb"))
+    loaded = serialize_executable.deserialize_and_load(*stored, backend="ascend", execution_devices=[device])
+    print(np.asarray(loaded(jax.device_put(np.diag(np.float32([3, 1, 2])), device))))
+    assert "jax_ascend.compiler.pipeline" not in sys.modules
+    """)
+    assert done.stdout == "[1. 2. 3.]\n"
+
+
+def test_threads_factor_at_the_same_time_and_exit_does_not_hang():
+    done = run("""
+    import jax, jax.numpy as jnp, numpy as np
+    from concurrent.futures import ThreadPoolExecutor
+    draw = np.random.default_rng(0)
+    a = [draw.standard_normal((4, 60, 60)).astype(np.float32) for _ in range(12)]
+    def work(x):
+        with jax.default_device(jax.devices("ascend")[0]):
+            q, r = jnp.linalg.qr(x)
+            return np.abs(np.asarray(q @ r) - x).max(), np.abs(np.asarray(jnp.linalg.solve(x, x)) - np.eye(60)).max()
+    with ThreadPoolExecutor(6) as threads:
+        errors = np.array(list(threads.map(work, a)))
+    print((errors < 1e-2).all())
+    jax.jit(jnp.linalg.svd)(jax.device_put(np.ones((700, 700), np.float32), jax.devices("ascend")[0]))  # in flight
+    """)
+    assert done.stdout == "True\n" and done.stderr == ""

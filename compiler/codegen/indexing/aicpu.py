@@ -1,10 +1,21 @@
-"""Sort and top_k, which CANN too gives to the AICPU where the vector unit's sort instructions do not apply."""
+"""What CANN too gives to the AICPU: linear algebra, and sorts where the vector unit's instructions do not apply."""
 
 from __future__ import annotations
 
-from ...graph.ops import Sort, TopK
+from ...graph.ops import Lapack, Sort, TopK
+from ...isa.lapack import LAPACK
 from ...targets import Target
 from ..steps import AicpuLaunch, Step
+
+_SLOTS = {kernel.name: kernel.slots for kernel in LAPACK}
+
+
+def lower_lapack(op: Lapack, target: Target) -> list[Step]:
+    """Return the AICPU launch of a routine of LAPACK, which works in an operand's storage where nobody else reads it."""
+    values = [*op.results, *op.operands]
+    named = {slot.name: value for slot, value in zip(_SLOTS[op.routine], values, strict=True)}
+    over = tuple((named[s.name], named[s.over]) for s in _SLOTS[op.routine] if s.over)
+    return [AicpuLaunch(op.routine, values, dict(op.parameters), list(op.results), over)]
 
 
 def lower_sort(op: Sort, target: Target) -> list[Step]:

@@ -19,15 +19,12 @@ from .elementwise import (
 )
 from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
-    Cholesky,
     Fft,
-    HouseholderProduct,
+    Lapack,
     OptimizationBarrier,
-    Qr,
     RngBitGenerator,
     Sort,
     TopK,
-    TriangularSolve,
 )
 from .linalg import Convolution, Dot
 from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
@@ -45,7 +42,6 @@ __all__ = [
     "BroadcastInDim",
     "Call",
     "Case",
-    "Cholesky",
     "Compare",
     "Concatenate",
     "Constant",
@@ -58,11 +54,10 @@ __all__ = [
     "Gather",
     "GatherSlices",
     "GeneralReduce",
-    "HouseholderProduct",
     "Iota",
+    "Lapack",
     "OptimizationBarrier",
     "Pad",
-    "Qr",
     "Reduce",
     "ReducePrecision",
     "ReduceWindow",
@@ -77,7 +72,6 @@ __all__ = [
     "Sort",
     "TopK",
     "Transpose",
-    "TriangularSolve",
     "Unary",
     "While",
 ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from math import prod
+from typing import Any, ClassVar
 
+from ...isa.lapack import LAPACK
 from ..graph import Op
+
+_SLOTS = {kernel.name: kernel.slots for kernel in LAPACK}
 
 
 @dataclass(eq=False)
@@ -64,69 +68,24 @@ class RngBitGenerator(Op):
 
 
 @dataclass(eq=False)
-class Cholesky(Op):
-    """The Cholesky factor of each matrix of the last two dimensions; the other triangle is unspecified."""
+class Lapack(Op):
+    """A kernel of isa/lapack.py on batches of matrices: its operands, `parameters` in the order it declares them.
 
-    name: ClassVar[str] = "cholesky"
-
-    lower: bool
-
-    def verify(self) -> None:
-        """Square matrices; type kept."""
-        (x,), (y,) = self.operands, self.results
-        self.require(x.type == y.type and x.type.rank >= 2 and x.shape[-1] == x.shape[-2], "square matrices")
-
-
-@dataclass(eq=False)
-class TriangularSolve(Op):
-    """Operands (a, b): solve op(a) x = b, or x op(a) = b unless `left_side`.
-
-    `transpose_a` is NO_TRANSPOSE, TRANSPOSE or ADJOINT; `lower` says which triangle of a is read.
+    Results are those of the kernel. Matrices are the last two dimensions, those before them the batch.
     """
 
-    name: ClassVar[str] = "triangular_solve"
+    name: ClassVar[str] = "lapack"
 
-    left_side: bool
-    lower: bool
-    unit_diagonal: bool
-    transpose_a: str
+    routine: str
+    parameters: tuple[tuple[str, Any], ...]
 
     def verify(self) -> None:
-        """The result has b's type."""
-        (a, b), (y,) = self.operands, self.results
-        self.require(b.type == y.type and a.dtype is b.dtype and a.shape[-1] == a.shape[-2], "types must agree")
-
-
-@dataclass(eq=False)
-class Qr(Op):
-    """Householder's QR of each matrix [m, n] of the last two dimensions, as LAPACK's geqrf packs it.
-
-    Results (packed, taus): R in the upper triangle of packed [m, n]; below the diagonal of column j what follows the
-    leading 1 of vector v_j, of which there are min(m, n); Q is the product of I - tau_j v_j v_j^H.
-    """
-
-    name: ClassVar[str] = "qr"
-
-    def verify(self) -> None:
-        """The matrix keeps its type; min(m, n) taus."""
-        (a,), (packed, taus) = self.operands, self.results
-        self.require(a.type == packed.type and a.type.rank >= 2, "packs matrices into their own type")
-        self.require(
-            taus.shape == (*a.shape[:-2], min(a.shape[-2:])) and taus.dtype is a.dtype, "a tau for each reflection"
-        )
-
-
-@dataclass(eq=False)
-class HouseholderProduct(Op):
-    """Operands (packed [m, n], taus [k]) as of Qr, m >= n >= k: the first n columns of the product of the reflections."""
-
-    name: ClassVar[str] = "householder_product"
-
-    def verify(self) -> None:
-        """The result has the matrix's type."""
-        (a, taus), (q,) = self.operands, self.results
-        self.require(a.type == q.type and a.type.rank >= 2 and taus.dtype is a.dtype, "types must agree")
-        self.require(a.shape[-2] >= a.shape[-1] >= taus.shape[-1], "at least as many rows as columns as taus")
+        """Every operand and result has as many bytes as its slot."""
+        values, slots, given = [*self.results, *self.operands], _SLOTS[self.routine], dict(self.parameters)
+        self.require(len(values) == len(slots), f"{len(slots)} operands and results")
+        for value, slot in zip(values, slots):
+            needed = prod(slot.shape(given)) * slot.dtype(given).bytes
+            self.require(value.type.bytes == needed, f"{needed} bytes of {slot.name}")
 
 
 @dataclass(eq=False)

@@ -1,6 +1,7 @@
 #include "plugin/device/aicpu/aicpu.h"
 
 #include "plugin/device/aicpu/kernels.h"
+#include "plugin/device/aicpu/lapack_functions.h"
 #include "plugin/error.h"
 
 namespace ascend {
@@ -27,6 +28,26 @@ void need(AicpuOp op, Bytes slot_bytes, size_t number, int64_t needed) {
                  " bytes; its shape takes " + std::to_string(needed));
 }
 
+int64_t element_bytes(SlotElement element, DType dtype) {
+  const bool wide = dtype == DType::kf64 || dtype == DType::kc128;
+  switch (element) {
+    case SlotElement::kdtype:
+      return dtype_bytes(dtype);
+    case SlotElement::kreal:
+      return wide ? 8 : 4;
+    case SlotElement::kcomplex:
+      return wide ? 16 : 8;
+    case SlotElement::ki32:
+      return 4;
+  }
+  return 0;
+}
+
+void verify_type(AicpuOp op, DType dtype) {
+  if (dtype != DType::kf32 && dtype != DType::kf64 && dtype != DType::kc64 && dtype != DType::kc128)
+    fail(op, std::string("is of ") + dtype_name(dtype) + "; expected f32, f64, c64 or c128");
+}
+
 }  // namespace aicpu
 
 // A kernel that is declared and has no body does not compile.
@@ -42,6 +63,19 @@ void verify_aicpu(const AicpuParameters& parameters, std::span<const int64_t> sl
           aicpu::fail(p.kOp, "takes " + std::to_string(p.slots()) + " slots, got " +
                                  std::to_string(slot_bytes.size()));
         aicpu::verify(p, slot_bytes);
+      },
+      parameters);
+}
+
+void prepare_aicpu(const AicpuParameters& parameters) {
+  std::visit(
+      []<class P>(const P& p) {
+        if constexpr (aicpu::Batched<P> && requires { p.dtype; } &&
+                      !std::is_same_v<P, GtsvPerturbedParameters>) {
+          int routine = 0;
+          if constexpr (requires { p.divide; }) routine = p.divide ? 0 : 1;
+          aicpu::load_lapack(P::kOp, routine, p.dtype);
+        }
       },
       parameters);
 }

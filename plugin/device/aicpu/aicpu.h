@@ -17,4 +17,8 @@ void run_aicpu(const RunContext& context, const AicpuParameters& parameters,
 // what they imply.
 void verify_aicpu(const AicpuParameters& parameters, std::span<const int64_t> slot_bytes);
 
+// What a verified kernel needs of Python before it can run: the functions of LAPACK it calls. Takes the GIL
+// the first time; throws Error if there is no such function.
+void prepare_aicpu(const AicpuParameters& parameters);
+
 }  // namespace ascend

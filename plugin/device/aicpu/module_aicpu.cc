@@ -27,6 +27,7 @@ void run(const std::string& name, const std::vector<Bytes>& slots, const std::ve
     }
     const AicpuParameters parameters = read_parameters(static_cast<AicpuOp>(op), words);
     verify_aicpu(parameters, bytes);
+    prepare_aicpu(parameters);
     const Cancellation never;
     run_aicpu({never, 1}, parameters, pointers);
     return;
