@@ -1,7 +1,7 @@
 """From what PJRT's Compile receives to an MLIR module of the StableHLO dialect.
 
 jaxlib's own MLIR does the reading. VHLO portable artifacts are the normal input; StableHLO text or bytecode
-serves the command line and tests, and may still hold CHLO ops, which are legalised here.
+serves the command line and tests.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 
 from jax.interpreters import mlir as jax_mlir
-from jaxlib.mlir import ir, passmanager
+from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import ModuleFormatError
@@ -57,7 +57,6 @@ def deserialize(program: bytes | str) -> ir.Module:
             f"{len(program)} bytes that fail with: {failure or parse_error}. "
             f"Check that jaxlib {stablehlo.get_current_version()} is not older than the writer."
         ) from parse_error
-    _legalize_chlo(context, module)
     return module
 
 
@@ -66,10 +65,3 @@ def bytecode(module: ir.Module) -> bytes:
     out = io.BytesIO()
     module.operation.write_bytecode(out)
     return out.getvalue()
-
-
-def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:
-    """Expand CHLO ops into StableHLO, as JAX does before it calls a plugin (in place)."""
-    stablehlo.register_stablehlo_passes()  # pyright: ignore
-    with context:
-        passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)

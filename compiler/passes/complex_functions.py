@@ -339,8 +339,34 @@ def _absorbed(b: Builder, x: Value, y: Value) -> Value:
     return b.select(b.binary("or", *none), b.like(x, 0), product)
 
 
+def cube_root(b: Builder, x: Pair) -> Pair:
+    """x^(1/3), principal branch."""
+    third = b.like(x[0], 1 / 3)
+    size, angle = b.unary("cbrt", modulus(b, x)), b.binary("mul", b.binary("atan2", x[1], x[0]), third)
+    imag = b.binary("mul", size, b.unary("sin", angle))
+    return b.binary("mul", size, b.unary("cos", angle)), b.select(_zero(b, angle), angle, imag)
+
+
+def arc_tangent(b: Builder, y: Pair, x: Pair) -> Pair:
+    """atan2(y, x) = -i ln((x + i y) / sqrt(x^2 + y^2))."""
+    square = add(b, multiply(b, x, x), multiply(b, y, y))
+    turned = b.binary("sub", x[0], y[1]), b.binary("add", x[1], y[0])
+    real, imag = logarithm(b, divide(b, turned, square_root(b, square)))
+    return imag, b.unary("neg", real)
+
+
+def extreme(b: Builder, x: Pair, y: Pair, direction: str) -> Pair:
+    """The larger (GT) or smaller (LT) of x and y by the real parts, equal ones by the imaginary parts; NaN if one is."""
+    first = b.compare(direction, x[0], y[0])
+    tie = b.binary("and", b.compare("EQ", x[0], y[0]), b.compare(direction, x[1], y[1]))
+    taken = b.binary("or", _either(b, _nan, x), b.binary("or", first, tie))
+    unknown = b.binary("and", _either(b, _nan, y), b.unary("not", _either(b, _nan, x)))
+    return _choose(b, b.binary("and", taken, b.unary("not", unknown)), x, y)
+
+
 UNARY = {
     "abs": modulus,
+    "cbrt": cube_root,
     "cos": cosine,
     "exp": exponential,
     "expm1": exponential_minus_one,
