@@ -6,6 +6,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 |---|---|---|
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
+| `mlir._lowerings` | the rules that a rule for real numbers falls back to | complex functions round as XLA:CPU's |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 """
 
@@ -57,6 +58,14 @@ def _allow_donation(platform: str) -> None:
     platforms = getattr(mlir, "_platforms_with_donation", None)
     if isinstance(platforms, list) and platform not in platforms:
         platforms.append(platform)
+
+
+def default_rule(primitive: Any) -> Any:
+    """Return JAX's lowering rule of a primitive for all platforms, or None."""
+    from jax._src.interpreters import mlir
+
+    entry = getattr(mlir, "_lowerings", {}).get(primitive)
+    return getattr(entry, "rule", entry)
 
 
 class _KnownPlatform:

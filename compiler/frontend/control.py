@@ -83,11 +83,6 @@ def async_done(scope: Scope, op: ir.OpView) -> Sequence[Any]:
     return list(*scope.operands(op))  # type: ignore[call-overload]
 
 
-def transfer(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Refuse what moves data between a running program and its host."""
-    raise UnsupportedOp("data from or to the host while the program runs; pass it as an argument or a result")
-
-
 def composite(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a composite: directly if the Graph has its op, else as a call of its decomposition."""
     name = scope.attribute(op, "name").value
@@ -142,13 +137,15 @@ def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 _COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast", "reduce_scatter")
-_TRANSFERS = ("infeed", "outfeed", "recv", "send")
 _SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
+
+_TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"
+REFUSED = {f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")}
+"""Ops that are refused whatever their operands, with the reason."""
 
 IMPORTERS: dict[str, Importer] = {
     **{f"stablehlo.{name}": collective for name in _COLLECTIVES},
     **{f"sdy.{name}": pass_through for name in _SHARDING_OPS},
-    **{f"stablehlo.{name}": transfer for name in _TRANSFERS},
     "func.call": call,
     "stablehlo.async_done": async_done,
     "stablehlo.async_start": async_start,

@@ -50,6 +50,8 @@ def deserialize(program: bytes | str) -> ir.Module:
             failure = artifact_error
     try:
         with context:
+            if b"!quant." in program:
+                _load_quantized_types(context)
             module = ir.Module.parse(program)
     except (ir.MLIRError, ValueError) as parse_error:
         raise ModuleFormatError(
@@ -58,6 +60,13 @@ def deserialize(program: bytes | str) -> ir.Module:
             f"Check that jaxlib {stablehlo.get_current_version()} is not older than the writer."
         ) from parse_error
     return module
+
+
+def _load_quantized_types(context: ir.Context) -> None:
+    """Make `!quant.uniform` known to a context, for which jaxlib has no call: reading any portable artifact does it."""
+    module = ir.Module.parse("func.func @main() { return }")
+    artifact = stablehlo.serialize_portable_artifact(module, stablehlo.get_current_version())
+    stablehlo.deserialize_portable_artifact(context, artifact)
 
 
 def bytecode(module: ir.Module) -> bytes:

@@ -42,7 +42,7 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
     counts = [
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]
-    state = ModuleState(IMPORTERS, *counts)
+    state = ModuleState(IMPORTERS, control.REFUSED, *counts)
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op

@@ -62,7 +62,13 @@ def householder_product(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return [scope.emit(ops.HouseholderProduct(scope.operands(op)), scope.result_type(op))]
 
 
+def _complex_function(name: str) -> Importer:
+    """Return the importer of a function of complex numbers that jax_ascend.complex_rules keeps in one piece."""
+    return lambda scope, op: [scope.unary(name, *scope.operands(op))]
+
+
 _CALLS: dict[str, Importer] = {
+    **{f"ascend.{name}": _complex_function(name) for name in ("cos", "exp", "log", "log1p", "sin", "sqrt")},
     "ApproxTopK": approximate_top_k,
     "ProductOfElementaryHouseholderReflectors": householder_product,
     "Qr": qr,

@@ -27,8 +27,11 @@ _NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
 class ModuleState:
     """What all scopes of one module share: caches, functions, unsupported ops found so far."""
 
-    def __init__(self, importers: dict[str, Importer], num_partitions: int, num_replicas: int) -> None:
+    def __init__(
+        self, importers: dict[str, Importer], refused: dict[str, str], num_partitions: int, num_replicas: int
+    ) -> None:
         self.importers = importers
+        self.refused = refused
         self.num_partitions = num_partitions
         self.num_replicas = num_replicas
         self.types: dict[ir.Type, TensorType] = {}
@@ -157,7 +160,7 @@ class Scope(Builder):
             try:
                 importer = importers.get(name)
                 if importer is None:
-                    raise UnsupportedOp("")
+                    raise UnsupportedOp(module.refused.get(name, ""))
                 results = importer(self, view)
             except UnsupportedOp as reason:
                 module.unsupported.append((_display_name(view), self.loc, str(reason)))

@@ -184,14 +184,14 @@ def exponential(b: Builder, x: Pair) -> Pair:
 
 
 def exponential_minus_one(b: Builder, x: Pair) -> Pair:
-    """e^x - 1: the real part is expm1(re) cos(im) - 2 sin(im / 2)^2 where that is small."""
+    """e^x - 1: the real part is expm1(re) cos(im) - 2 sin(im / 2)^2 where that does not overflow."""
     less, half = b.unary("expm1", x[0]), b.unary("sin", b.binary("mul", x[1], b.like(x[1], 0.5)))
     square = b.binary("mul", b.like(half, 2), b.binary("mul", half, half))
     near = b.binary("sub", b.binary("mul", less, b.unary("cos", x[1])), square)
     real, imag = exponential(b, x)
     known = _finite(b, x[1])
-    small = b.binary("or", b.compare("LT", b.unary("abs", x[0]), b.like(real, 2)), b.unary("not", known))
-    return b.select(small, near, b.binary("sub", real, b.like(real, 1))), b.select(known, imag, near)
+    inside = b.binary("or", b.unary("not", _infinite(b, less)), b.unary("not", known))
+    return b.select(inside, near, b.binary("sub", real, b.like(real, 1))), b.select(known, imag, near)
 
 
 def logarithm(b: Builder, x: Pair) -> Pair:
@@ -221,7 +221,9 @@ def square_root(b: Builder, x: Pair) -> Pair:
     back = b.select(above, b.like(one, 4), b.select(below, b.like(one, 2.0**-30), one))
     re, im = _times(b, scale, x)
     half = b.like(re, 0.5)
-    t = b.unary("sqrt", b.binary("mul", b.binary("add", b.unary("abs", re), modulus(b, (re, im))), half))
+    size = modulus(b, (re, im))
+    total = b.select(_infinite(b, size), size, b.binary("add", b.unary("abs", re), size))
+    t = b.unary("sqrt", b.binary("mul", total, half))
     other = b.binary("div", b.binary("mul", b.unary("abs", im), half), b.select(_zero(b, t), one, t))
     # An infinite imaginary part makes both infinite; next to an infinite real one a finite one is nothing.
     along = b.binary("and", _infinite(b, re), _finite(b, im))
