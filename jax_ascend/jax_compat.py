@@ -6,7 +6,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 |---|---|---|
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
-| `mlir._lowerings` | the rules that a rule for real numbers falls back to | complex functions round as XLA:CPU's |
+| `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 """
 

@@ -2,6 +2,7 @@
 
     dot(bf16 %x, f32 %y)      ->   dot(convert(%x), %y)
     dot(u16 %x, u16 %y)       ->   convert(dot(i32 convert(%x), i32 convert(%y)))
+    dot(convert(i8 %x), convert(i8 %y)): i32   ->   dot(i8 %x, i8 %y): i32
     dot(i64 %x, i64 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
     dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
     convolution(i64, i64)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^64
@@ -22,7 +23,7 @@ from ..graph.builder import Builder
 from ..graph.complex_parts import PART, complex_of, parts
 from ..graph.graph import Op, TensorType, Value
 from ..graph.module import Module
-from ..graph.ops import Convolution, Dot
+from ..graph.ops import Convert, Convolution, Dot
 from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
@@ -104,7 +105,9 @@ def _float_operand(x: DType, y: DType, result: DType) -> DType:
 def _integers(
     op: Dot | Convolution, b: Builder, x: Value, y: Value, result: DType, contract: Contract
 ) -> list[Value] | None:
-    x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in (x, y))
+    x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in (_unwidened(x), _unwidened(y)))
+    if x.dtype is not y.dtype:  # a widening that only one of them had, or of another sign
+        x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in op.operands)
     if x.dtype is y.dtype and x.dtype.bytes == 1 and (result.bytes <= 4 or result.kind == "b"):
         if result is D.i32 and [x, y] == op.operands:
             return None
@@ -123,6 +126,14 @@ def _integers(
     if isinstance(op, Dot):
         return [_multiply_and_add(op, b, x, y)]
     return [_in_limbs(b, x, y, contract)]
+
+
+def _unwidened(x: Value) -> Value:
+    """Return what x was widened from if those are 8-bit integers: their products add up to the same in i32."""
+    op = x.producer
+    if isinstance(op, Convert) and op.operands[0].dtype in (D.i8, D.u8) and x.dtype in (D.i16, D.i32):
+        return op.operands[0]
+    return x
 
 
 def _as_i32(b: Builder, x: Value) -> Value:

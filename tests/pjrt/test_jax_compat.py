@@ -4,7 +4,7 @@ from jax import lax
 from jax._src import compilation_cache, xla_bridge
 from jax._src.interpreters import mlir
 
-from jax_ascend import complex_rules, jax_compat
+from jax_ascend import function_rules, jax_compat
 
 
 def test_tables(device):
@@ -14,8 +14,8 @@ def test_tables(device):
 
 
 def test_default_rules():
-    """Without them functions of complex numbers would be those that jaxlib writes out."""
-    for name in complex_rules.FUNCTIONS:
+    """Without them some functions would be what JAX and jaxlib write out."""
+    for name in (*function_rules.OF_COMPLEX, *function_rules.OF_REAL):
         assert callable(jax_compat.default_rule(getattr(lax, f"{name}_p")))
 
 
