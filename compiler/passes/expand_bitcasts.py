@@ -35,7 +35,7 @@ def _expand(op: Op, b: Builder) -> list[Value] | None:
         return [b.constant(0, op.result.type)]
     bits, widest = sorted((x.dtype.bits, to.bits))
     ratio, wide = widest // bits, _UNSIGNED[widest]
-    source = _unsigned(b, x)
+    source = unsigned_bits(b, x)
     if to.bits < x.dtype.bits:
         parts = []
         for k in range(ratio):
@@ -44,7 +44,7 @@ def _expand(op: Op, b: Builder) -> list[Value] | None:
             if bits < 8:
                 part = b.binary("and", part, b.like(part, (1 << bits) - 1))
             parts.append(b.reshape(part, (*x.shape, 1)))
-        return [_reinterpreted(b, b.concatenate(parts, x.type.rank), to)]
+        return [of_unsigned_bits(b, b.concatenate(parts, x.type.rank), to)]
     total: Value | None = None
     last = x.type.rank - 1
     for k in range(ratio):
@@ -52,10 +52,10 @@ def _expand(op: Op, b: Builder) -> list[Value] | None:
         part = b.binary("shl", part, b.like(part, k * bits)) if k else part
         total = part if total is None else b.binary("or", total, part)
     assert total is not None
-    return [_reinterpreted(b, total, to)]
+    return [of_unsigned_bits(b, total, to)]
 
 
-def _unsigned(b: Builder, x: Value) -> Value:
+def unsigned_bits(b: Builder, x: Value) -> Value:
     """Return the bits of x in the low bits of an unsigned integer."""
     if x.dtype.bits >= 8:
         return b.bitcast(x, _UNSIGNED[x.dtype.bits])
@@ -64,7 +64,7 @@ def _unsigned(b: Builder, x: Value) -> Value:
     return b.convert(x, DType.u8)
 
 
-def _reinterpreted(b: Builder, x: Value, to: DType) -> Value:
+def of_unsigned_bits(b: Builder, x: Value, to: DType) -> Value:
     """Return bits in the low bits of an unsigned integer, all others zero, as a type."""
     if to.kind == "b":
         return b.compare("NE", x, b.like(x, 0))

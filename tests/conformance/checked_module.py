@@ -73,7 +73,9 @@ def check_name(op):
 
 def tolerance(op):
     """Return the tolerance of a check that says one, else None."""
-    config = {named.name: named.attr for named in op.attributes}.get("backend_config")
+    if "backend_config" not in op.attributes:
+        return None
+    config = op.attributes["backend_config"]
     return float(config.value) if isinstance(config, ir.StringAttr) and config.value else None
 
 

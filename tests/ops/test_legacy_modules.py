@@ -98,6 +98,18 @@ CASES = [
          "%n = stablehlo.constant dense<4> : tensor<i32>\n"
          "%b = stablehlo.set_dimension_size %x, %n, dim = 0 : (tensor<4xf32>, tensor<i32>) -> tensor<4xf32>\n"
          "%0 = stablehlo.add %b, %b : tensor<4xf32>"), "f32[4]", reference=lambda x: [x + x]),
+    case("asynchronous work", stablehlo("(%x: tensor<4xf32>) -> (tensor<4xf32>)",
+         """%f = "stablehlo.async_start"(%x) ({
+         ^bb0(%a: tensor<4xf32>):
+           %r = "stablehlo.all_reduce"(%a) ({
+           ^bb0(%b: tensor<f32>, %c: tensor<f32>):
+             %s = stablehlo.add %b, %c : tensor<f32>
+             stablehlo.return %s : tensor<f32>
+           }) {replica_groups = dense<0> : tensor<1x1xi64>} : (tensor<4xf32>) -> tensor<4xf32>
+           stablehlo.return %r : tensor<4xf32>
+         }) : (tensor<4xf32>) -> !stablehlo.future<tensor<4xf32>>
+         %0 = "stablehlo.async_done"(%f) : (!stablehlo.future<tensor<4xf32>>) -> tensor<4xf32>
+         return %0 : tensor<4xf32>"""), "f32[4]", reference=lambda x: [x]),
     case("tuples", stablehlo("(%x: tensor<4xf32>, %i: tensor<3xi32>) -> (tensor<4xf32>, tensor<3xi32>)",
          """%a = stablehlo.tuple %i : tuple<tensor<3xi32>>
          %b = stablehlo.tuple %x, %a : tuple<tensor<4xf32>, tuple<tensor<3xi32>>>
