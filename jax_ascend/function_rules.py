@@ -33,11 +33,11 @@ def register(platform: str) -> None:
 
 def _rule(name: str, kind: type, default: Any) -> Any:
     def lower(context: Any, x: Any, **parameters: Any) -> Any:
-        from jax import dtypes
+        from jax import numpy as jnp
         from jaxlib.mlir.dialects import stablehlo as hlo  # pyright: ignore
 
         (aval,) = context.avals_out
-        if not dtypes.issubdtype(aval.dtype, kind) or not all(isinstance(n, int) for n in aval.shape):
+        if not jnp.issubdtype(aval.dtype, kind) or not all(isinstance(n, int) for n in aval.shape):
             return default(context, x, **parameters)
         return hlo.CustomCallOp([x.type], [x], f"ascend.{name}").results
 

@@ -28,7 +28,8 @@ def dynamic_update_slice(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import gather."""
-    return [gather_of(scope, op, *scope.operands(op), scope.integers(op, "slice_sizes"))]
+    x, indices = scope.operands(op)
+    return [gather_of(scope, op, x, indices, scope.integers(op, "slice_sizes"))]
 
 
 def gather_of(scope: Scope, op: ir.OpView, x: Value, indices: Value, sizes: tuple[int, ...] | None) -> Value:

@@ -31,7 +31,8 @@ def _turn_reversed_scans(module: ir.Module) -> None:
     scans: list[ir.Operation] = []
 
     def collect(op: ir.Operation) -> ir.WalkResult:
-        if op.name == "chlo.scan" and "is_reverse" in op.attributes and op.attributes["is_reverse"].value:
+        attributes: Any = op.attributes
+        if op.name == "chlo.scan" and "is_reverse" in attributes and attributes["is_reverse"].value:
             scans.append(op)
         return ir.WalkResult.ADVANCE
 

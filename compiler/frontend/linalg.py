@@ -54,8 +54,9 @@ def dot(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 def convolution(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a convolution."""
-    spatial = scope.operands(op)[0].type.rank - 2
-    conv = convolution_of(scope, op, *scope.operands(op), scope.integers(op, "padding", (0,) * 2 * spatial))
+    lhs, rhs = scope.operands(op)
+    padding = scope.integers(op, "padding", (0,) * 2 * (lhs.type.rank - 2))
+    conv = convolution_of(scope, op, lhs, rhs, padding)
     return [scope.emit(conv, scope.result_type(op))]
 
 

@@ -90,28 +90,30 @@ def copy_sign(b: Builder, size: Value, sign: Value) -> Value:
 
 
 def divide(b: Builder, x: Pair, y: Pair) -> Pair:
-    """x / y, scaled so that nothing but the result overflows; infinities and zeros as Annex G of C99 has them."""
+    """x / y, scaled so that nothing but the result overflows; infinities and zeros as Annex G of C99 has them.
+
+    An infinite number counts as its direction, whose parts are +-1 where it is infinite and else +-0; the quotient of
+    directions is then made infinite or nothing.
+    """
     huge, tiny = _SAFE[x[0].dtype]
-    largest = _largest(b, *y)
-    above = b.compare("GT", _largest(b, *x, *y), b.like(largest, huge))
-    scale = b.select(above, b.like(largest, 2.0**-3), b.like(largest, 1))
-    scale = b.select(b.compare("LT", largest, b.like(largest, tiny)), b.like(largest, 2.0**60), scale)
-    quotient = _smith(b, _times(b, scale, x), _times(b, scale, y))
+    above, below = _largest(b, *x), _largest(b, *y)
+    one, infinity = b.like(below, 1), b.like(below, float("inf"))
+    many = b.binary("and", _either(b, _infinite, x), b.compare("LT", below, infinity))
+    none = b.binary("and", _either(b, _infinite, y), b.compare("LT", above, infinity))
+    scale = b.select(b.compare("GT", b.binary("max", above, below), b.like(one, huge)), b.like(one, 2.0**-3), one)
+    scale = b.select(b.compare("LT", below, b.like(one, tiny)), b.like(one, 2.0**60), scale)
+    upper = _choose(b, many, _direction(b, x), _times(b, scale, x))
+    lower = _choose(b, none, _direction(b, y), _times(b, scale, y))
+    # A scaled divisor under an unscaled direction is as good as any: what is infinite stays so.
+    factor = b.select(many, infinity, b.select(none, b.like(one, 0), one))
+    quotient = _times(b, factor, _smith(b, upper, lower))
     # A zero divisor gives what dividing both parts by it gives.
     by_zero = b.binary("div", x[0], y[0]), b.binary("div", x[1], y[0])
-    unknown = _both(b, _nan, quotient)
-    many = b.binary("and", unknown, b.binary("and", _either(b, _infinite, x), _both(b, _finite, y)))
-    none = b.binary("and", unknown, b.binary("and", _either(b, _infinite, y), _both(b, _finite, x)))
-    conjugate = y[0], b.unary("neg", y[1])
-    boxed = _box(b, y)
-    infinite = _times(b, b.like(largest, float("inf")), multiply(b, _box(b, x), conjugate))
-    nothing = _times(b, b.like(largest, 0), multiply(b, x, (boxed[0], b.unary("neg", boxed[1]))))
-    quotient = _choose(b, many, infinite, _choose(b, none, nothing, quotient))
-    return _choose(b, _both(b, _zero, y), by_zero, quotient)
+    return _choose(b, _zero(b, below), by_zero, quotient)
 
 
-def _box(b: Builder, x: Pair) -> Pair:
-    """An infinite number as its direction: its parts are +-1 where they are infinite, else +-0."""
+def _direction(b: Builder, x: Pair) -> Pair:
+    """An infinite number as its direction."""
     re, im = (copy_sign(b, b.convert(_infinite(b, part), part.dtype), part) for part in x)
     return re, im
 

@@ -24,8 +24,9 @@ struct Ahead {
 
 // acc[0..R, 0..C registers] (+)= left[0..R, 0..k] x panel[0..k]
 //
-// The sum over this k starts from zero and is added to what there is at the end: the error grows with the k of
-// one call plus the number of calls, not with their product, and each accumulator is read and written once.
+// The sum over this k starts from zero and is added to what there is at the end: the error grows with the k
+// of one call plus the number of calls, not with their product, and each accumulator is read and written
+// once.
 template <class T, int R, int C>
 void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* bias, Ahead<T>& ahead) {
   using V = typename Lanes<T>::type;
