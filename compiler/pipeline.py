@@ -57,6 +57,10 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused)
+        if refused:
+            mlir = frontend.legalize(mlir)
+            refused.clear()
+            module = frontend.import_module(mlir, refused)
     stages.dump("graph", lambda: str(module.main))
     return compile_module(Compilation(module, target, bytecode), stages, refused)
 

@@ -6,6 +6,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 |---|---|---|
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
+| `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra on CPUs, which call LAPACK | eigh, svd, eig have no rule |
 | `lax.linalg.*_p` | the primitives these rules are of | as above |
@@ -60,6 +61,14 @@ def _allow_donation(platform: str) -> None:
     platforms = getattr(mlir, "_platforms_with_donation", None)
     if isinstance(platforms, list) and platform not in platforms:
         platforms.append(platform)
+
+
+def default_rule(primitive: Any) -> Any:
+    """Return JAX's lowering rule of a primitive for all platforms, or None."""
+    from jax._src.interpreters import mlir
+
+    entry = getattr(mlir, "_lowerings", {}).get(primitive)
+    return getattr(entry, "rule", entry)
 
 
 class _KnownPlatform:

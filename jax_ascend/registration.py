@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from . import configuration, jax_compat
+from . import configuration, function_rules, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
@@ -35,6 +35,7 @@ def register() -> None:
         jax_compat.register_plugin(
             PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options
         )
+        function_rules.register(PLATFORM)
 
 
 @atexit.register

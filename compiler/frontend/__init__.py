@@ -2,5 +2,6 @@
 
 from .deserialize import bytecode, deserialize
 from .import_module import accepted_ops, import_module, module_name
+from .legalize import legalize
 
-__all__ = ["accepted_ops", "bytecode", "deserialize", "import_module", "module_name"]
+__all__ = ["accepted_ops", "bytecode", "deserialize", "import_module", "legalize", "module_name"]

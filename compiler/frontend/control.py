@@ -12,7 +12,7 @@ from ..graph import ops
 from ..graph.graph import Value
 from ..isa.dtypes import DType
 from .constants import python_value
-from .scope import Importer, Scope
+from .scope import Importer, Scope, flattened, grouped
 from .shape import pass_through
 
 
@@ -54,7 +54,33 @@ def call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def _call(scope: Scope, op: ir.OpView, symbol: str) -> Sequence[Value]:
-    return scope.emit_op(ops.Call(scope.operands(op), scope.module.callee(symbol)), scope.result_types(op))
+    callee = scope.module.callee(symbol)
+    results = scope.emit_op(ops.Call(flattened(scope.operands(op)), callee), [r.type for r in callee.results])
+    return grouped([r.type for r in op.results], iter(results))
+
+
+def tuple_(scope: Scope, op: ir.OpView) -> Sequence[Any]:
+    """Import a tuple: its elements, which stay Values of their own."""
+    return [tuple(scope.operands(op))]
+
+
+def get_tuple_element(scope: Scope, op: ir.OpView) -> Sequence[Any]:
+    """Import the choice of a tuple's element."""
+    (elements,) = scope.operands(op)
+    return [elements[scope.integer(op, "index")]]  # type: ignore[index]
+
+
+def async_start(scope: Scope, op: ir.OpView) -> Sequence[Any]:
+    """Import work that may overlap other work by doing it here."""
+    block = op.regions[0].blocks[0]
+    for argument, value in zip(block.arguments, scope.operands(op)):
+        scope.values[argument] = value
+    return [tuple(scope.inline(block))]
+
+
+def async_done(scope: Scope, op: ir.OpView) -> Sequence[Any]:
+    """Import the end of such work: its results."""
+    return list(*scope.operands(op))  # type: ignore[call-overload]
 
 
 def composite(scope: Scope, op: ir.OpView) -> Sequence[Value]:
@@ -113,10 +139,18 @@ def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 _COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast", "reduce_scatter")
 _SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
 
+_TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"
+REFUSED = {f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")}
+"""Ops that are refused whatever their operands, with the reason."""
+
 IMPORTERS: dict[str, Importer] = {
     **{f"stablehlo.{name}": collective for name in _COLLECTIVES},
     **{f"sdy.{name}": pass_through for name in _SHARDING_OPS},
     "func.call": call,
+    "stablehlo.async_done": async_done,
+    "stablehlo.async_start": async_start,
+    "stablehlo.get_tuple_element": get_tuple_element,
+    "stablehlo.tuple": tuple_,
     "sdy.manual_computation": manual_computation,
     "sdy.sharding_group": lambda scope, op: [],
     "stablehlo.case": case,

@@ -1,7 +1,7 @@
 """From what PJRT's Compile receives to an MLIR module of the StableHLO dialect.
 
 jaxlib's own MLIR does the reading. VHLO portable artifacts are the normal input; StableHLO text or bytecode
-serves the command line and tests, and may still hold CHLO ops, which are legalised here.
+serves the command line and tests.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 
 from jax.interpreters import mlir as jax_mlir
-from jaxlib.mlir import ir, passmanager
+from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import ModuleFormatError
@@ -50,6 +50,8 @@ def deserialize(program: bytes | str) -> ir.Module:
             failure = artifact_error
     try:
         with context:
+            if b"!quant." in program:
+                _load_quantized_types(context)
             module = ir.Module.parse(program)
     except (ir.MLIRError, ValueError) as parse_error:
         raise ModuleFormatError(
@@ -57,8 +59,14 @@ def deserialize(program: bytes | str) -> ir.Module:
             f"{len(program)} bytes that fail with: {failure or parse_error}. "
             f"Check that jaxlib {stablehlo.get_current_version()} is not older than the writer."
         ) from parse_error
-    _legalize_chlo(context, module)
     return module
+
+
+def _load_quantized_types(context: ir.Context) -> None:
+    """Make `!quant.uniform` known to a context, for which jaxlib has no call: reading any portable artifact does it."""
+    module = ir.Module.parse("func.func @main() { return }")
+    artifact = stablehlo.serialize_portable_artifact(module, stablehlo.get_current_version())
+    stablehlo.deserialize_portable_artifact(context, artifact)
 
 
 def bytecode(module: ir.Module) -> bytes:
@@ -66,10 +74,3 @@ def bytecode(module: ir.Module) -> bytes:
     out = io.BytesIO()
     module.operation.write_bytecode(out)
     return out.getvalue()
-
-
-def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:
-    """Expand CHLO ops into StableHLO, as JAX does before it calls a plugin (in place)."""
-    stablehlo.register_stablehlo_passes()  # pyright: ignore
-    with context:
-        passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
-from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import TensorType, Value
 from ..graph.vectorize import apply_elementwise
@@ -123,9 +122,6 @@ def convert(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 def bitcast_convert(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a reinterpretation of bytes."""
     (x,), type = scope.operands(op), scope.result_type(op)
-    narrow = (DType.i4, DType.u4, DType.i2, DType.u2, DType.f4e2m1fn)
-    if x.shape != type.shape and (x.dtype in narrow or type.dtype in narrow):
-        raise UnsupportedOp("sub-byte types change width")
     return [x if x.type == type else scope.emit(ops.BitcastConvert([x]), type)]
 
 

@@ -13,10 +13,10 @@ from jaxlib.mlir import ir
 from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
 from ..graph.graph import Graph
 from ..graph.module import Module
-from . import control, elementwise, indexing, irregular, lapack, linalg, normalization, reduction, shape
+from . import control, dynamic, elementwise, indexing, irregular, lapack, legacy, linalg, normalization, reduction, shape
 from .scope import Importer, ModuleState, Scope
 
-_FAMILIES = (control, elementwise, indexing, irregular, lapack, linalg, normalization, reduction, shape)
+_FAMILIES = (control, dynamic, elementwise, indexing, irregular, lapack, legacy, linalg, normalization, reduction, shape)
 IMPORTERS: dict[str, Importer] = {name: run for family in _FAMILIES for name, run in family.IMPORTERS.items()}
 
 
@@ -42,7 +42,7 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
     counts = [
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]
-    state = ModuleState(IMPORTERS, *counts)
+    state = ModuleState(IMPORTERS, control.REFUSED, *counts)
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op

@@ -28,23 +28,30 @@ def dynamic_update_slice(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import gather."""
+    x, indices = scope.operands(op)
+    return [gather_of(scope, op, x, indices, scope.integers(op, "slice_sizes"))]
+
+
+def gather_of(scope: Scope, op: ir.OpView, x: Value, indices: Value, sizes: tuple[int, ...] | None) -> Value:
+    """Emit the gather that the attributes of `op` say; without slice sizes, those that its result has."""
     numbers: Any = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
-    return [
-        scope.emit(
-            ops.Gather(
-                scope.operands(op),
-                tuple(numbers.offset_dims),
-                tuple(numbers.collapsed_slice_dims),
-                tuple(numbers.operand_batching_dims),
-                tuple(numbers.start_indices_batching_dims),
-                tuple(numbers.start_index_map),
-                numbers.index_vector_dim,
-                scope.integers(op, "slice_sizes"),
-                bool(scope.integer(op, "indices_are_sorted")),
-            ),
-            scope.result_type(op),
-        )
-    ]
+    offsets, type = tuple(numbers.offset_dims), scope.result_type(op)
+    dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
+    if sizes is None:
+        kept = iter(offsets)
+        sizes = tuple(1 if d in dropped else type.shape[next(kept)] for d in range(x.type.rank))
+    op_of = ops.Gather(
+        [x, indices],
+        offsets,
+        tuple(numbers.collapsed_slice_dims),
+        tuple(numbers.operand_batching_dims),
+        tuple(numbers.start_indices_batching_dims),
+        tuple(numbers.start_index_map),
+        numbers.index_vector_dim,
+        sizes,
+        bool(scope.integer(op, "indices_are_sorted")),
+    )
+    return scope.emit(op_of, type)
 
 
 def scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:

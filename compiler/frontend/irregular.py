@@ -10,7 +10,9 @@ from jaxlib.mlir import ir
 from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import Value
+from ..isa.dtypes import DType
 from . import lapack
+from .log_gamma import log_gamma
 from .scope import Importer, Scope
 from .shape import pass_through
 from .sorting import approximate_top_k, sort
@@ -36,7 +38,21 @@ def fft(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return [scope.emit(ops.Fft(scope.operands(op), kind, scope.integers(op, "fft_length")), scope.result_type(op))]
 
 
+def lgamma(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the logarithm of the gamma function, narrow types through f32."""
+    (x,) = scope.operands(op)
+    wide = scope.convert(x, DType.f64 if x.dtype is DType.f64 else DType.f32)
+    return [scope.convert(log_gamma(scope, wide), x.dtype)]
+
+
+def _complex_function(name: str) -> Importer:
+    """Return the importer of a function of complex numbers that jax_ascend.function_rules keeps in one piece."""
+    return lambda scope, op: [scope.unary(name, *scope.operands(op))]
+
+
 _CALLS: dict[str, Importer] = {
+    **{f"ascend.{name}": _complex_function(name) for name in ("cos", "exp", "log", "log1p", "sin", "sqrt")},
+    "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
     **lapack.CALLS,
 }

@@ -15,7 +15,7 @@ from .scope import Importer, Scope
 _PRECISIONS = ("DEFAULT", "HIGH", "HIGHEST")
 
 
-def _precision(op: ir.OpView) -> str:
+def precision(op: ir.OpView) -> str:
     """Return the higher of the operands' precisions."""
     attributes: Any = op.attributes
     if "precision_config" not in attributes:
@@ -40,7 +40,7 @@ def dot_general(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         tuple(numbers.rhs_batching_dimensions),
         tuple(numbers.lhs_contracting_dimensions),
         tuple(numbers.rhs_contracting_dimensions),
-        _precision(op),
+        precision(op),
         accumulate,
     )
     return [scope.emit(dot, scope.result_type(op))]
@@ -49,17 +49,24 @@ def dot_general(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 def dot(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import the plain product: last dimension of lhs with the first of rhs."""
     lhs, rhs = scope.operands(op)
-    return [scope.emit(ops.Dot([lhs, rhs], (), (), (lhs.type.rank - 1,), (0,), _precision(op)), scope.result_type(op))]
+    return [scope.emit(ops.Dot([lhs, rhs], (), (), (lhs.type.rank - 1,), (0,), precision(op)), scope.result_type(op))]
 
 
 def convolution(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a convolution."""
+    lhs, rhs = scope.operands(op)
+    padding = scope.integers(op, "padding", (0,) * 2 * (lhs.type.rank - 2))
+    conv = convolution_of(scope, op, lhs, rhs, padding)
+    return [scope.emit(conv, scope.result_type(op))]
+
+
+def convolution_of(scope: Scope, op: ir.OpView, lhs: Value, rhs: Value, padding: tuple[int, ...]) -> ops.Convolution:
+    """Return the convolution that the attributes of `op` say, with this padding: low and high of each dimension."""
     numbers: Any = stablehlo.ConvDimensionNumbers(op.attributes["dimension_numbers"])
     spatial = tuple(numbers.input_spatial_dimensions)
     n = len(spatial)
-    padding = scope.integers(op, "padding", (0,) * 2 * n)
-    conv = ops.Convolution(
-        scope.operands(op),
+    return ops.Convolution(
+        [lhs, rhs],
         (numbers.input_batch_dimension, numbers.input_feature_dimension, *spatial),
         (
             numbers.kernel_output_feature_dimension,
@@ -75,9 +82,8 @@ def convolution(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         tuple(bool(r) for r in scope.integers(op, "window_reversal", (0,) * n)),
         scope.integer(op, "feature_group_count", 1),
         scope.integer(op, "batch_group_count", 1),
-        _precision(op),
+        precision(op),
     )
-    return [scope.emit(conv, scope.result_type(op))]
 
 
 IMPORTERS: dict[str, Importer] = {

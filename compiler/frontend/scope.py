@@ -7,7 +7,7 @@ An importer is a function `(scope, op) -> results`. It reads operands with `scop
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jaxlib.mlir import ir
@@ -18,7 +18,7 @@ from ..graph.graph import Graph, TensorType, Value
 from ..isa.dtypes import DType
 from .constants import integers
 
-Importer = Callable[["Scope", "ir.OpView"], "Sequence[Value]"]
+Importer = Callable[["Scope", "ir.OpView"], "Sequence[Any]"]
 
 _FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)')
 _NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
@@ -27,8 +27,11 @@ _NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
 class ModuleState:
     """What all scopes of one module share: caches, functions, unsupported ops found so far."""
 
-    def __init__(self, importers: dict[str, Importer], num_partitions: int, num_replicas: int) -> None:
+    def __init__(
+        self, importers: dict[str, Importer], refused: dict[str, str], num_partitions: int, num_replicas: int
+    ) -> None:
         self.importers = importers
+        self.refused = refused
         self.num_partitions = num_partitions
         self.num_replicas = num_replicas
         self.types: dict[ir.Type, TensorType] = {}
@@ -38,6 +41,7 @@ class ModuleState:
         self.functions: dict[str, ir.OpView] = {}
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
+        self.random_ops = 0
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token counts as i1[]. Raises UnsupportedOp for dynamic shapes and tuples."""
@@ -73,11 +77,11 @@ class ModuleState:
 class Scope(Builder):
     """One Graph under construction."""
 
-    def __init__(self, module: ModuleState, graph: Graph, values: dict[ir.Value, Value]) -> None:
+    def __init__(self, module: ModuleState, graph: Graph, values: dict[ir.Value, Any]) -> None:
         super().__init__(graph.ops)
         self.module = module
         self.graph = graph
-        self.values = values
+        self.values = values  # to a Value each, to a (nested) tuple of them where the MLIR value is a tuple or a future
 
     def operands(self, op: ir.OpView | ir.Operation) -> list[Value]:
         """Return the op's operands."""
@@ -132,8 +136,17 @@ class Scope(Builder):
     def fill(self, block: ir.Block) -> None:
         """Import a block's arguments, ops and returned values into this scope's Graph."""
         for argument in block.arguments:
-            self.values[argument] = self.graph.argument(self.module.type(argument.type))
+            self.values[argument] = self._argument(argument.type)
         self.graph.results = self.inline(block)
+
+    def _argument(self, mlir_type: ir.Type) -> Any:
+        if isinstance(mlir_type, ir.TupleType):
+            return tuple(self._argument(mlir_type.get_type(i)) for i in range(mlir_type.num_types))
+        try:
+            return self.graph.argument(self.module.type(mlir_type))
+        except UnsupportedOp as reason:
+            self.module.unsupported.append((f"an argument of @{self.graph.name}", self.loc, str(reason)))
+            return self.graph.argument(TensorType((), DType.i1))
 
     def inline(self, block: ir.Block) -> list[Value]:
         """Import the ops of a block whose arguments are bound already; return what it returns."""
@@ -142,15 +155,20 @@ class Scope(Builder):
             op = view.operation
             name = op.name
             if name in _TERMINATORS:
-                return self.operands(view)
+                return flattened(self.operands(view))
             self.loc = module.location(view)
             try:
                 importer = importers.get(name)
                 if importer is None:
-                    raise UnsupportedOp("")
+                    raise UnsupportedOp(module.refused.get(name, ""))
                 results = importer(self, view)
             except UnsupportedOp as reason:
                 module.unsupported.append((_display_name(view), self.loc, str(reason)))
+                results = [self.stand_in(r.type) for r in view.results]
+            except Exception:
+                if not module.unsupported:
+                    raise
+                # What stands in for the result of a refused op has another shape than the op would have given.
                 results = [self.stand_in(r.type) for r in view.results]
             for outer, inner in zip(view.results, results):
                 values[outer] = inner
@@ -163,6 +181,21 @@ class Scope(Builder):
         except UnsupportedOp:
             type = TensorType((), DType.i1)
         return self.constant(0, type)
+
+
+def flattened(values: Sequence[Any]) -> list[Value]:
+    """Return the Values of nested tuples in order."""
+    return [leaf for v in values for leaf in (flattened(v) if isinstance(v, tuple) else (v,))]
+
+
+def grouped(types: Sequence[ir.Type], leaves: Iterator[Value]) -> list[Any]:
+    """Return the inverse of `flattened`: one Value or nested tuple for each MLIR type."""
+    return [
+        tuple(grouped([t.get_type(i) for i in range(t.num_types)], leaves))
+        if isinstance(t, ir.TupleType)
+        else next(leaves)
+        for t in types
+    ]
 
 
 _TERMINATORS = frozenset(("stablehlo.return", "func.return", "sdy.return"))

@@ -29,7 +29,7 @@ def iota(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 def broadcast_in_dim(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a broadcast; decreasing dimensions become a transpose before it."""
-    (x,) = scope.operands(op)
+    x, *_ = scope.operands(op)  # dynamic_broadcast_in_dim has the result's shape as another operand
     return [scope.broadcast(x, scope.result_type(op).shape, scope.integers(op, "broadcast_dimensions"))]
 
 

@@ -69,6 +69,11 @@ class DType(Enum):
         return self.numpy.itemsize
 
     @property
+    def bits(self) -> int:
+        """Bits that count in an element: fewer than its storage has for sub-byte types and i1."""
+        return _SUB_BYTE.get(self.name, self.bytes * 8)
+
+    @property
     def kind(self) -> str:
         """One of b, i, u, f, c."""
         return self.value.kind
@@ -106,6 +111,7 @@ class DType(Enum):
     __repr__ = __str__
 
 
+_SUB_BYTE = {"i1": 1, "i2": 2, "u2": 2, "i4": 4, "u4": 4, "f4e2m1fn": 4}
 _BY_CODE = {d.code: d for d in DType}
 _BY_MLIR = {d.value.mlir: d for d in DType}
 _BY_NUMPY = {d.numpy: d for d in DType}

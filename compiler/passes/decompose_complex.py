@@ -10,6 +10,7 @@ branches carry both. Kernels of LAPACK take and leave pairs side by side, as par
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from ..graph.builder import Builder
 from ..graph.complex_parts import PART
 from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.module import Module
-from .complex_functions import UNARY, add, divide, multiply, power, subtract
+from ..isa.dtypes import DType
+from .complex_functions import UNARY, add, arc_tangent, divide, extreme, multiply, power, subtract
 from .fourier_transform import transform
 
 Pair = tuple[Value, Value]
@@ -218,10 +220,13 @@ def _binary(op: ops.Binary, b: Builder, parts: list[Pair]) -> Pair:
         return op.operands[0], op.operands[1]
     rules: dict[str, Callable[[Builder, Pair, Pair], Pair]] = {
         "add": add,
-        "sub": subtract,
-        "mul": multiply,
+        "atan2": arc_tangent,
         "div": divide,
+        "max": partial(extreme, direction="GT"),
+        "min": partial(extreme, direction="LT"),
+        "mul": multiply,
         "pow": power,
+        "sub": subtract,
     }
     if op.kind not in rules:
         raise UnsupportedOp(f"{op.kind} of complex numbers")
@@ -246,16 +251,42 @@ def _convert(op: ops.Convert, b: Builder, parts: list[Pair]) -> Pair:
     return re, b.convert(im, part) if im is not None else b.like(re, 0)
 
 
+def _iota(op: ops.Iota, b: Builder, parts: list[Pair]) -> Pair:
+    part = TensorType(op.result.shape, PART[op.result.dtype])
+    return b.emit(ops.Iota([], op.dimension), part), b.constant(0, part)
+
+
+def _bitcast(op: ops.BitcastConvert, b: Builder, parts: list[Pair]) -> Pair:
+    """Between c128 and pairs of c64: the bits of each part of the former are one of the latter."""
+    part = TensorType(op.result.shape, PART[op.result.dtype])
+    if op.operands[0].dtype is DType.c128:
+        halves = [b.emit(ops.BitcastConvert([p]), part) for p in parts[0]]
+        last = part.rank - 1
+        low, high = ([b.slice_dim(h, last, k, k + 1) for h in halves] for k in range(2))
+        return b.concatenate(low, last), b.concatenate(high, last)
+    last = parts[0][0].type.rank - 1
+    numbers = [b.concatenate([b.slice_dim(p, last, k, k + 1) for p in parts[0]], last) for k in range(2)]
+    real, imag = (b.emit(ops.BitcastConvert([number]), part) for number in numbers)
+    return real, imag
+
+
+_COMBINE: dict[str, Callable[[Builder, Pair, Pair], Pair]] = {
+    "max": partial(extreme, direction="GT"),
+    "min": partial(extreme, direction="LT"),
+    "mul": multiply,
+}
+
+
 def _reduce(op: ops.Reduce, b: Builder, parts: list[Pair]) -> Pair:
     if op.kind == "add":
         return _both(op, b, parts)
-    pair = parts[0]
+    pair, combine = parts[0], _COMBINE[op.kind]
     for d in sorted(op.dimensions, reverse=True):
         while (size := pair[0].shape[d]) > 1:
             half = size // 2
             rest = [b.slice_dim(p, d, 2 * half, size) for p in pair] if size % 2 else None
             left, right = ([b.slice_dim(p, d, s, s + half) for p in pair] for s in (0, half))
-            pair = multiply(b, (left[0], left[1]), (right[0], right[1]))
+            pair = combine(b, (left[0], left[1]), (right[0], right[1]))
             if rest is not None:
                 pair = (b.concatenate([pair[0], rest[0]], d), b.concatenate([pair[1], rest[1]], d))
     re, im = (b.reshape(p, op.result.shape) for p in pair)
@@ -272,10 +303,12 @@ def _through(op: Op, b: Builder, parts: list[Pair]) -> None:
 
 _RULES: dict[type[Op], Callable[..., Pair | Value | None]] = {
     ops.Binary: _binary,
+    ops.BitcastConvert: _bitcast,
     ops.Compare: _compare,
     ops.Constant: _constant,
     ops.Convert: _convert,
     ops.Fft: _fft,
+    ops.Iota: _iota,
     ops.OptimizationBarrier: _through,
     ops.Reduce: _reduce,
     ops.Sort: _through,

@@ -2,12 +2,14 @@
 
     dot(bf16 %x, f32 %y)      ->   dot(convert(%x), %y)
     dot(u16 %x, u16 %y)       ->   convert(dot(i32 convert(%x), i32 convert(%y)))
+    dot(convert(i8 %x), convert(i8 %y)): i32   ->   dot(i8 %x, i8 %y): i32
     dot(i64 %x, i64 %y)       ->   reduce_add(broadcast(%x) * broadcast(%y))
     dot(c64 %x, c64 %y)       ->   complex(dot(re, re) - dot(im, im), dot(re, im) + dot(im, re))
     convolution(i64, i64)     ->   convolutions of 16-bit limbs in f64, exact, added up modulo 2^64
     dot(f32 [m,k], f32 [k])   ->   reduce_add(%x * broadcast(%y)), as it moves much and computes little
     dot(f32 [m], f32 [n])     ->   broadcast(%x) * broadcast(%y), which sums nothing
     dot over nothing          ->   zeros
+    convolution with a window of 5000   ->   the sum of three with parts of the window
 
 f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube core does not write is converted to after.
 """
@@ -22,13 +24,14 @@ from ..graph.builder import Builder
 from ..graph.complex_parts import PART, complex_of, parts
 from ..graph.graph import Op, TensorType, Value
 from ..graph.module import Module
-from ..graph.ops import Convolution, Dot
+from ..graph.ops import Convert, Convolution, Dot
 from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
 D = DType
 CUBE_FLOATS = (D.f16, D.bf16, D.f32, D.f64)
 _NARROW = {D.i1: D.i8, D.i2: D.i8, D.i4: D.i8, D.u2: D.u8, D.u4: D.u8}
+_MOST_TAPS = 2048  # of a window in one direction: with the 8 channels of a fractal in f32 a quarter of L1 at most
 _LIMB = 16  # bits: products of two limbs add up exactly in f64 over 2^21 terms
 
 Contract = Callable[[Value, Value, DType], Value]  # the op on other operands of equal shapes
@@ -46,6 +49,9 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
     result = op.result.dtype
     if x.type.size == 0 or y.type.size == 0:
         return [b.constant(0, op.result.type)]
+
+    if isinstance(op, Convolution) and (parts_of := _in_short_windows(op, b)):
+        return [parts_of]
 
     def contract(x: Value, y: Value, dtype: DType) -> Value:
         return b.emit(replace(op, operands=[x, y]), TensorType(op.result.shape, dtype))
@@ -65,6 +71,38 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
             return None
         return [b.convert(contract(b.convert(x, operand), b.convert(y, operand), stored), result)]
     return _integers(op, b, x, y, result, contract)
+
+
+def _in_short_windows(op: Convolution, b: Builder) -> Value | None:
+    """Return a convolution with a long window as the sum of some with parts of it, or None: windows have to fit L1.
+
+    The parts' products are legalised here too; those of narrow floats add up in f32.
+    """
+    x, k = op.operands
+    spatial = op.rhs_spec[2:]
+    i = max(range(len(spatial)), key=lambda i: k.shape[spatial[i]], default=None)
+    if i is None or (taps := k.shape[spatial[i]]) <= _MOST_TAPS:
+        return None
+    result, dilation = op.result.type, op.rhs_dilation[i]
+    narrow = result.dtype.is_float and result.dtype.bytes < 4
+    wide = TensorType(result.shape, D.f32 if narrow else result.dtype)
+    total: Value | None = None
+    for start in range(0, taps, _MOST_TAPS):
+        end = min(start + _MOST_TAPS, taps)
+        before, after = (taps - end, start) if op.reversal[i] else (start, taps - end)
+        low, high = list(op.low), list(op.high)
+        low[i] -= before * dilation
+        high[i] -= after * dilation
+        part = replace(
+            op, operands=[x, b.slice_dim(k, spatial[i], start, end)], low=tuple(low), high=tuple(high)
+        ).with_results([wide], op.loc)
+        legal = _legalize(part, b)
+        if legal is None:
+            b.ops.append(part)
+            legal = part.results
+        total = legal[0] if total is None else b.binary("add", total, legal[0])
+    assert total is not None, "a long window has a part"
+    return b.convert(total, result.dtype)
 
 
 def _is_thin(op: Dot) -> bool:
@@ -104,7 +142,9 @@ def _float_operand(x: DType, y: DType, result: DType) -> DType:
 def _integers(
     op: Dot | Convolution, b: Builder, x: Value, y: Value, result: DType, contract: Contract
 ) -> list[Value] | None:
-    x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in (x, y))
+    x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in (_unwidened(x), _unwidened(y)))
+    if x.dtype is not y.dtype:  # a widening that only one of them had, or of another sign
+        x, y = (b.convert(v, _NARROW.get(v.dtype, v.dtype)) for v in op.operands)
     if x.dtype is y.dtype and x.dtype.bytes == 1 and (result.bytes <= 4 or result.kind == "b"):
         if result is D.i32 and [x, y] == op.operands:
             return None
@@ -123,6 +163,14 @@ def _integers(
     if isinstance(op, Dot):
         return [_multiply_and_add(op, b, x, y)]
     return [_in_limbs(b, x, y, contract)]
+
+
+def _unwidened(x: Value) -> Value:
+    """Return what x was widened from if those are 8-bit integers: their products add up to the same in i32."""
+    op = x.producer
+    if isinstance(op, Convert) and op.operands[0].dtype in (D.i8, D.u8) and x.dtype in (D.i16, D.i32):
+        return op.operands[0]
+    return x
 
 
 def _as_i32(b: Builder, x: Value) -> Value:

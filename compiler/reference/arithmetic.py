@@ -209,4 +209,5 @@ def _reduce_precision(machine: Machine, dst: TileElements, src: TileElements, fo
     if bias < ends:
         rounded = np.where(exponent < 2 - bias, np.copysign(0.0, rounded), rounded)
         rounded = np.where((exponent > bias + 1) | (np.abs(x) >= 2.0 ** (bias + 1)), np.copysign(np.inf, x), rounded)
-    dst.write(narrow(np.where(np.isfinite(x), rounded, x), dst.dtype))
+    kept = x if mantissa_bits else np.where(np.isnan(x), np.copysign(np.inf, x), x)
+    dst.write(narrow(np.where(np.isfinite(x), rounded, kept), dst.dtype))

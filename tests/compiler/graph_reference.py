@@ -242,7 +242,8 @@ def _reduce_precision(op, args, env):
         overflow = np.abs(w) >= 2.0 ** (bias + 1)
         underflow = np.abs(w) < 2.0 ** (1 - bias)
         rounded = np.where(overflow, np.copysign(np.inf, w), np.where(underflow, np.copysign(0, w), w)).astype(dtype)
-    return np.where(np.isnan(_wide(x)), x, rounded)
+    kept = x if op.mantissa_bits else np.copysign(np.inf, x)  # a format without a mantissa has no NaN
+    return np.where(np.isnan(_wide(x)), kept, rounded)
 
 
 def _broadcast(op, args, env):

@@ -9,20 +9,21 @@ import dataclasses
 import io
 import re
 
+from check_dialect import rewrite_checks
 from jax._src.interpreters import mlir as jax_mlir
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import func
+from jaxlib.mlir.dialects import func, stablehlo
 
 STRUCTURE = {"stablehlo.constant", "stablehlo.custom_call", "stablehlo.return"}
 
 
 @dataclasses.dataclass
 class CheckedModule:
-    """A program, the module whose results are its arguments, the checks and the ops it is about."""
+    """A program, the module whose results are its arguments, the checks with their tolerances, the ops it is about."""
 
     program: bytes
     data: bytes | None
-    checks: list[str]
+    checks: list[tuple[str, float | None]]
     ops: list[str]
 
 
@@ -34,8 +35,11 @@ def ops_of(text):
 def split(text):
     """Return the CheckedModule of a module's text; raises ValueError when it has nothing to check."""
     with jax_mlir.make_ir_context(), ir.Location.unknown():
-        module = ir.Module.parse(text)
-        main = next(f for f in functions(module) if f.name.value == "main")
+        load_quantized_types()
+        module = ir.Module.parse(rewrite_checks(text))
+        mains = [f for f in functions(module) if f.name.value == "main"]
+        main = mains[0] if mains else functions(module)[0]
+        main.attributes["sym_name"] = ir.StringAttr.get("main")
         checks = take_out_checks(main)
         if not checks:
             raise ValueError("[conformance] module without checks; expected custom_call @check.*, got none.")
@@ -52,7 +56,7 @@ def take_out_checks(main):
     block = main.entry_block
     terminator = block.operations[len(block.operations) - 1]
     found = [op for op in block.operations if check_name(op)]
-    names = [check_name(op) for op in found]
+    names = [(check_name(op), tolerance(op)) for op in found]
     with ir.InsertionPoint(terminator):
         func.ReturnOp([operand for op in found for operand in op.operands])
     for op in [terminator, *found]:
@@ -65,6 +69,21 @@ def check_name(op):
         return None
     target = ir.StringAttr(op.operation.attributes["call_target_name"]).value
     return target.removeprefix("check.") if target.startswith("check.") else None
+
+
+def tolerance(op):
+    """Return the tolerance of a check that says one, else None."""
+    if "backend_config" not in op.attributes:
+        return None
+    config = op.attributes["backend_config"]
+    return float(config.value) if isinstance(config, ir.StringAttr) and config.value else None
+
+
+def load_quantized_types():
+    """Make `!quant.uniform` known to the current context: reading any portable artifact does so."""
+    module = ir.Module.parse("func.func @main() { return }")
+    artifact = stablehlo.serialize_portable_artifact(module, stablehlo.get_current_version())
+    stablehlo.deserialize_portable_artifact(ir.Context.current, artifact)
 
 
 def lift_data(module, main):

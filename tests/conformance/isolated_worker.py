@@ -7,7 +7,6 @@ starts the child, waits with a limit, and turns a death or a hang into a record 
 import multiprocessing
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -21,15 +20,15 @@ class Worker:
         self.platform, self.seconds = platform, seconds
         self.process = None
 
-    def run(self, path):
-        """Return the record of one case: its name, status, message, ops and seconds."""
+    def run(self, case):
+        """Return the record of one case, (name, text): its name, status, message, ops and seconds."""
         if self.process is None:
             self.connection, theirs = SPAWN.Pipe()
             self.process = SPAWN.Process(target=serve, args=(theirs, self.platform), daemon=True)
             self.process.start()
             theirs.close()
         try:
-            self.connection.send(str(path))
+            self.connection.send(case)
             if self.connection.poll(self.seconds):
                 return self.connection.recv()
             status, message = "timeout", f"no answer after {self.seconds} s"
@@ -37,7 +36,7 @@ class Worker:
             self.process.join()
             status, message = "crash", f"the process ended with exit code {self.process.exitcode}"
         self.stop()
-        return {"name": Path(path).stem, "status": status, "message": message}
+        return {"name": case[0], "status": status, "message": message}
 
     def stop(self):
         """End the child process, if there is one."""
@@ -49,16 +48,16 @@ class Worker:
 
 
 def serve(connection, platform):
-    """Answer every path received with a record, until the other end closes."""
+    """Answer every case received, (name, text), with a record, until the other end closes."""
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ["JAX_PLATFORMS"] = "cpu" if platform == "cpu" else f"{platform},cpu"
     while True:
         try:
-            path = connection.recv()
+            name, text = connection.recv()
         except EOFError:
             return
         start = time.perf_counter()
-        record = {"name": Path(path).stem, "message": "", **run_module(Path(path).read_text(), platform)}
+        record = {"name": name, "message": "", **run_module(text, platform)}
         connection.send({**record, "seconds": round(time.perf_counter() - start, 3)})
 
 
@@ -83,7 +82,8 @@ def run_module(text, platform):
     except Exception as error:
         return {**record, "status": "run_error", "message": describe(error)}
     pairs = zip(module.checks, results[::2], results[1::2])
-    wrong = [message for check, actual, expected in pairs if (message := judge(check, actual, expected))]
+    judged = (judge(check, actual, expected, tolerance) for (check, tolerance), actual, expected in pairs)
+    wrong = [message for message in judged if message]
     return {**record, "status": "mismatch" if wrong else "pass", "message": "; ".join(wrong)}
 
 

@@ -1,10 +1,11 @@
 """Run the StableHLO self-checking modules through a JAX platform and say, op by op, what passes.
 
-    python tests/conformance/run_conformance.py --data DIR [--platform ascend] [--filter REGEX]
+    python tests/conformance/run_conformance.py --data DIR [--suite testdata] [--platform ascend] [--filter REGEX]
         [--workers 2] [--json FILE] [--markdown docs/conformance.md] [--update]
 
-DIR is where openxla/stablehlo's test data is unpacked (it holds stablehlo/testdata/*.mlir);
-without --data it is the environment variable STABLEHLO_DATA.
+DIR is where openxla/stablehlo's test data is unpacked; without --data it is the environment variable STABLEHLO_DATA.
+The suites are testdata (stablehlo/testdata/*.mlir), quantized (stablehlo/testdata/quantized) and examples, those of
+the specification (stablehlo/tests/interpret) that check something and need one device.
 """
 
 import argparse
@@ -18,32 +19,54 @@ import sys
 import time
 from pathlib import Path
 
+from check_dialect import modules_of
 from isolated_worker import Worker
 
 KNOWN_FAILURES = Path(__file__).with_name("known_failures.txt")
 
 
-def find_modules(data, pattern=""):
-    """Return the paths of the modules under an unpacked data directory whose name matches."""
-    return [p for p in sorted(Path(data, "stablehlo", "testdata").glob("*.mlir")) if re.search(pattern, p.stem)]
+SUITES = {
+    "testdata": ("stablehlo/testdata", "*.mlir"),
+    "quantized": ("stablehlo/testdata/quantized", "*.mlir"),
+    "examples": ("stablehlo/tests/interpret", "**/*.mlir"),
+}
+NOT_OURS = re.compile(
+    r"interpreter\.|expect_serialized_eq|func @main\(%"
+)  # several devices, files, inputs from outside
 
 
-def run_all(paths, platform, workers=2, seconds=600, report=lambda done: None):
+def find_modules(data, pattern="", suite="testdata"):
+    """Return (name, text) of the modules under an unpacked data directory whose name matches and that check something.
+
+    A file with several modules gives `name#number` for each.
+    """
+    folder, glob = SUITES[suite]
+    found = []
+    for path in sorted(Path(data, folder).glob(glob)):
+        parts = modules_of(path.read_text())
+        for number, text in parts:
+            name = path.stem if len(parts) == 1 else f"{path.stem}#{number}"
+            if re.search(pattern, name) and "check." in text and not NOT_OURS.search(text):
+                found.append((name, text))
+    return found
+
+
+def run_all(cases, platform, workers=2, seconds=600, report=lambda done: None):
     """Run every module, `workers` at a time; return one record each, sorted by name."""
     pool, records = queue.SimpleQueue(), []
     handles = [Worker(platform, seconds) for _ in range(workers)]
     for handle in handles:
         pool.put(handle)
 
-    def one(path):
+    def one(case):
         handle = pool.get()
         try:
-            return handle.run(path)
+            return handle.run(case)
         finally:
             pool.put(handle)
 
     with concurrent.futures.ThreadPoolExecutor(workers) as threads:
-        for record in threads.map(one, paths):
+        for record in threads.map(one, cases):
             records.append(record)
             report(len(records))
     for handle in handles:
@@ -52,16 +75,18 @@ def run_all(paths, platform, workers=2, seconds=600, report=lambda done: None):
 
 
 def known_failures():
-    """Return {name: status} of the list of modules that are known not to pass."""
-    lines = [line.partition("#")[0].split() for line in KNOWN_FAILURES.read_text().splitlines()]
+    """Return {name: status} of the list of modules that are known not to pass, of all suites."""
+    lines = [line.split()[:2] for line in KNOWN_FAILURES.read_text().splitlines() if not line.startswith("#")]
     return {name: status for status, name in filter(None, lines)}
 
 
 def write_known_failures(records):
     """Write the list anew from the records of a complete run."""
     head = "# StableHLO test modules that do not pass, and how they end. Written by run_conformance.py --update.\n"
-    lines = [f"{r['status']:14} {r['name']}\n" for r in records if r["status"] != "pass"]
-    KNOWN_FAILURES.write_text(head + "".join(lines))
+    ran = {r["name"] for r in records}
+    ends = {name: status for name, status in known_failures().items() if name not in ran}
+    ends |= {r["name"]: r["status"] for r in records if r["status"] != "pass"}
+    KNOWN_FAILURES.write_text(head + "".join(f"{status:14} {name}\n" for name, status in sorted(ends.items())))
 
 
 def summary(records):
@@ -83,9 +108,9 @@ def table_by_op(records):
     return "\n".join(rows) + "\n"
 
 
-def rewrite_tables(page, records, platform):
-    """Replace what stands between the page's two markers by the figures of this run."""
-    start, end = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+def rewrite_tables(page, records, suite, platform):
+    """Replace what stands between the suite's two markers in the page by the figures of this run."""
+    start, end = f"<!-- {suite}: begin -->\n", f"<!-- {suite}: end -->"
     head, _, rest = Path(page).read_text().partition(start)
     counts = ", ".join(f"{n} {status}" for status, n in summary(records).items())
     text = f"{len(records)} modules on `{platform}`: {counts}.\n\n{table_by_op(records)}"
@@ -95,6 +120,7 @@ def rewrite_tables(page, records, platform):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("STABLEHLO_DATA"), help="unpacked test data")
+    parser.add_argument("--suite", default="testdata", choices=SUITES)
     parser.add_argument("--platform", default="ascend")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only modules whose name matches")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -107,13 +133,13 @@ def main():
         parser.error("no data: give --data DIR or set STABLEHLO_DATA")
     if args.update and args.filter:
         parser.error("--update needs a complete run; drop --filter")
-    paths, start = find_modules(args.data, args.filter), time.perf_counter()
+    cases, start = find_modules(args.data, args.filter, args.suite), time.perf_counter()
 
     def report(done):
         if sys.stderr.isatty() or done % 200 == 0:
-            print(f"\r{done}/{len(paths)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{done}/{len(cases)}", end="", file=sys.stderr, flush=True)
 
-    records = run_all(paths, args.platform, args.workers, args.timeout, report)
+    records = run_all(cases, args.platform, args.workers, args.timeout, report)
     print(file=sys.stderr)
     for record in records:
         if record["status"] != "pass":
@@ -123,7 +149,7 @@ def main():
     if args.json:
         Path(args.json).write_text(json.dumps({"summary": outcome, "records": records}, indent=1))
     if args.markdown:
-        rewrite_tables(args.markdown, records, args.platform)
+        rewrite_tables(args.markdown, records, args.suite, args.platform)
     if args.update:
         write_known_failures(records)
 

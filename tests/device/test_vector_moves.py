@@ -75,6 +75,8 @@ def reduce_precision(x, exponent, mantissa):
             if exponent < e:
                 bias, narrow = (1 << (e - 1)) - 1, (1 << (exponent - 1)) - 1
                 a = infinity if a >> m > bias + narrow else 0 if a >> m <= bias - narrow else a
+        elif mantissa == 0:
+            a = infinity
         out.append(sign | a)
     return np.array(out, f"u{x.dtype.itemsize}").view(x.dtype).reshape(x.shape)
 

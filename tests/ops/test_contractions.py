@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from case import INTS, case, checks, verify
+from case import INTS, PLATFORM, case, checks, verify
 from jax import lax
 
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -116,6 +117,19 @@ CASES = [
     case(
         "transposed", lambda x, k: lax.conv_transpose(x, k, (2, 2), "SAME"), "f32[2,5,5,3]", "f32[3,3,3,4]", grad=True
     ),
+    *(
+        case(
+            f"long window {options}",
+            lambda x, k, options=options: lax.conv_general_dilated(x, k, **options),
+            f"{kind}[1,2,9000]",
+            f"{kind}[3,2,2500]",
+        )
+        for kind, options in (
+            ("f32", {"window_strides": (64,), "padding": "VALID"}),
+            ("f32", {"window_strides": (50,), "padding": [(700, 3000)], "rhs_dilation": (2,)}),
+            ("bf16", {"window_strides": (97,), "padding": "SAME"}),
+        )
+    ),
     case(
         "with relu",
         lambda x, k: jax.nn.relu(convolution(CONVOLUTIONS["same"])(x, k) + 1),
@@ -129,3 +143,33 @@ CASES = [
 @pytest.mark.parametrize("check", checks(CASES), ids=str)
 def test_contractions(check):
     verify(check)
+
+
+LONG = 1 << 20
+A_TENTH, UNIFORM = np.full((4, LONG), 0.1, np.float32), np.random.default_rng(0).random((4, LONG), np.float32)
+LONG_SUMS = {
+    "product of a constant": (lambda x: x @ jnp.ones((LONG, 4)), A_TENTH, 2e-4),
+    "gram matrix": (lambda x: x @ x.T, UNIFORM, 2e-5),
+    "batched": (lambda x: jnp.einsum("bmk,bnk->bmn", x.reshape(2, 2, -1), x.reshape(2, 2, -1)), UNIFORM, 2e-5),
+    "convolution": (
+        lambda x: lax.conv(x.reshape(1, 4096, 32, 32), jnp.ones((8, 4096, 32, 32)), (1, 1), "VALID"),
+        A_TENTH,
+        2e-4,
+    ),
+    "matrix with a vector": (lambda x: x @ jnp.ones(LONG), A_TENTH, 2e-5),
+    "sum": (lambda x: jnp.sum(x, 1), A_TENTH, 2e-5),
+    "sum of columns": (lambda x: jnp.sum(x.reshape(-1, 3, 4)[:, :, :1], 0), A_TENTH[:, : 1 << 18], 2e-5),
+    "cumulative sum": (lambda x: jnp.cumsum(x, 1)[:, -1], A_TENTH, 2e-5),
+}
+
+
+@pytest.mark.parametrize("name", LONG_SUMS)
+def test_the_error_of_a_long_sum_does_not_grow_with_its_length(name):
+    function, x, tolerance = LONG_SUMS[name]
+    if name == "sum of columns":
+        x = x[:, : x.shape[1] // 3 * 3]
+    with jax.default_device(jax.devices(PLATFORM)[0]):
+        got = np.asarray(jax.jit(function)(x), np.float64)
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        want = np.asarray(jax.jit(function)(x.astype(np.float64)))
+    assert np.abs(got / want - 1).max() < tolerance

@@ -137,14 +137,15 @@ class Convert(Op):
 
 @dataclass(eq=False)
 class BitcastConvert(Op):
-    """The same bytes as another element type; a width ratio adds or drops a last dimension."""
+    """The same bits as another element type, element 0 the lowest; a width ratio adds or drops a last dimension."""
 
     name: ClassVar[str] = "bitcast_convert"
 
     def verify(self) -> None:
-        """Byte counts equal; shapes agree up to a last dimension."""
+        """Bit counts equal; shapes agree up to a last dimension."""
         (x,), (y,) = self.operands, self.results
-        self.require(x.type.bytes == y.type.bytes, "operand and result must have equal byte counts")
+        bits = [v.type.size * v.dtype.bits for v in (x, y)]
+        self.require(bits[0] == bits[1], "operand and result must have equal bit counts")
         longer, shorter = (x.shape, y.shape) if x.type.rank >= y.type.rank else (y.shape, x.shape)
         self.require(longer[: len(shorter)] == shorter, "shapes may differ in a last dimension only")
 

@@ -113,6 +113,7 @@ tcvt = declare(
 )  # fmt: skip
 treduceprecision = declare(
     Spec("treduceprecision", "elementwise",
-         "dst = src rounded to format = [exponent bits, mantissa bits], ties to even",
+         "dst = src rounded to format = [exponent bits, mantissa bits], ties to even; "
+         "without mantissa bits NaN is infinity",
          (out(), src(), ints("format", 2)), Pipe.V, Cost("repeat", 8), dtypes=same("float"), native=NATIVE)
 )  # fmt: skip

@@ -23,6 +23,10 @@ struct Ahead {
 };
 
 // acc[0..R, 0..C registers] (+)= left[0..R, 0..k] x panel[0..k]
+//
+// The sum over this k starts from zero and is added to what there is at the end: the error grows with the k
+// of one call plus the number of calls, not with their product, and each accumulator is read and written
+// once.
 template <class T, int R, int C>
 void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* bias, Ahead<T>& ahead) {
   using V = typename Lanes<T>::type;
@@ -33,15 +37,7 @@ void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* 
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      if (a.accumulate) {
-        sum[r][c] = *reinterpret_cast<const Loose*>(acc + r * a.acc_stride + c * N);
-      } else if (bias) {
-        sum[r][c] = *reinterpret_cast<const Loose*>(bias + c * N);
-      } else {
-        sum[r][c] = V{};
-      }
-    }
+    for (int c = 0; c < C; ++c) sum[r][c] = V{};
   }
   const T* row[R];
 #pragma GCC unroll 16
@@ -76,7 +72,15 @@ void block(const MatmulArgs& a, const T* left, const T* right, T* acc, const T* 
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) *reinterpret_cast<Loose*>(acc + r * a.acc_stride + c * N) = sum[r][c];
+    for (int c = 0; c < C; ++c) {
+      auto* to = reinterpret_cast<Loose*>(acc + r * a.acc_stride + c * N);
+      if (a.accumulate) {
+        sum[r][c] += *to;
+      } else if (bias) {
+        sum[r][c] += *reinterpret_cast<const Loose*>(bias + c * N);
+      }
+      *to = sum[r][c];
+    }
   }
 }
 
@@ -112,8 +116,16 @@ void multiply_panel(const MatmulArgs& a, int64_t n) {
 template <class T>
 void matmul(const MatmulArgs& a) {
   constexpr int C = kPanel / kLanes<T>;
-  for (int64_t n = 0; n < a.n; n += kPanel)
-    (a.n - n > kPanel / 2 ? &multiply_panel<T, C> : &multiply_panel<T, C / 2>)(a, n);
+  constexpr int64_t kDepth = 512;  // of k in a sum: kernels take 256 at a time, hand-written ones any number
+  MatmulArgs part = a;
+  for (int64_t k = 0; k < a.k || k == 0; k += kDepth) {
+    part.k = a.k - k < kDepth ? a.k - k : kDepth;
+    for (int64_t n = 0; n < a.n; n += kPanel)
+      (a.n - n > kPanel / 2 ? &multiply_panel<T, C> : &multiply_panel<T, C / 2>)(part, n);
+    part.left = static_cast<const T*>(part.left) + part.k;
+    part.right = static_cast<const T*>(part.right) + part.k * kPanel;
+    part.accumulate = true;
+  }
 }
 
 // The bf16 in the low half of x.

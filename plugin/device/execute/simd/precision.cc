@@ -6,7 +6,8 @@ namespace ascend::SIMD_VARIANT {
 namespace {
 
 // U holds the bits of a float with kExponent and kMantissa bits; param is the format to round to. Ties go to
-// even; what is too large becomes infinite, what is below the format's normal numbers zero; NaN stays.
+// even; what is too large becomes infinite, what is below the format's normal numbers zero; NaN stays, but is
+// infinite in a format without a mantissa.
 template <class U, int kExponent, int kMantissa>
 void reduce_precision(const Row& r) {
   constexpr U one = 1, sign = one << (kExponent + kMantissa), infinity = sign - (one << kMantissa);
@@ -27,7 +28,8 @@ void reduce_precision(const Row& r) {
     const U field = rounded & infinity;
     U y = field > largest ? infinity : rounded;
     y = narrow && field <= below ? U{0} : y;
-    dst[i] = size > infinity ? x : static_cast<U>(y | (x & sign));
+    const U other = mantissa ? size : infinity;
+    dst[i] = static_cast<U>((size > infinity ? other : y) | (x & sign));
   }
 }
 
