@@ -7,12 +7,16 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
+| `mlir._platform_specific_lowerings` | callbacks are lowered for platforms that JAX knows | no callbacks; errors without a way out |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from .callbacks import BufferFunction, HostFunction, Numbered
 
 
 def stablehlo_versions() -> tuple[list[int], list[int]]:
@@ -40,6 +44,7 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     _call_experimental_off(platform)
     _allow_donation(platform)
     _allow_persistent_cache(platform)
+    _complete_rules(platform)
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
 
 
@@ -77,3 +82,108 @@ def _allow_persistent_cache(platform: str) -> None:
         return original(_KnownPlatform() if backend.platform == platform else backend)
 
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
+
+
+def _complete_rules(platform: str) -> None:
+    from jax._src.interpreters import mlir
+
+    tables = getattr(mlir, "_platform_specific_lowerings", None)
+    if isinstance(tables, dict) and not isinstance(tables.get(platform), _Rules):
+        tables[platform] = _Rules(tables.get(platform, {}), platform)
+
+
+_CALLBACKS = {  # primitives whose rule for the CPU calls a function of Python, and what that takes
+    "buffer_callback": BufferFunction,
+    "check": HostFunction,
+    "debug_callback": HostFunction,
+    "debug_print": HostFunction,
+    "io_callback": HostFunction,
+    "pure_callback": HostFunction,
+    "spsolve": HostFunction,
+}
+
+
+class _Rules(dict[Any, Any]):
+    """A platform's own lowering rules, by primitive, with those that follow from JAX's rules for the CPU.
+
+    They are looked up when they are needed: modules of JAX that are imported later bring rules of theirs.
+    """
+
+    def __init__(self, rules: Mapping[Any, Any], platform: str) -> None:
+        super().__init__(rules)
+        self.platform = platform
+
+    def __contains__(self, primitive: object) -> bool:
+        return super().__contains__(primitive) or self._derived(primitive) is not None
+
+    def __missing__(self, primitive: Any) -> Any:
+        entry = self._derived(primitive)
+        if entry is None:
+            raise KeyError(primitive)
+        return entry
+
+    def _derived(self, primitive: Any) -> Any:
+        """Return the rule of a callback, or one that refuses where there is none; None to leave it to the default rule."""
+        from jax._src.interpreters import mlir
+
+        default = mlir._lowerings.get(primitive)
+        entry = mlir._platform_specific_lowerings["cpu"].get(primitive, default)
+        kind = _CALLBACKS.get(primitive.name)
+        if entry is not None and kind is not None and entry.rule.__module__.startswith("jax."):
+            return mlir.LoweringRuleEntry(_on_host(entry.rule, kind), entry.inline)
+        if default is not None:
+            return None
+        return mlir.LoweringRuleEntry(_refusal(primitive.name, self.platform), True)
+
+
+class _CpuClient:
+    """What rules for the CPU read of the client they lower for."""
+
+    platform = "cpu"
+    runtime_type = ""
+
+
+def _on_host(rule: Callable[..., Any], kind: type[HostFunction]) -> Callable[..., Any]:
+    """Return a rule that lowers a callback as for the CPU, but with the function's number in this process."""
+
+    def lower(context: Any, *args: Any, **params: Any) -> Any:
+        module = context.module_context
+        if len(module.platforms) > 1:
+            return rule(context, *args, **params)  # says itself that it cannot
+        functions = Numbered(kind)
+        on_cpu = module.replace(platforms=("cpu",), backend=_CpuClient(), host_callbacks=functions)
+        inner = context.replace(module_context=on_cpu, tokens_out=None)
+        results = rule(inner, *args, **params)
+        if inner.tokens_out is not None:
+            context.set_tokens_out(inner.tokens_out)
+        for function in functions.added:  # JAX keeps them, and programs that have any out of its persistent cache
+            module.add_host_callback(function)
+        return results
+
+    return lower
+
+
+def _refusal(name: str, platform: str) -> Callable[..., Any]:
+    """Return a rule that raises what JAX raises where it has none, and says what can be done."""
+
+    where = _current_line()  # that which asks for the rule
+
+    def refuse(context: Any, *args: Any, **params: Any) -> Any:
+        raise NotImplementedError(
+            f"MLIR translation rule for primitive '{name}' not found for platform {platform}: no way to lower {name} at "
+            f"{where or 'unknown'}. Rewrite this line or run it on another platform, e.g. under "
+            f"jax.default_device(jax.devices('cpu')[0])."
+        )
+
+    return refuse
+
+
+def _current_line() -> str:
+    """Return `file:line` of the user's code that is being lowered, or "" if MLIR's current location does not say."""
+    from jaxlib.mlir import ir  # pyright: ignore
+
+    try:
+        found = re.search(r'"((?:[^"\\]|\\.)*)":(\d+)', str(ir.Location.current))
+    except ValueError:  # there is no current location
+        return ""
+    return f"{found[1]}:{found[2]}" if found else ""

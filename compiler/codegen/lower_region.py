@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from ..fusion.region import Region
 from ..graph.builder import splat_element
 from ..graph.graph import Graph, Op, Value
-from ..graph.ops import Constant
+from ..graph.ops import Constant, HostCall
 from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
 from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
-from .steps import Launch, Rename, Split, Step, Way
+from .steps import CallHost, Launch, Rename, Split, Step, Way
 from .vector.lower_vector_region import vector_ways
 from .vector.nodes import NotVectorizable
 from .vector.split_region import only
@@ -50,8 +50,17 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
         return vector_ways(region, target)
     if region.kind == "cube":
         return cube_ways(region, target)
+    if region.kind == "host":
+        return iter([[_call_host(region)]])
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
     return iter([[*lower_indexing_region(region, target)]])
+
+
+def _call_host(region: Region) -> CallHost:
+    (op,) = region.ops
+    assert isinstance(op, HostCall)
+    starts_as = tuple((op.results[r], op.operands[o]) for r, o in op.aliases)
+    return CallHost(op.callback, [*op.results, *op.operands], list(op.results), starts_as)
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:

@@ -1,4 +1,4 @@
-"""Importers of sort, random bits, transforms, factorisations and custom calls."""
+"""Importers of sort, random bits, transforms, factorisations, and custom calls, those of the host among them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import UnsupportedOp
 from ..graph import ops
@@ -62,10 +63,29 @@ def householder_product(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return [scope.emit(ops.HouseholderProduct(scope.operands(op)), scope.result_type(op))]
 
 
+def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the call of a Python function, whose number is its index (jax_ascend/callbacks.py); tokens are i1[0]."""
+    attributes: Any = op.attributes
+    if "mhlo.backend_config" not in attributes or "index" not in attributes["mhlo.backend_config"]:
+        raise UnsupportedOp("it does not say which function it calls")
+    number = int(attributes["mhlo.backend_config"]["index"].value)
+    if not 0 <= number < 1 << 63:
+        raise UnsupportedOp(f"no function has number {number}")
+    aliases = []
+    for alias in attributes["output_operand_aliases"] if "output_operand_aliases" in attributes else ():
+        pair = stablehlo.OutputOperandAlias(alias)
+        aliases.append(((*pair.output_tuple_indices, 0)[0], pair.operand_index))
+    effect = bool(scope.integer(op, "has_side_effect"))
+    return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, tuple(aliases)), scope.result_types(op))
+
+
 _CALLS: dict[str, Importer] = {
     "ApproxTopK": approximate_top_k,
     "ProductOfElementaryHouseholderReflectors": householder_product,
     "Qr": qr,
+    "xla_buffer_python_cpu_callback": host_call,
+    "xla_ffi_partitioned_python_cpu_callback": host_call,
+    "xla_ffi_python_cpu_callback": host_call,
 }
 """Importers of custom call targets that say an op of the Graph."""
 

@@ -126,7 +126,15 @@ class _Splitter:
         self._replace(op, op.results)
         b.ops.append(op)
 
+    def _whole(self, op: Op, b: Builder) -> None:
+        """Leave an op that takes and gives complex tensors as the graph's border does."""
+        op.operands = [_join(b, self.pairs[v], v) if v in self.pairs else v for v in op.operands]
+        b.ops.append(op)
+        self.pairs.update((r, _split(b, r)) for r in op.results if r.dtype.kind == "c")
+
     def _op(self, op: Op, b: Builder) -> None:
+        if isinstance(op, ops.HostCall):
+            return self._whole(op, b)
         rule = _RULES.get(type(op))
         if rule is None:
             raise UnsupportedOp("of complex numbers")

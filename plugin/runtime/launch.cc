@@ -24,12 +24,14 @@ struct Launch : Task {
 
   const RunContext context;
   std::shared_ptr<const Program> program;
+  std::shared_ptr<const HostFunctions> host;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
   std::vector<Ref<Storage>> parameters, results;
   std::vector<std::pair<int, Ref<Storage>>>
       copies;                             // parameter -> what its storage must be filled with first
   std::vector<Ref<Readers>> overwritten;  // of arguments that are donated
+  std::vector<const Storage*> overwrites;  // their memory
   std::vector<Ref<Event>> dependencies;
   Ref<Event> done;
   Status status;
@@ -49,6 +51,19 @@ struct Launch : Task {
     copies.clear();
   }
   void complete() override { done->set(std::move(status)); }
+  bool can_start() const override {
+    return std::ranges::all_of(dependencies, [](const auto& event) { return event->is_ready(); });
+  }
+  // Values do not forbid it, as nothing that it reads is to come from there; but it may overwrite what is read
+  // there. (What is overwritten there, no later launch reads: it was given away.)
+  bool may_pass(const Task& other) const override {
+    const auto& earlier = static_cast<const Launch&>(other);  // the queue of launches has no other tasks
+    return std::ranges::none_of(overwrites, [&](const Storage* storage) {
+      const auto same = [=](const Ref<Storage>& read) { return read.get() == storage; };
+      return std::ranges::any_of(earlier.parameters, same) ||
+             std::ranges::any_of(earlier.copies, [&](const auto& copy) { return same(copy.second); });
+    });
+  }
 
  private:
   void execute() {
@@ -110,6 +125,7 @@ void check_donations(std::span<Buffer* const> arguments, const std::vector<int>&
 
 RunContext LoadedExecutable::context_of(const Device* device) const {
   RunContext context{client->cancellation, client->cancellation.accept(), device->description->id};
+  context.host = executable->host.get();
   const auto place = std::find(devices.begin(), devices.end(), device);
   if (place != devices.end()) {
     const auto& logical = logical_ids[place - devices.begin()];
@@ -143,6 +159,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   launch->parameters.reserve(parameters.size());
   launch->results.resize(results.size());
   launch->program = executable->program;
+  launch->host = executable->host;
   launch->workspace_arena = device->device_memory.arena;
   launch->last_run = last_run_;
 
@@ -172,6 +189,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
       auto readers = donated_to[i] >= 0 ? arguments[i]->donate() : std::nullopt;
       if (readers) {
         launch->overwritten.push_back(*std::move(readers));
+        launch->overwrites.push_back(launch->parameters[i].get());
       } else {
         launch->copies.emplace_back(static_cast<int>(i), launch->parameters[i]);
         launch->parameters[i] = make_ref<Storage>(device->device_memory.arena, parameters[i].bytes);
@@ -186,11 +204,13 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
     if (!kept) arguments[parameter]->drop();
   }
-  for (Buffer* argument : arguments)
-    if (!argument->ready->is_ready() || argument->ready->status())
-      launch->dependencies.push_back(argument->ready);
+  auto& dependencies = launch->dependencies;
+  for (Buffer* argument : arguments) {  // neighbours often come from one launch
+    if (!dependencies.empty() && dependencies.back().get() == argument->ready.get()) continue;
+    if (!argument->ready->is_ready() || argument->ready->status()) dependencies.push_back(argument->ready);
+  }
 
-  bool run_here = !being_read && launch->dependencies.empty() && device->launches.idle() &&
+  bool run_here = !being_read && dependencies.empty() && device->launches.idle() &&
                   !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   Ref<Event> done = launch->done = Event::pending();
   for (size_t i = 0; i < results.size(); ++i) {
@@ -200,7 +220,11 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     outputs[i] = new Buffer(results[i].dtype, results[i].dims, memory, storage, done);
   }
   if (!run_here) {
-    device->launches.submit(launch.release());
+    Queue* queue = &device->launches;
+    done->maker = queue;
+    for (auto& dependency : dependencies)
+      if (dependency->maker != queue) dependency->on_ready([queue](const Status&) { queue->look_again(); });
+    queue->submit(launch.release());
     return done;
   }
   launch->run();

@@ -21,6 +21,7 @@ from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, G
 from .irregular import (
     Cholesky,
     Fft,
+    HostCall,
     HouseholderProduct,
     OptimizationBarrier,
     Qr,
@@ -58,6 +59,7 @@ __all__ = [
     "Gather",
     "GatherSlices",
     "GeneralReduce",
+    "HostCall",
     "HouseholderProduct",
     "Iota",
     "OptimizationBarrier",
