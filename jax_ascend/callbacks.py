@@ -39,14 +39,14 @@ class HostFunction:
     def __call__(self, results: list[View], operands: list[View]) -> str | None:
         """Call the function on copies of the operands and store what it gives; return the traceback of what it raised."""
         try:
-            self.run([_array(v) for v in results], [_array(v).copy() for v in operands])
+            self.run([_array(v) for v in results], [_array(v) for v in operands])
         except BaseException as error:  # KeyboardInterrupt, SystemExit: no Python is around this to take it
             return "".join(traceback.format_exception(error))
         return None
 
     def run(self, results: list[np.ndarray], operands: list[np.ndarray]) -> None:
-        """Call the function; `results` are the device's memory."""
-        given = self.function(*operands)
+        """Call the function; the arrays are the device's memory, of which it gets copies."""
+        given = self.function(*(x.copy() for x in operands))
         if len(given) != len(results):
             raise RuntimeError(f"Mismatched number of outputs from callback. Expected: {len(results)}, got: {len(given)}")
         for number, (result, array) in enumerate(zip(results, map(np.asarray, given), strict=True)):
@@ -62,11 +62,12 @@ class BufferFunction(HostFunction):
     """A function of a context, operands and results as Buffers, which writes the results."""
 
     def run(self, results: list[np.ndarray], operands: list[np.ndarray]) -> None:
-        """Call the function with results that start as the device has them; nothing it keeps is the device's memory."""
+        """Call the function on copies; a result that starts as an operand is one array with it, as on the device."""
         outs = [r.copy() for r in results]
-        self.function(
-            ExecutionContext(), *(Buffer(x, writeable=False) for x in operands), *(Buffer(x, writeable=True) for x in outs)
-        )
+        at = {r.ctypes.data: out for r, out in zip(results, outs, strict=True) if r.size}
+        ins = [at[x.ctypes.data].view() if x.ctypes.data in at else x.copy() for x in operands]
+        buffers = [*(Buffer(x, writeable=False) for x in ins), *(Buffer(x, writeable=True) for x in outs)]
+        self.function(ExecutionContext(), *buffers)
         for result, out in zip(results, outs, strict=True):
             result[...] = out
 
@@ -75,6 +76,7 @@ class Buffer:
     """An array of a buffer callback: NumPy's and DLPack's protocols, as those of jax.experimental.buffer_callback."""
 
     def __init__(self, array: np.ndarray, writeable: bool) -> None:
+        """Take an array over; of one that is not writeable the flag is set."""
         self._array = array
         self.writeable = writeable
         array.flags.writeable = writeable
@@ -129,8 +131,10 @@ class ExecutionContext:
 
     @property
     def stream(self) -> int:
-        """There is none."""
-        raise RuntimeError("[buffer_callback] there is no stream; expected a GPU, got the host's view of an Ascend device.")
+        """There is none, as there is none on the CPU."""
+        from jax.errors import JaxRuntimeError
+
+        raise JaxRuntimeError("UNIMPLEMENTED: [buffer callback] XLA FFI GPU context is not available: buffers are the host's.")
 
 
 class Numbered(Sequence[HostFunction]):

@@ -60,7 +60,9 @@ def _call_host(region: Region) -> CallHost:
     (op,) = region.ops
     assert isinstance(op, HostCall)
     starts_as = tuple((op.results[r], op.operands[o]) for r, o in op.aliases)
-    return CallHost(op.callback, [*op.results, *op.operands], list(op.results), starts_as)
+    same = {o: op.results[r] for r, o in op.aliases}  # the host sees one array
+    operands = [same.get(i, v) for i, v in enumerate(op.operands)]
+    return CallHost(op.callback, [*op.results, *operands], list(op.results), starts_as)
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:
