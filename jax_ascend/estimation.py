@@ -36,7 +36,7 @@ class KernelRow:
     """One kernel of a program: how often it is launched and where its time goes."""
 
     name: str
-    core: str  # aic, aiv, mix, or aicpu
+    core: str  # aic, aiv, mix, aicpu, or host
     blocks: int
     launches: int
     seconds: float  # of all launches, dispatch included
@@ -66,7 +66,7 @@ class Estimate:
         events: list[dict[str, Any]] = []
         start = 0.0
         scale = 1e6 / self.target.clock  # microseconds per cycle
-        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core != "aicpu" and kernel in (None, i)]
+        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core not in ("aicpu", "host") and kernel in (None, i)]
         for index, row in rows:
             for core, unit, pipe, instruction, first, last in _plugin.kernel_trace(
                 self._program, index, self._warm, limit
@@ -124,7 +124,7 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     chosen = program.target
     data, warm = program.encode(), l2 == "warm"
     assumptions: list[str] = []
-    launches, aicpu = _count(program, assumptions)
+    launches, aicpu, host = _count(program, assumptions)
     rows = []
     for index, (kernel, time) in enumerate(zip(program.kernels, _plugin.kernel_times(data, warm), strict=True)):
         count = launches.get(index, 0)
@@ -142,14 +142,22 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     for op, count in aicpu.items():
         assumptions.append(f"{count} launches of the AICPU kernel {op!r} count their dispatch only")
         rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch, 0, 0, {}))
+    if host:
+        calls, bytes = sum(host.values()), sum(size * count for size, count in host.items())
+        assumptions.append(
+            f"{calls} calls of the host count their dispatch and {bytes} bytes over its link, and no time of the host"
+        )
+        transfer = calls * chosen.launch_dispatch + bytes / chosen.host_bandwidth
+        rows.append(KernelRow("host_call", "host", 1, calls, transfer, 0, 0, {}))
     seconds = sum(r.seconds for r in rows)
     return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
 
 
-def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, int]]:
-    """Launches per kernel index and per AICPU kernel, loops multiplied out."""
+def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, int], dict[int, int]]:
+    """Launches per kernel index and per AICPU kernel, calls of the host by bytes they move; loops multiplied out."""
     launches: dict[int, int] = {}
     aicpu: dict[str, int] = {}
+    host: dict[int, int] = {}
 
     def visit(commands: list[Command], times: int) -> None:
         for c in commands:
@@ -158,6 +166,9 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                     launches[c.values[0]] = launches.get(c.values[0], 0) + times
                 case "aicpu":
                     aicpu[c.values[0]] = aicpu.get(c.values[0], 0) + times
+                case "host_call":
+                    size = sum(t.bytes for types in c.values[2:] for t in types)
+                    host[size] = host.get(size, 0) + times
                 case "loop":
                     _, _, condition, body, trips = c.values
                     if trips < 0:
@@ -171,4 +182,4 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                         visit(branch, 0 if i else times)
 
     visit(program.functions[0].commands, 1)
-    return launches, aicpu
+    return launches, aicpu, host

@@ -43,6 +43,8 @@ NB_MODULE(_plugin, m) {
   m.def(
       "end_compilations", &ascend::end_compilations,
       "Raises SystemExit in the threads that compile, after which no other may; returns how many there are.");
+  m.def("end_host_calls", &ascend::end_host_calls,
+        "Raises SystemExit in the threads that are in a function of the host which a program calls.");
   m.def(
       "parse_compile_options",
       [](const nb::bytes& options) {

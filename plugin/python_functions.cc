@@ -2,11 +2,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 #include "plugin/python_exception.h"
 #include "plugin/python_object.h"
 #include "plugin/runtime/compiler.h"
+#include "plugin/runtime/host_desk.h"
 #include "plugin/runtime/queue.h"
 
 namespace ascend {
@@ -45,6 +48,22 @@ PyObject* arrays(std::span<std::byte* const> slots, std::span<const TensorType> 
   return list.release();
 }
 
+// The threads that are inside a function; guarded by the GIL.
+std::vector<unsigned long> inside;
+
+class Inside {
+ public:
+  Inside() : thread_(PyThread_get_thread_ident()) { inside.push_back(thread_); }
+  ~Inside() {
+    inside.erase(std::ranges::find(inside, thread_));
+    PyThreadState_SetAsyncExc(thread_, nullptr);  // an end that came too late
+  }
+  Inside(const Inside&) = delete;
+
+ private:
+  const unsigned long thread_;
+};
+
 class PythonFunctions final : public HostFunctions {
  public:
   // Takes references over; the caller holds the GIL.
@@ -56,10 +75,18 @@ class PythonFunctions final : public HostFunctions {
     for (auto& [number, function] : functions_) Py_DECREF(function);
   }
 
-  void call(int64_t number, std::span<std::byte* const> slots, std::span<const TensorType> results,
-            std::span<const TensorType> operands) const override {
+  void call(HostDesk* desk, int64_t number, std::span<std::byte* const> slots,
+            std::span<const TensorType> results, std::span<const TensorType> operands) const override {
     Queue::Away away;
+    const auto call = [&] { call_here(number, slots, results, operands); };
+    desk ? desk->perform(call) : call();
+  }
+
+ private:
+  void call_here(int64_t number, std::span<std::byte* const> slots, std::span<const TensorType> results,
+                 std::span<const TensorType> operands) const {
     Gil gil;
+    Inside here;
     Object outs(arrays(slots.first(results.size()), results, PyBUF_WRITE));
     Object ins(outs ? arrays(slots.subspan(results.size()), operands, PyBUF_READ) : nullptr);
     if (!ins) throw_python_error("host call", "cannot show arrays to Python");
@@ -73,11 +100,14 @@ class PythonFunctions final : public HostFunctions {
     throw Error(Code::kInternal, std::string("[host call] error calling callback: ") + text);
   }
 
- private:
   std::map<int64_t, PyObject*> functions_;
 };
 
 }  // namespace
+
+void end_host_calls() {
+  for (unsigned long thread : inside) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+}
 
 std::shared_ptr<const HostFunctions> functions_in_python(std::span<const int64_t> numbers) {
   if (numbers.empty()) return nullptr;

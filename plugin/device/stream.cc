@@ -142,7 +142,7 @@ void Stream::execute(const RunContext& context, const HostCallCommand& c, std::b
                 "[host call] this program calls functions of the process that compiled it. Compile it again.");
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  context.host->call(c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);
+  context.host->call(context.desk, c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);
 }
 
 }  // namespace ascend

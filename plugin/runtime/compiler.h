@@ -25,4 +25,7 @@ std::shared_ptr<const HostFunctions> functions_in_python(std::span<const int64_t
 // how many there are. The caller holds the GIL, and has to release it for them to end.
 size_t end_compilations();
 
+// Raises SystemExit in all threads that are in a function of the host. The caller holds the GIL.
+void end_host_calls();
+
 }  // namespace ascend

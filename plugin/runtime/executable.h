@@ -40,9 +40,11 @@ class LoadedExecutable {
 
   // Launches on one device. Returns once the launch is accepted, for which it may have to wait: not to be
   // called with the GIL held. `outputs` gets one new buffer per result, and the event returned is theirs.
-  // Throws if the arguments do not fit; what fails later is the event's status.
+  // Throws if the arguments do not fit; what fails later is the event's status. Functions of the host are called
+  // at `desk`.
   Ref<Event> launch(Device* device, std::span<Buffer* const> arguments,
-                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs);
+                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
+                    std::shared_ptr<HostDesk> desk = nullptr);
 
   Client* const client;
   const std::shared_ptr<const Executable> executable;

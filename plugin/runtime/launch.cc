@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "plugin/runtime/executable.h"
+#include "plugin/runtime/host_desk.h"
 #include "plugin/runtime/signals.h"
 
 namespace ascend {
@@ -20,9 +21,10 @@ int64_t now() {
 }
 
 struct Launch : Task {
-  explicit Launch(const RunContext& context) : context(context) {}
+  Launch(const RunContext& context, std::shared_ptr<HostDesk> desk) : context(context), desk(std::move(desk)) {}
 
   const RunContext context;
+  const std::shared_ptr<HostDesk> desk;  // of `context`
   std::shared_ptr<const Program> program;
   std::shared_ptr<const HostFunctions> host;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
@@ -135,7 +137,8 @@ RunContext LoadedExecutable::context_of(const Device* device) const {
 }
 
 Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arguments,
-                                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs) {
+                                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
+                                    std::shared_ptr<HostDesk> desk) {
   const Program& program = *executable->program;
   const auto& parameters = program.parameters();
   const auto& results = program.results();
@@ -154,7 +157,9 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     throw Error(Code::kCancelled, "[execute " + executable->header().name + "] the process exits.");
   device->launches.wait_for_room(interrupted);
 
-  auto launch = std::make_unique<Launch>(context_of(device));
+  RunContext context = context_of(device);
+  context.desk = desk.get();
+  auto launch = std::make_unique<Launch>(context, std::move(desk));
   launch->bytes = executable->parameter_bytes + executable->output_bytes;
   launch->parameters.reserve(parameters.size());
   launch->results.resize(results.size());
