@@ -48,6 +48,7 @@ def _end_work() -> None:
     """
     from . import _plugin
 
+    _plugin.exit_begins()
     while _plugin.end_compilations():
         with suppress(KeyboardInterrupt):
             time.sleep(0.05)

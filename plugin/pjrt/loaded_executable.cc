@@ -51,7 +51,15 @@ void execute(LoadedExecutable_Execute& a) {
                                      {a.output_lists[i], num_outputs}, desk));
   }
   if (one_order) one_order.unlock();
-  if (desk) serve_host_calls(a, desk, done, num_outputs);
+  if (desk) {
+    try {
+      serve_host_calls(a, desk, done, num_outputs);
+    } catch (...) {
+      HostDesk::return_to_python();
+      throw;
+    }
+    HostDesk::return_to_python();
+  }
   if (!a.device_complete_events) return;
   for (size_t i = 0; i < a.num_devices; ++i) a.device_complete_events[i] = done[i].release();
 }

@@ -1,6 +1,10 @@
 // Where the thread that launched a program serves the program's calls of the host while it waits for the end:
 // functions of the host then run in the thread that called the program, as XLA:CPU's do.
 #pragma once
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -22,7 +26,7 @@ class HostDesk {
     changed_.wait(lock, [&] { return request->done || (!attended_ && !request->taken); });
     const bool served = request->done;
     lock.unlock();
-    if (!served) return call();
+    if (!served) return in_function(call);
     if (request->error) std::rethrow_exception(request->error);
   }
 
@@ -46,7 +50,7 @@ class HostDesk {
       request->taken = true;
       lock.unlock();
       try {
-        request->call();
+        in_function(request->call);
       } catch (...) {
         request->error = std::current_exception();
       }
@@ -55,6 +59,16 @@ class HostDesk {
       changed_.notify_all();
     }
     return true;
+  }
+
+  // Python exits. A thread that returns to it now, which is one that nobody waits for, would be ended by unwinding
+  // its stack (python_exception.h): it sleeps until the process is gone. But not what is in a function of the
+  // host, which the exit waits for.
+  static void exit_begins() { exiting = true; }
+  static void return_to_python() {
+    const bool main = syscall(SYS_gettid) == getpid();  // it is the one that exits
+    if (!exiting || functions > 0 || main) return;
+    for (;;) pause();
   }
 
   // Nobody serves from here on.
@@ -71,6 +85,16 @@ class HostDesk {
   }
 
  private:
+  static void in_function(const std::function<void()>& call) {
+    struct Depth {
+      Depth() { ++functions; }
+      ~Depth() { --functions; }
+    } depth;
+    call();
+  }
+  static inline std::atomic<bool> exiting{false};
+  static inline thread_local int functions = 0;  // of the host that this thread is in
+
   struct Request {
     const std::function<void()>& call;
     bool taken = false, done = false;
