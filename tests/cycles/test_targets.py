@@ -27,6 +27,7 @@ PROGRAMS = {
     "product": product(1024, 1024, 1024),
     "tall product": product(16, 4096, 1024),
     "f32 product": product(256, 512, 256, jnp.float32),
+    "host": (lambda x: jax.pure_callback(abs, x, x), [shape(512, 512)]),
 }
 MATTERS = {  # each figure: a program whose estimate depends on it, and another value
     "cube_cores": ("product", 12),
@@ -61,6 +62,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "misaligned_efficiency": ("rows", 0.1),
     "launch_dispatch": ("elementwise", 1e-3),
     "launch_cold": ("elementwise", 1e-3),
+    "host_bandwidth": ("host", 1e8),
 }
 ELSEWHERE = {
     "name", "architecture",
