@@ -48,7 +48,9 @@ class HostFunction:
         """Call the function; the arrays are the device's memory, of which it gets copies."""
         given = self.function(*(x.copy() for x in operands))
         if len(given) != len(results):
-            raise RuntimeError(f"Mismatched number of outputs from callback. Expected: {len(results)}, got: {len(given)}")
+            raise RuntimeError(
+                f"Mismatched number of outputs from callback. Expected: {len(results)}, got: {len(given)}"
+            )
         for number, (result, array) in enumerate(zip(results, map(np.asarray, given), strict=True)):
             if (array.shape, array.dtype) != (result.shape, result.dtype):
                 raise RuntimeError(
@@ -134,7 +136,9 @@ class ExecutionContext:
         """There is none, as there is none on the CPU."""
         from jax.errors import JaxRuntimeError
 
-        raise JaxRuntimeError("UNIMPLEMENTED: [buffer callback] XLA FFI GPU context is not available: buffers are the host's.")
+        raise JaxRuntimeError(
+            "UNIMPLEMENTED: [buffer callback] XLA FFI GPU context is not available: buffers are the host's."
+        )
 
 
 class Numbered(Sequence[HostFunction]):

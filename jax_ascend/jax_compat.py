@@ -165,7 +165,6 @@ def _on_host(rule: Callable[..., Any], kind: type[HostFunction]) -> Callable[...
 
 def _refusal(name: str, platform: str) -> Callable[..., Any]:
     """Return a rule that raises what JAX raises where it has none, and says what can be done."""
-
     where = _current_line()  # that which asks for the rule
 
     def refuse(context: Any, *args: Any, **params: Any) -> Any:

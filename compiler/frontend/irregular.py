@@ -72,11 +72,15 @@ def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     if not 0 <= number < 1 << 63:
         raise UnsupportedOp(f"no function has number {number}")
     aliases = []
-    for alias in attributes["output_operand_aliases"] if "output_operand_aliases" in attributes else ():
+    for alias in _optional(attributes, "output_operand_aliases"):
         pair = stablehlo.OutputOperandAlias(alias)
         aliases.append(((*pair.output_tuple_indices, 0)[0], pair.operand_index))
     effect = bool(scope.integer(op, "has_side_effect"))
     return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, tuple(aliases)), scope.result_types(op))
+
+
+def _optional(attributes: Any, name: str) -> Any:
+    return attributes[name] if name in attributes else ()  # noqa: SIM401 (not every jaxlib's attributes have get)
 
 
 _CALLS: dict[str, Importer] = {

@@ -138,8 +138,9 @@ void Stream::execute(const RunContext& context, const CallCommand& c, std::byte*
 
 void Stream::execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const {
   if (!context.host)
-    throw Error(Code::kInvalidArgument,
-                "[host call] this program calls functions of the process that compiled it. Compile it again.");
+    throw Error(
+        Code::kInvalidArgument,
+        "[host call] this program calls functions of the process that compiled it. Compile it again.");
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
   context.host->call(context.desk, c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);

@@ -36,11 +36,12 @@ void fill_compile(Api& api) {
   fill(api.Executable_Serialize_, [](Executable_Serialize& a) {
     const Program& program = *a.executable->executable->program;
     if (!program.host_calls().empty())
-      throw ascend::Error(Code::kUnimplemented,
-                          "[serialize " + program.header().name +
-                              "] the program calls functions of this process (jax.debug.print, pure_callback and "
-                              "the like), which bytes cannot carry; neither can XLA:CPU's. Serialise the program "
-                              "without them.");
+      throw ascend::Error(
+          Code::kUnimplemented,
+          "[serialize " + program.header().name +
+              "] the program calls functions of this process (jax.debug.print, pure_callback and "
+              "the like), which bytes cannot carry; neither can XLA:CPU's. Serialise the program "
+              "without them.");
     auto bytes = program.bytes();
     give_bytes(a, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   });

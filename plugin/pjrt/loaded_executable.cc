@@ -9,9 +9,9 @@
 namespace ascend::pjrt {
 namespace {
 
-// Serves the calls of the host until all executions have ended, or Ctrl-C ends the wait. What functions of the
-// host print is there when the call returns, and what they raise is the call's error: as with XLA:CPU, and so
-// that a failure is not that of the tokens which the next program would take.
+// Serves the calls of the host until all executions have ended, or Ctrl-C ends the wait. What functions of
+// the host print is there when the call returns, and what they raise is the call's error: as with XLA:CPU,
+// and so that a failure is not that of the tokens which the next program would take.
 void serve_host_calls(const LoadedExecutable_Execute& a, const std::shared_ptr<HostDesk>& desk,
                       const std::vector<Ref<Event>>& done, size_t num_outputs) {
   const auto left = std::make_shared<std::atomic<size_t>>(done.size());
@@ -21,7 +21,8 @@ void serve_host_calls(const LoadedExecutable_Execute& a, const std::shared_ptr<H
     });
   }
   if (!desk->serve(interrupted)) return;
-  const auto failed = std::ranges::find_if(done, [](const auto& event) { return event->status() != nullptr; });
+  const auto failed =
+      std::ranges::find_if(done, [](const auto& event) { return event->status() != nullptr; });
   if (failed == done.end()) return;
   for (size_t i = 0; i < a.num_devices; ++i)
     for (size_t j = 0; j < num_outputs; ++j) delete std::exchange(a.output_lists[i][j], nullptr);

@@ -1,5 +1,5 @@
-// The calls into Python: compiling a portable artifact to a Program's bytes, targets by name, and functions that
-// programs call.
+// The calls into Python: compiling a portable artifact to a Program's bytes, targets by name, and functions
+// that programs call.
 #pragma once
 #include <memory>
 #include <span>
@@ -18,7 +18,8 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
 // The text of the target that a name or a TOML file gives; "" is the configured one.
 std::string target_in_python(std::string_view name);
 
-// The functions with these numbers, which JAX's lowering has given them in this process; null if there are none.
+// The functions with these numbers, which JAX's lowering has given them in this process; null if there are
+// none.
 std::shared_ptr<const HostFunctions> functions_in_python(std::span<const int64_t> numbers);
 
 // Raises SystemExit in all threads that compile, and refuses further compilations if there is one; returns

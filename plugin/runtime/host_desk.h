@@ -30,7 +30,8 @@ class HostDesk {
     if (request->error) std::rethrow_exception(request->error);
   }
 
-  // Serves until close(); `given_up` is asked now and then, and ends it too. Returns whether the desk is closed.
+  // Serves until close(); `given_up` is asked now and then, and ends it too. Returns whether the desk is
+  // closed.
   bool serve(bool (*given_up)()) {
     constexpr std::chrono::milliseconds kGlance(50);
     std::unique_lock lock(mutex_);
@@ -61,9 +62,9 @@ class HostDesk {
     return true;
   }
 
-  // Python exits. A thread that returns to it now, which is one that nobody waits for, would be ended by unwinding
-  // its stack (python_exception.h): it sleeps until the process is gone. But not what is in a function of the
-  // host, which the exit waits for.
+  // Python exits. A thread that returns to it now, which is one that nobody waits for, would be ended by
+  // unwinding its stack (python_exception.h): it sleeps until the process is gone. But not what is in a
+  // function of the host, which the exit waits for.
   static void exit_begins() { exiting = true; }
   static void return_to_python() {
     const bool main = syscall(SYS_gettid) == getpid();  // it is the one that exits

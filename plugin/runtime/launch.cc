@@ -21,7 +21,8 @@ int64_t now() {
 }
 
 struct Launch : Task {
-  Launch(const RunContext& context, std::shared_ptr<HostDesk> desk) : context(context), desk(std::move(desk)) {}
+  Launch(const RunContext& context, std::shared_ptr<HostDesk> desk)
+      : context(context), desk(std::move(desk)) {}
 
   const RunContext context;
   const std::shared_ptr<HostDesk> desk;  // of `context`
@@ -31,8 +32,8 @@ struct Launch : Task {
   std::shared_ptr<std::atomic<int64_t>> last_run;
   std::vector<Ref<Storage>> parameters, results;
   std::vector<std::pair<int, Ref<Storage>>>
-      copies;                             // parameter -> what its storage must be filled with first
-  std::vector<Ref<Readers>> overwritten;  // of arguments that are donated
+      copies;                              // parameter -> what its storage must be filled with first
+  std::vector<Ref<Readers>> overwritten;   // of arguments that are donated
   std::vector<const Storage*> overwrites;  // their memory
   std::vector<Ref<Event>> dependencies;
   Ref<Event> done;
@@ -56,8 +57,8 @@ struct Launch : Task {
   bool can_start() const override {
     return std::ranges::all_of(dependencies, [](const auto& event) { return event->is_ready(); });
   }
-  // Values do not forbid it, as nothing that it reads is to come from there; but it may overwrite what is read
-  // there. (What is overwritten there, no later launch reads: it was given away.)
+  // Values do not forbid it, as nothing that it reads is to come from there; but it may overwrite what is
+  // read there. (What is overwritten there, no later launch reads: it was given away.)
   bool may_pass(const Task& other) const override {
     const auto& earlier = static_cast<const Launch&>(other);  // the queue of launches has no other tasks
     return std::ranges::none_of(overwrites, [&](const Storage* storage) {
@@ -215,8 +216,8 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     if (!argument->ready->is_ready() || argument->ready->status()) dependencies.push_back(argument->ready);
   }
 
-  bool run_here = !being_read && dependencies.empty() && device->launches.idle() &&
-                  !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
+  bool run_here = !being_read && dependencies.empty() && device->launches.idle() && !program.may_block() &&
+                  last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   Ref<Event> done = launch->done = Event::pending();
   for (size_t i = 0; i < results.size(); ++i) {
     MemorySpace* memory = device->memories[static_cast<int>(program.header().result_memory[i])];

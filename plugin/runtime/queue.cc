@@ -37,7 +37,9 @@ void Queue::submit(Task* task) {
 }
 
 void Queue::look_again() {
-  { std::lock_guard lock(mutex_); }  // a thread that has looked waits by now
+  {
+    std::lock_guard lock(mutex_);
+  }  // a thread that has looked waits by now
   arrived_.notify_one();
 }
 

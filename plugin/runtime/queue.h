@@ -1,10 +1,10 @@
 // A queue: tasks run one at a time, in the order in which they were submitted as far as they can. It starts
 // its first thread with the first task.
 //
-// A task that waits for something outside, such as a function of the host, is away meanwhile: others run. And a
-// task that could not start yet (what it reads is still to be computed, perhaps by one that is away) lets those
-// behind it pass which do not overwrite what it reads. So work that a function of the host submits, and waits
-// for, is done, whoever waits for that function.
+// A task that waits for something outside, such as a function of the host, is away meanwhile: others run. And
+// a task that could not start yet (what it reads is still to be computed, perhaps by one that is away) lets
+// those behind it pass which do not overwrite what it reads. So work that a function of the host submits, and
+// waits for, is done, whoever waits for that function.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -39,11 +39,11 @@ class Queue {
   Queue(const Queue&) = delete;
 
   void submit(Task* task);  // takes ownership
-  void look_again();        // a task that could not start may be able to now; those of this queue say so themselves
+  void look_again();  // a task that could not start may be able to now; those of this queue say so themselves
   // Waits until there is room for a task, unless the calling thread is that of a queue, which others may wait
   // for. Tasks may need the GIL to complete, so a caller that has to wait must not hold it. Asks now and then
-  // whether the wait is `given_up`; then there is room for one more, and so there is while a task of any queue
-  // is away: it may wait for the caller.
+  // whether the wait is `given_up`; then there is room for one more, and so there is while a task of any
+  // queue is away: it may wait for the caller.
   void wait_for_room(bool (*given_up)());
   // Whether everything submitted has run.
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }
@@ -62,7 +62,8 @@ class Queue {
 
  private:
   void work();
-  Task* take();  // the next task to run, or null; the caller holds the mutex, and the queue has work for a thread
+  Task*
+  take();  // the next task to run, or null; the caller holds the mutex, and the queue has work for a thread
   bool may_start(const Task& task) const;
   void leave(Task* task);
   void come_back(Task* task);

@@ -155,6 +155,8 @@ def test_equal_pure_calls_are_one_and_effects_are_not():
 
 @pytest.mark.parametrize("index", ["", "mhlo.backend_config = {index = 9223372036854775808 : ui64}"])
 def test_a_call_that_names_no_function_is_refused(index):
-    text = function(f"%r = stablehlo.custom_call @xla_ffi_python_cpu_callback(%x) {{{index}}} : ({T}) -> {T}", result="%r")
-    with pytest.raises(UnsupportedOpsError, match="which function|no function has number"):
+    text = function(
+        f"%r = stablehlo.custom_call @xla_ffi_python_cpu_callback(%x) {{{index}}} : ({T}) -> {T}", result="%r"
+    )
+    with pytest.raises(UnsupportedOpsError, match=r"which function|no function has number"):
         compile_program(text, target("ascend910b"))

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 from jax.experimental import io_callback
 from test_interrupts import PRELUDE
 from test_processes import run
@@ -137,7 +136,10 @@ def test_memory_that_it_still_reads_is_not_given_away(device):
 
 def test_ordered_across_programs_and_threads(device):
     numbers = []
-    programs = [jax.jit(lambda i, k=k: io_callback(lambda v: numbers.append((k, int(v))), None, i, ordered=True)) for k in (0, 1)]
+    programs = [
+        jax.jit(lambda i, k=k: io_callback(lambda v: numbers.append((k, int(v))), None, i, ordered=True))
+        for k in (0, 1)
+    ]
     with jax.default_device(device):
         for i in range(100):
             programs[i % 2](i)

@@ -152,7 +152,9 @@ def test_unordered_ones_keep_the_order_of_the_program(device):
 def test_called_in_the_thread_that_calls_the_program(device):
     threads = []
     x = jax.device_put(np.ones((300, 300), np.float32), device)
-    program = jax.jit(lambda x: (jax.debug.callback(lambda v: threads.append(threading.current_thread()), (x @ x)[0, 0]), x)[1])
+    program = jax.jit(
+        lambda x: (jax.debug.callback(lambda v: threads.append(threading.current_thread()), (x @ x)[0, 0]), x)[1]
+    )
     program(x)
     other = threading.Thread(target=program, args=(x,))
     other.start()
@@ -218,7 +220,9 @@ def test_constants_and_no_operands(device):
         assert np.asarray(jax.jit(program)()).tolist() == [13, 14, 15]
 
 
-@pytest.mark.parametrize("method", ["sequential", "sequential_unrolled", "expand_dims", "broadcast_all", "legacy_vectorized"])
+@pytest.mark.parametrize(
+    "method", ["sequential", "sequential_unrolled", "expand_dims", "broadcast_all", "legacy_vectorized"]
+)
 def test_vmap_methods(method, device):
     def add(a, b):
         shape = jax.ShapeDtypeStruct(jnp.broadcast_shapes(a.shape, b.shape), a.dtype)
@@ -246,7 +250,15 @@ def test_prints(device, capsys):
         f(1.0)
         f(2.0)
         print("after")
-    assert capsys.readouterr().out.splitlines() == ["1.0 1.0", "1.0 2.0", "1.0 3.0", "2.0 2.0", "2.0 3.0", "2.0 4.0", "after"]
+    assert capsys.readouterr().out.splitlines() == [
+        "1.0 1.0",
+        "1.0 2.0",
+        "1.0 3.0",
+        "2.0 2.0",
+        "2.0 3.0",
+        "2.0 4.0",
+        "after",
+    ]
 
 
 def test_breakpoint():
@@ -269,7 +281,7 @@ def test_breakpoint():
 
 def test_an_exception_is_the_error_of_the_call(device):
     x = jax.device_put(np.arange(3.0, dtype=np.float32), device)
-    with pytest.raises(jax.errors.JaxRuntimeError, match="(?s)INTERNAL.*Traceback.*in fail.*ValueError: boom"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)INTERNAL.*Traceback.*in fail.*ValueError: boom"):
         jax.jit(lambda x: jax.pure_callback(fail, x, x * 2))(x)
     assert np.asarray(jax.jit(jnp.sum)(x)) == 3
 
@@ -427,7 +439,7 @@ def test_functions_live_as_long_as_their_programs(device):
 def test_cannot_be_serialised(device):
     x = jax.device_put(np.float32(2), device)
     compiled = jax.jit(lambda x: (jax.debug.print("{}", x), x)[1]).lower(x).compile()
-    with pytest.raises(jax.errors.JaxRuntimeError, match="UNIMPLEMENTED.*calls functions of this process"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"UNIMPLEMENTED.*calls functions of this process"):
         serialize_executable.serialize(compiled)
 
 
@@ -458,7 +470,9 @@ def test_a_number_that_names_no_function_is_refused(device):
 
     with mlir.make_ir_context():
         module = mlir.module_to_bytecode(ir.Module.parse(text))
-    with pytest.raises(jax.errors.JaxRuntimeError, match="host function 7; expected one that was lowered in this process"):
+    with pytest.raises(
+        jax.errors.JaxRuntimeError, match="host function 7; expected one that was lowered in this process"
+    ):
         device.client.compile_and_load(module, _jax.DeviceList((device,)), _jax.CompileOptions())
 
 

@@ -90,7 +90,13 @@ def test_only_the_bindings_know_python():
 
 def test_the_executor_cannot_reach_the_compiler():
     callers = {file.relative_to(PLUGIN).as_posix() for file, header in includes() if "runtime/compiler.h" in header}
-    assert callers == {"bindings.cc", "pjrt/compile.cc", "python_compiler.cc", "python_functions.cc", "runtime/topology.cc"}
+    assert callers == {
+        "bindings.cc",
+        "pjrt/compile.cc",
+        "python_compiler.cc",
+        "python_functions.cc",
+        "runtime/topology.cc",
+    }
 
 
 def work(n, x, count):

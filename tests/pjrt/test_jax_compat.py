@@ -18,11 +18,15 @@ def test_rules_of_callbacks(device):
     """Each follows from a rule for the CPU, or the default one; a rule that somebody registers comes first."""
     import jax.experimental.buffer_callback
     import jax.experimental.checkify
-    import jax.experimental.sparse
+    import jax.experimental.sparse.linalg  # noqa: F401 (they bring rules)
     from jax._src.lax import lax
 
     rules = mlir._platform_specific_lowerings["ascend"]
-    found = {p.name for p in {**mlir._lowerings, **mlir._platform_specific_lowerings["cpu"]} if p.name in jax_compat._CALLBACKS}
+    found = {
+        p.name
+        for p in {**mlir._lowerings, **mlir._platform_specific_lowerings["cpu"]}
+        if p.name in jax_compat._CALLBACKS
+    }
     assert found == set(jax_compat._CALLBACKS)
     assert lax.sin_p not in rules, "left to the default rule"
     primitive = Primitive("nobody_lowers_this_either")

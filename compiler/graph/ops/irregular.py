@@ -169,7 +169,9 @@ class HostCall(Op):
         self.require(len({r for r, _ in self.aliases}) == len(self.aliases), "a result starts as one operand")
         for r, o in self.aliases:
             inside = 0 <= r < len(self.results) and 0 <= o < len(self.operands)
-            self.require(inside and self.results[r].type == self.operands[o].type, "keeps the type of what it starts as")
+            self.require(
+                inside and self.results[r].type == self.operands[o].type, "keeps the type of what it starts as"
+            )
 
 
 @dataclass(eq=False)
