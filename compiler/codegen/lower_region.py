@@ -51,7 +51,8 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
     if region.kind == "cube":
         return cube_ways(region, target)
     if region.kind == "host":
-        return iter([[_call_host(region)]])
+        way: Way = [_call_host(region)]
+        return iter([way])
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
     return iter([[*lower_indexing_region(region, target)]])
 
