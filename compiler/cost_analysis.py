@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .codegen.steps import AicpuLaunch, Launch
+from .codegen.steps import AicpuLaunch, CallHost, Launch
 from .graph.graph import Graph, Op
 from .graph.ops import ArgReduce, Binary, Case, Compare, Convolution, Dot, Lapack, Reduce, Select, Unary, While
 from .graph.trip_count import trip_count
@@ -86,7 +86,7 @@ def count_bytes(schedule: Schedule) -> int:
     total = 0
     for item in schedule.items:
         match item:
-            case Launch() | AicpuLaunch():
+            case Launch() | AicpuLaunch() | CallHost():
                 total += sum(v.type.bytes for v in item.arguments)
             case Loop():
                 total += _trips(item.op) * sum(map(count_bytes, item.parts))

@@ -151,6 +151,9 @@ class Target:
     )
     launch_dispatch: float = _figure(2.5e-6, "seconds", 0.0, 1.0, "of every launch; fitted")
     launch_cold: float = _figure(6.0e-6, "seconds", 0.0, 1.0, "more, of a kernel's first launch; fitted")
+    host_bandwidth: float = _figure(
+        32e9, "bytes per second", 1e6, 1e15, "the link to the host, as of PCIe 4.0 x16; assumed"
+    )
 
     def __post_init__(self) -> None:
         for f in fields(self):

@@ -38,7 +38,7 @@ class KernelRow:
     """One kernel of a program: how often it is launched and where its time goes."""
 
     name: str
-    core: str  # aic, aiv, mix, or aicpu
+    core: str  # aic, aiv, mix, aicpu, or host
     blocks: int
     launches: int
     seconds: float  # of all launches, dispatch included
@@ -68,7 +68,7 @@ class Estimate:
         events: list[dict[str, Any]] = []
         start = 0.0
         scale = 1e6 / self.target.clock  # microseconds per cycle
-        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core != "aicpu" and kernel in (None, i)]
+        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core not in ("aicpu", "host") and kernel in (None, i)]
         for index, row in rows:
             for core, unit, pipe, instruction, first, last in _plugin.kernel_trace(
                 self._program, index, self._warm, limit
@@ -127,7 +127,7 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     chosen = program.target
     data, warm = program.encode(), l2 == "warm"
     assumptions: list[str] = []
-    launches, aicpu = _count(program, assumptions)
+    launches, aicpu, host = _count(program, assumptions)
     rows = []
     for index, (kernel, time) in enumerate(zip(program.kernels, _plugin.kernel_times(data, warm), strict=True)):
         count = launches.get(index, 0)
@@ -148,14 +148,27 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
         assumptions.append(f"{count} launches of the AICPU kernel {op!r} count {charged}")
         cycles = computing * chosen.clock / max(count, 1)
         rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch + computing, cycles, 0, {}))
+    if host:
+        calls, bytes = sum(host.values()), sum(size * count for size, count in host.items())
+        assumptions.append(
+            f"{calls} calls of the host count their dispatch and {bytes} bytes over its link, and no time of the host"
+        )
+        transfer = calls * chosen.launch_dispatch + bytes / chosen.host_bandwidth
+        rows.append(KernelRow("host_call", "host", 1, calls, transfer, 0, 0, {}))
     seconds = sum(r.seconds for r in rows)
     return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
 
 
-def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], dict[str, tuple[int, float]]]:
-    """Launches per kernel index; launches and operations per AICPU kernel. Loops are multiplied out."""
+def _count(
+    program: Program, assumptions: list[str]
+) -> tuple[dict[int, int], dict[str, tuple[int, float]], dict[int, int]]:
+    """Launches per kernel index, launches and operations per AICPU kernel, calls of the host by bytes they move.
+
+    Loops are multiplied out.
+    """
     launches: dict[int, int] = {}
     aicpu: dict[str, tuple[int, float]] = {}
+    host: dict[int, int] = {}
 
     def visit(commands: list[Command], times: int) -> None:
         for c in commands:
@@ -166,6 +179,9 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                     op, _, parameters = c.values
                     count, flops = aicpu.get(op, (0, 0.0))
                     aicpu[op] = count + times, flops + times * AICPU_BY_NAME[op].flops(parameters)
+                case "host_call":
+                    size = sum(t.bytes for types in c.values[2:] for t in types)
+                    host[size] = host.get(size, 0) + times
                 case "loop":
                     _, _, condition, body, trips = c.values
                     if trips < 0:
@@ -179,4 +195,4 @@ def _count(program: Program, assumptions: list[str]) -> tuple[dict[int, int], di
                         visit(branch, 0 if i else times)
 
     visit(program.functions[0].commands, 1)
-    return launches, aicpu
+    return launches, aicpu, host

@@ -8,14 +8,16 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
-| `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra on CPUs, which call LAPACK | eigh, svd, eig have no rule |
-| `lax.linalg.*_p` | the primitives these rules are of | as above |
+| `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from .callbacks import BufferFunction, HostFunction, Numbered
 
 
 def stablehlo_versions() -> tuple[list[int], list[int]]:
@@ -43,8 +45,8 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     _call_experimental_off(platform)
     _allow_donation(platform)
     _allow_persistent_cache(platform)
+    _complete_rules(platform)
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
-    _lower_linear_algebra(platform)
 
 
 def _call_experimental_off(platform: str) -> None:
@@ -91,23 +93,116 @@ def _allow_persistent_cache(platform: str) -> None:
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
 
 
-_LINEAR_ALGEBRA = {
-    "cpu": (
-        *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "schur"),
-        *("svd", "triangular_solve", "tridiagonal", "tridiagonal_solve"),
-    ),
-    "cuda": ("lu_pivots_to_permutation",),  # for CPUs it is a loop
+def _complete_rules(platform: str) -> None:
+    from jax._src.interpreters import mlir
+
+    tables = getattr(mlir, "_platform_specific_lowerings", None)
+    if isinstance(tables, dict) and not isinstance(tables.get(platform), _Rules):
+        tables[platform] = _Rules(tables.get(platform, {}), platform)
+
+
+_CALLBACKS = {  # primitives whose rule for the CPU calls a function of Python, and what that takes
+    "buffer_callback": BufferFunction,
+    "check": HostFunction,
+    "debug_callback": HostFunction,
+    "debug_print": HostFunction,
+    "io_callback": HostFunction,
+    "pure_callback": HostFunction,
+    "spsolve": HostFunction,
 }
 
 
-def _lower_linear_algebra(platform: str) -> None:
-    """Give the platform rules that JAX has for others: each is a custom call, on CPUs of a routine of LAPACK."""
-    from jax._src.interpreters import mlir
-    from jax._src.lax import linalg
+_SAME = {  # primitives whose rule is that of another platform: a custom call, on CPUs of a routine of LAPACK
+    **dict.fromkeys(("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu"), "cpu"),
+    **dict.fromkeys(("ormqr", "schur", "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve"), "cpu"),
+    "lu_pivots_to_permutation": "cuda",  # for CPUs it is a loop
+}
 
-    tables = getattr(mlir, "_platform_specific_lowerings", {})
-    for source, names in _LINEAR_ALGEBRA.items():
-        for name in names:
-            primitive, rules = getattr(linalg, f"{name}_p", None), tables.get(source, {})
-            if primitive is not None and primitive in rules:
-                mlir.register_lowering(primitive, rules[primitive].rule, platform=platform)
+
+class _Rules(dict[Any, Any]):
+    """A platform's own lowering rules, by primitive, with those that follow from JAX's rules for others.
+
+    They are looked up when they are needed: modules of JAX that are imported later bring rules of theirs.
+    """
+
+    def __init__(self, rules: Mapping[Any, Any], platform: str) -> None:
+        super().__init__(rules)
+        self.platform = platform
+
+    def __contains__(self, primitive: object) -> bool:
+        return super().__contains__(primitive) or self._derived(primitive) is not None
+
+    def __missing__(self, primitive: Any) -> Any:
+        entry = self._derived(primitive)
+        if entry is None:
+            raise KeyError(primitive)
+        return entry
+
+    def _derived(self, primitive: Any) -> Any:
+        """Return the rule of linear algebra or of a callback, or one that refuses where there is none; None: the default's."""
+        from jax._src.interpreters import mlir
+        from jax._src.lax import linalg
+
+        same = mlir._platform_specific_lowerings.get(_SAME.get(primitive.name, ""), {}).get(primitive)
+        if same is not None and getattr(linalg, f"{primitive.name}_p", None) is primitive:
+            return same
+        default = mlir._lowerings.get(primitive)
+        entry = mlir._platform_specific_lowerings["cpu"].get(primitive, default)
+        kind = _CALLBACKS.get(primitive.name)
+        if entry is not None and kind is not None and entry.rule.__module__.startswith("jax."):
+            return mlir.LoweringRuleEntry(_on_host(entry.rule, kind), entry.inline)
+        if default is not None:
+            return None
+        return mlir.LoweringRuleEntry(_refusal(primitive.name, self.platform), True)
+
+
+class _CpuClient:
+    """What rules for the CPU read of the client they lower for."""
+
+    platform = "cpu"
+    runtime_type = ""
+
+
+def _on_host(rule: Callable[..., Any], kind: type[HostFunction]) -> Callable[..., Any]:
+    """Return a rule that lowers a callback as for the CPU, but with the function's number in this process."""
+
+    def lower(context: Any, *args: Any, **params: Any) -> Any:
+        module = context.module_context
+        if len(module.platforms) > 1:
+            return rule(context, *args, **params)  # says itself that it cannot
+        functions = Numbered(kind)
+        on_cpu = module.replace(platforms=("cpu",), backend=_CpuClient(), host_callbacks=functions)
+        inner = context.replace(module_context=on_cpu, tokens_out=None)
+        results = rule(inner, *args, **params)
+        if inner.tokens_out is not None:
+            context.set_tokens_out(inner.tokens_out)
+        for function in functions.added:  # JAX keeps them, and programs that have any out of its persistent cache
+            module.add_host_callback(function)
+        return results
+
+    return lower
+
+
+def _refusal(name: str, platform: str) -> Callable[..., Any]:
+    """Return a rule that raises what JAX raises where it has none, and says what can be done."""
+    where = _current_line()  # that which asks for the rule
+
+    def refuse(context: Any, *args: Any, **params: Any) -> Any:
+        raise NotImplementedError(
+            f"MLIR translation rule for primitive '{name}' not found for platform {platform}: no way to lower {name} at "
+            f"{where or 'unknown'}. Rewrite this line or run it on another platform, e.g. under "
+            f"jax.default_device(jax.devices('cpu')[0])."
+        )
+
+    return refuse
+
+
+def _current_line() -> str:
+    """Return `file:line` of the user's code that is being lowered, or "" if MLIR's current location does not say."""
+    from jaxlib.mlir import ir  # pyright: ignore
+
+    try:
+        found = re.search(r'"((?:[^"\\]|\\.)*)":(\d+)', str(ir.Location.current))
+    except ValueError:  # there is no current location
+        return ""
+    return f"{found[1]}:{found[2]}" if found else ""

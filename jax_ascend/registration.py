@@ -42,11 +42,14 @@ def register() -> None:
 def _end_work() -> None:
     """Wait for the devices' work before the process exits, and end compilations and what takes longer than a moment.
 
+    What is in a function of the host is interrupted too, as soon as it runs Python code.
+
     A thread of C++ that is inside Python when the interpreter goes away would abort the process: one of a device in a
     callback, or one that compiles, because Ctrl-C ended only the wait for it.
     """
     from . import _plugin
 
+    _plugin.exit_begins()
     while _plugin.end_compilations():
         with suppress(KeyboardInterrupt):
             time.sleep(0.05)
@@ -59,6 +62,7 @@ def _end_work() -> None:
             end = 0.0
         if time.monotonic() > end:
             _plugin.cancel(for_good=True)
+            _plugin.end_host_calls()
 
 
 def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[int, bytes]:

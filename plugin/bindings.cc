@@ -12,6 +12,7 @@
 #include "plugin/runtime/client.h"
 #include "plugin/runtime/compile_options.h"
 #include "plugin/runtime/compiler.h"
+#include "plugin/runtime/host_desk.h"
 #include "plugin/runtime/version.h"
 
 namespace nb = nanobind;
@@ -43,6 +44,11 @@ NB_MODULE(_plugin, m) {
   m.def(
       "end_compilations", &ascend::end_compilations,
       "Raises SystemExit in the threads that compile, after which no other may; returns how many there are.");
+  m.def(
+      "exit_begins", &ascend::HostDesk::exit_begins,
+      "Keeps threads that call programs with functions of the host from returning into a Python that exits.");
+  m.def("end_host_calls", &ascend::end_host_calls,
+        "Raises SystemExit in the threads that are in a function of the host which a program calls.");
   m.def(
       "parse_compile_options",
       [](const nb::bytes& options) {

@@ -7,28 +7,13 @@
 #include <vector>
 
 #include "plugin/device/aicpu/lapack_functions.h"
-#include "plugin/python_exception.h"
+#include "plugin/python_object.h"
 #include "plugin/runtime/compiler.h"
 
 namespace ascend {
 namespace {
 
-struct Object {
-  explicit Object(PyObject* pointer) : pointer(pointer) {}
-  ~Object() { Py_XDECREF(pointer); }
-  Object(const Object&) = delete;
-  explicit operator bool() const { return pointer != nullptr; }
-  PyObject* pointer;
-};
-
-[[noreturn]] void throw_python_error() {
-  Object value(take_exception());
-  Object text(value ? PyObject_Str(value.pointer) : nullptr);
-  const char* utf8 = text ? PyUnicode_AsUTF8(text.pointer) : nullptr;
-  std::string message = utf8 ? utf8 : "an exception without a message";
-  PyErr_Clear();
-  throw Error(Code::kInternal, "[compile] cannot enter the Python compiler: " + message);
-}
+[[noreturn]] void cannot_enter() { throw_python_error("compile", "cannot enter the Python compiler"); }
 
 // The threads that are inside the compiler. jaxlib compiles in threads of its own, and Ctrl-C ends only the
 // wait for them. All of this is guarded by the GIL.
@@ -57,7 +42,7 @@ Py_ssize_t size(std::string_view s) { return static_cast<Py_ssize_t>(s.size()); 
 template <class... Arguments>
 std::string call(const char* function, const char* format, Arguments... arguments) {
   Object module(call_python([] { return PyImport_ImportModule("jax_ascend.registration"); }));
-  if (!module) throw_python_error();
+  if (!module) cannot_enter();
   Object result(
       call_python([&] { return PyObject_CallMethod(module.pointer, function, format, arguments...); }));
   if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
@@ -65,11 +50,11 @@ std::string call(const char* function, const char* format, Arguments... argument
     PyErr_Clear();
     throw Error(Code::kCancelled, "[compile] interrupted before the program was compiled.");
   }
-  if (!result) throw_python_error();
+  if (!result) cannot_enter();
   int code;
   const char* data;
   Py_ssize_t length;
-  if (!PyArg_ParseTuple(result.pointer, "is#", &code, &data, &length)) throw_python_error();
+  if (!PyArg_ParseTuple(result.pointer, "is#", &code, &data, &length)) cannot_enter();
   std::string bytes(data, length);
   if (code) throw Error(static_cast<Code>(code), bytes);
   return bytes;

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from ..fusion.region import Region
 from ..graph.builder import splat_element
 from ..graph.graph import Graph, Op, Value
-from ..graph.ops import Constant
+from ..graph.ops import Constant, HostCall
 from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
 from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
-from .steps import Launch, Rename, Split, Step, Way
+from .steps import CallHost, Launch, Rename, Split, Step, Way
 from .vector.lower_vector_region import vector_ways
 from .vector.nodes import NotVectorizable
 from .vector.split_region import only
@@ -50,9 +50,21 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
         return vector_ways(region, target)
     if region.kind == "cube":
         return cube_ways(region, target)
+    if region.kind == "host":
+        way: Way = [_call_host(region)]
+        return iter([way])
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
     way: Way = [*lower_indexing_region(region, target)]
     return iter([way])
+
+
+def _call_host(region: Region) -> CallHost:
+    (op,) = region.ops
+    assert isinstance(op, HostCall)
+    starts_as = tuple((op.results[r], op.operands[o]) for r, o in op.aliases)
+    same = {o: op.results[r] for r, o in op.aliases}  # the host sees one array
+    operands = [same.get(i, v) for i, v in enumerate(op.operands)]
+    return CallHost(op.callback, [*op.results, *operands], list(op.results), starts_as)
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:

@@ -45,6 +45,16 @@ class AicpuLaunch:
 
 
 @dataclass(eq=False)
+class CallHost:
+    """A function of the host by its number, with its values: results first, which are the outputs."""
+
+    callback: int
+    arguments: list[Value]
+    outputs: list[Value]
+    starts_as: tuple[tuple[Value, Value], ...] = ()
+
+
+@dataclass(eq=False)
 class Rename:
     """`output` is `input` under another shape or equally wide element type: same storage, no work (reshape, bitcast)."""
 
@@ -52,7 +62,8 @@ class Rename:
     input: Value
 
 
-Step = Launch | AicpuLaunch | Rename
+Call = Launch | AicpuLaunch | CallHost
+Step = Call | Rename
 
 
 @dataclass(eq=False)

@@ -23,8 +23,6 @@ def while_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     cond = scope.region(op.regions[0], "cond")
     body = scope.region(op.regions[1], "body")
     scope.loc = loc
-    if not types:
-        raise UnsupportedOp("a loop that carries nothing")
     return scope.emit_op(ops.While(operands, cond, body), types)
 
 

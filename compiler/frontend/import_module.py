@@ -13,10 +13,34 @@ from jaxlib.mlir import ir
 from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
 from ..graph.graph import Graph
 from ..graph.module import Module
-from . import control, dynamic, elementwise, indexing, irregular, lapack, legacy, linalg, normalization, reduction, shape
+from . import (
+    control,
+    dynamic,
+    elementwise,
+    indexing,
+    irregular,
+    lapack,
+    legacy,
+    linalg,
+    normalization,
+    reduction,
+    shape,
+)
 from .scope import Importer, ModuleState, Scope
 
-_FAMILIES = (control, dynamic, elementwise, indexing, irregular, lapack, legacy, linalg, normalization, reduction, shape)
+_FAMILIES = (
+    control,
+    dynamic,
+    elementwise,
+    indexing,
+    irregular,
+    lapack,
+    legacy,
+    linalg,
+    normalization,
+    reduction,
+    shape,
+)
 IMPORTERS: dict[str, Importer] = {name: run for family in _FAMILIES for name, run in family.IMPORTERS.items()}
 
 

@@ -1,4 +1,4 @@
-"""Importers of sort, random bits, transforms and custom calls."""
+"""Importers of sort, random bits, transforms and custom calls, those of the host among them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import UnsupportedOp
 from ..graph import ops
@@ -50,11 +51,34 @@ def _complex_function(name: str) -> Importer:
     return lambda scope, op: [scope.unary(name, *scope.operands(op))]
 
 
+def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import the call of a Python function, whose number is its index (jax_ascend/callbacks.py); tokens are i1[0]."""
+    attributes: Any = op.attributes
+    if "mhlo.backend_config" not in attributes or "index" not in attributes["mhlo.backend_config"]:
+        raise UnsupportedOp("it does not say which function it calls")
+    number = int(attributes["mhlo.backend_config"]["index"].value)
+    if not 0 <= number < 1 << 63:
+        raise UnsupportedOp(f"no function has number {number}")
+    aliases = []
+    for alias in _optional(attributes, "output_operand_aliases"):
+        pair = stablehlo.OutputOperandAlias(alias)
+        aliases.append(((*pair.output_tuple_indices, 0)[0], pair.operand_index))
+    effect = bool(scope.integer(op, "has_side_effect"))
+    return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, tuple(aliases)), scope.result_types(op))
+
+
+def _optional(attributes: Any, name: str) -> Any:
+    return attributes[name] if name in attributes else ()  # noqa: SIM401 (not every jaxlib's attributes have get)
+
+
 _CALLS: dict[str, Importer] = {
     **{f"ascend.{name}": _complex_function(name) for name in ("cos", "exp", "log", "log1p", "sin", "sqrt")},
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
     **lapack.CALLS,
+    "xla_buffer_python_cpu_callback": host_call,
+    "xla_ffi_partitioned_python_cpu_callback": host_call,
+    "xla_ffi_python_cpu_callback": host_call,
 }
 """Importers of custom call targets that say an op of the Graph."""
 

@@ -44,7 +44,7 @@ class ModuleState:
         self.random_ops = 0
 
     def type(self, mlir_type: ir.Type) -> TensorType:
-        """Return the tensor type; a token counts as i1[]. Raises UnsupportedOp for dynamic shapes and tuples."""
+        """Return the tensor type; a token is i1[0], as JAX passes it. Raises UnsupportedOp for dynamic shapes and tuples."""
         known = self.types.get(mlir_type)
         if known is None:
             known = self.types[mlir_type] = _tensor_type(mlir_type)
@@ -219,5 +219,5 @@ def _tensor_type(mlir_type: ir.Type) -> TensorType:
         except KeyError:
             raise UnsupportedOp(f"element type {mlir_type.element_type}") from None
     if str(mlir_type) == "!stablehlo.token":
-        return TensorType((), DType.i1)
+        return TensorType((0,), DType.i1)
     raise UnsupportedOp(f"type {mlir_type}")

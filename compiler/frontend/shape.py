@@ -92,7 +92,7 @@ def pass_through(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def token(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a token as a constant: program order is kept anyway."""
+    """Import a token as a constant: what has an effect keeps the order of the program anyway."""
     return [scope.constant(False, scope.module.type(r.type)) for r in op.results]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from math import prod
 
 from ..codegen.cube.dot import LAYOUT_OPS, apply_layout, whole
@@ -33,6 +34,7 @@ from ..graph.ops import (
     Convolution,
     Dot,
     DynamicSlice,
+    HostCall,
     Iota,
     Pad,
     Reduce,
@@ -61,17 +63,21 @@ _CHEAP_CHAIN = 8  # ops of a mask or scalar that are computed again rather than 
 _RETURN = Op([])  # stands for the graph's return among the users of a value
 
 
-def fuse_regions(graph: Graph, target: Target, captured: dict[Op, list[Value]]) -> list[Region]:
+def fuse_regions(
+    graph: Graph, target: Target, captured: dict[Op, list[Value]], effects: AbstractSet[Op] = frozenset()
+) -> list[Region]:
     """Return the regions of `graph` in execution order; graphs inside control flow are left alone.
 
-    `captured` has the outer values that each op with graphs inside uses (captured_values).
+    `captured` has the outer values that each op with graphs inside uses (captured_values), `effects` the ops that keep their
+    order among each other (ops_with_effects).
     """
-    return _Fusion(graph, target, captured).run()
+    return _Fusion(graph, target, captured, effects).run()
 
 
 class _Fusion:
-    def __init__(self, graph: Graph, target: Target, captured: dict[Op, list[Value]]):
-        self.graph, self.target, self.captured = graph, target, captured
+    def __init__(self, graph: Graph, target: Target, captured: dict[Op, list[Value]], effects: AbstractSet[Op]):
+        self.graph, self.target, self.captured, self.effects = graph, target, captured, effects
+        self.last_effect: Cluster | None = None
         self.axes = Axes()
         self.clusters = ClusterGraph()
         self.home: dict[Value, Cluster] = {}
@@ -89,8 +95,8 @@ class _Fusion:
         for op in self.graph.ops:
             if op in self.absorbed or self._floats(op):
                 continue
-            if isinstance(op, (While, Case)):
-                self._alone("control", op)
+            if isinstance(op, (While, Case, HostCall)):
+                self._in_turn(self._alone("host" if isinstance(op, HostCall) else "control", op), op)
             elif isinstance(op, (Dot, Convolution)):
                 self._cube(op)
             elif isinstance(op, INDEXING_OPS):
@@ -183,6 +189,13 @@ class _Fusion:
             ops = self._closed(ops)
         ops.append(op)
         return self._close(kind, ops)
+
+    def _in_turn(self, c: Cluster, op: Op) -> None:
+        """Let an op that has an effect come after the one before it."""
+        if op in self.effects:
+            if self.last_effect is not None:
+                self.clusters.depend(c, self.last_effect)
+            self.last_effect = c
 
     def _closed(self, ops: list[Op]) -> list[Op]:
         """Keep the floating ops if their axes agree with each other, else the constants alone."""

@@ -123,6 +123,11 @@ class Op:
             elif value:
                 yield from value
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether it does more than to give results, apart from what ops in its regions do."""
+        return False
+
     def clone(self, operands: Sequence[Value]) -> Op:
         """Copy this op onto other operands: same attributes (regions shared) and result types, new results."""
         other: Op = object.__new__(type(self))
@@ -230,6 +235,23 @@ def captured_values(graph: Graph) -> dict[Op, list[Value]]:
     captured: dict[Op, list[Value]] = {}
     _free(graph, captured)
     return captured
+
+
+def ops_with_effects(graph: Graph) -> set[Op]:
+    """Return the ops, at any depth, that do more than to give results, and those that hold such ops."""
+    found: set[Op] = set()
+    _add_effects(graph, found)
+    return found
+
+
+def _add_effects(graph: Graph, found: set[Op]) -> bool:
+    some = False
+    for op in graph.ops:
+        inside = [_add_effects(region, found) for region in op.regions()]
+        if op.has_effect or any(inside):
+            found.add(op)
+            some = True
+    return some
 
 
 def _free(graph: Graph, captured: dict[Op, list[Value]]) -> dict[Value, None]:

@@ -188,6 +188,10 @@ struct FieldInfo {
   const char* name;
   int effect;  // of the slots it names: 1 read, 2 write, 3 update, 0 as what it runs says
 };
+struct TensorType {
+  DType dtype;
+  std::vector<int64_t> dims;
+};
 struct ParameterInfo {
   const char* name;
   int64_t low, high;  // of integers
@@ -344,7 +348,7 @@ def _tables() -> list[str]:
 _FIELDS = {
     "slot": "int64_t", "kernel": "int64_t", "function": "int64_t", "int": "int64_t", "slots": "std::vector<int64_t>",
     "pairs": "std::vector<std::pair<int64_t, int64_t>>", "aicpu": "AicpuOp", "parameters": "AicpuParameters",
-    "commands": "Commands", "branches": "std::vector<Commands>",
+    "commands": "Commands", "branches": "std::vector<Commands>", "types": "std::vector<TensorType>",
 }  # fmt: skip
 _PARAMETERS = {"int": "int64_t", "bool": "bool", "dtype": "DType"}
 

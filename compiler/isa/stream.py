@@ -8,6 +8,7 @@ length in words in the upper half), then the fields in declared order:
     commands                      length in words, then the commands          branches  count, then commands of each
     aicpu                         index of the kernel
     parameters (of that kernel)   a number or code each; lists after their count
+    types                         count, then of each the element type's code, the rank and the dimensions
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Field:
     """A field of a command; `effect` says what the command does to the slots it names (none: what it runs says)."""
 
     name: str
-    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | commands | branches
+    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | types | commands | branches
     effect: Effect | None = None
     default: int | None = None  # the value of an int that is left out
 
@@ -57,6 +58,12 @@ COMMANDS = (
                 (Field("index", "slot", Effect.read), Field("branches", "branches"))),
     CommandSpec("call", "Run a function on slots: its parameters, then its results, then its frame.",
                 (Field("function", "function"), Field("slots", "slots"))),
+    CommandSpec("host_call",
+                "Call a function of the process that compiled the program on slots (results first) with these types; "
+                "callback is its number in that process, and no other can run the program. The device does other work "
+                "meanwhile.",
+                (Field("callback", "int"), Field("slots", "slots"), Field("results", "types"),
+                 Field("operands", "types"))),
 )  # fmt: skip
 
 

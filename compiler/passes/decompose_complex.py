@@ -150,10 +150,19 @@ class _Splitter:
         self._replace(op, op.results)
         b.ops.append(op)
 
+    def _whole(self, op: Op, b: Builder) -> None:
+        """Leave an op that takes and gives complex tensors as the graph's border does."""
+        op.operands = [self.joined(b, v) if v.dtype.kind == "c" else v for v in op.operands]
+        b.ops.append(op)
+        for value in op.results:
+            if value.dtype.kind == "c":
+                self.take(b, value)
+
     def _op(self, op: Op, b: Builder) -> None:
         if isinstance(op, ops.Lapack):
-            self._lapack(op, b)
-            return
+            return self._lapack(op, b)
+        if isinstance(op, ops.HostCall):
+            return self._whole(op, b)
         rule = _RULES.get(type(op))
         if rule is None:
             raise UnsupportedOp("of complex numbers")

@@ -47,7 +47,7 @@ def expression_key(op: Op) -> object:
         if op.splat is not None:  # type: ignore[attr-defined]
             return (op.results[0].type, op.splat.tobytes())  # type: ignore[attr-defined]
         return (op.results[0].type, value.tobytes()) if value.nbytes <= _LIMIT else None
-    if kind is OptimizationBarrier:
+    if kind is OptimizationBarrier or op.has_effect:
         return None
     if region_names(kind) and any(True for _ in op.regions()):
         return None

@@ -4,23 +4,25 @@
     return %0
 
 Of a loop, a value it carries is needed if its result is, or the condition needs it, or another carried value that is needed;
-of a branch and of a barrier, what stands for a result that is needed.
+of a branch and of a barrier, what stands for a result that is needed. What calls the host for the sake of the call stays,
+and what decides how often.
 """
 
 from __future__ import annotations
 
-from ..graph.graph import Graph, Op, Value
+from ..graph.graph import Graph, Op, Value, ops_with_effects
 from ..graph.module import Module
 from ..graph.ops import Case, OptimizationBarrier, While
 
 
 def eliminate_dead_code(module: Module, target: object) -> None:
     """Remove dead ops and dead carried values from the module, in place."""
-    _remove(module.main, _needed(module.main))
+    effects = ops_with_effects(module.main)
+    _remove(module.main, _needed(module.main, effects), effects)
 
 
-def _needed(graph: Graph) -> set[Value]:
-    """Return all values that the results of a graph need, these included."""
+def _needed(graph: Graph, effects: set[Op]) -> set[Value]:
+    """Return all values that the results of a graph need, these included, and what ops with effects need."""
     places: dict[Value, tuple[Op, int]] = {}  # of values that stand for one of several results of an op
     for op in graph.walk():
         if isinstance(op, (While, Case, OptimizationBarrier)):
@@ -30,6 +32,8 @@ def _needed(graph: Graph) -> set[Value]:
                 places.update((a, (op, i)) for i, a in enumerate(part.arguments))
     needed: set[Value] = set()
     pending = list(graph.results)
+    for op in effects:
+        pending += op.cond.results if isinstance(op, While) else op.operands
     while pending:
         value = pending.pop()
         if value not in needed:
@@ -55,14 +59,14 @@ def _needs(value: Value, places: dict[Value, tuple[Op, int]]) -> list[Value]:
             return [*op.operands, *(r for region in op.regions() for r in region.results)]
 
 
-def _remove(graph: Graph, needed: set[Value]) -> None:
-    graph.ops = [op for op in graph.ops if any(r in needed for r in op.results)]
+def _remove(graph: Graph, needed: set[Value], effects: set[Op]) -> None:
+    graph.ops = [op for op in graph.ops if op in effects or any(r in needed for r in op.results)]
     for op in graph.ops:
         keep = [i for i, r in enumerate(op.results) if r in needed]
         if len(keep) < len(op.results):
             _narrow(op, keep)
         for region in op.regions():
-            _remove(region, needed)
+            _remove(region, needed, effects)
 
 
 def _narrow(op: Op, keep: list[int]) -> None:

@@ -22,7 +22,7 @@ def remove_empty_tensors(module: Module, target: object) -> None:
 
 
 def _remove(op: Op, b: Builder) -> Sequence[Value] | None:
-    if isinstance(op, (ops.While, ops.Case, ops.Constant)) or not op.results:
+    if isinstance(op, (ops.While, ops.Case, ops.Constant, ops.HostCall)) or not op.results:
         return None
     sizes = [r.type.size for r in op.results]
     if not any(sizes):

@@ -26,8 +26,6 @@ def _simplify(graph: Graph, replaced: dict[Value, Value]) -> None:
         if isinstance(op, While):
             arguments, results = op.body.arguments, op.body.results
             invariant = [i for i, r in enumerate(results) if follow(replaced, r) is arguments[i]]
-            if len(invariant) == len(op.operands):
-                invariant = invariant[1:]  # a loop carries something
             _capture(op, invariant, replaced)
 
 

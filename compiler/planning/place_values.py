@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
 from ..fusion.region import Region
 from ..graph.graph import Value
 from .schedule import Branches, Item, Loop, Materialise, Schedule
@@ -195,13 +195,13 @@ class Placer:
             pairs: tuple[tuple[Value, Value], ...] = ()
             if isinstance(item, Rename):
                 pairs = ((item.output, item.input),)
-            elif isinstance(item, (Launch, AicpuLaunch)):
+            elif isinstance(item, Call):
                 pairs = item.starts_as
             for output, operand in pairs:
                 if output in self._wanted:
                     self._wanted.setdefault(operand, []).extend(self._wanted[output])
 
-    def _place_step(self, item: Launch | AicpuLaunch, placed: Placed) -> None:
+    def _place_step(self, item: Call, placed: Placed) -> None:
         starts = dict(item.starts_as)
         taken: set[Storage] = set()
         for output in item.outputs:
@@ -292,8 +292,14 @@ def print_placement(placer: Placer) -> str:
             yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in step.before)
             item = step.item
             match item:
-                case Launch() | AicpuLaunch():
-                    name = item.kernel.name if isinstance(item, Launch) else item.op
+                case Launch() | AicpuLaunch() | CallHost():
+                    match item:
+                        case Launch():
+                            name = item.kernel.name
+                        case AicpuLaunch():
+                            name = item.op
+                        case CallHost():
+                            name = "host call"
                     yield f"{indent}{name} {show(placer.storage[v] for v in item.arguments)}"
                 case Loop() | Branches():
                     swaps = ", ".join(f"{show([a])} <-> {show([b])}" for a, b in step.swaps)
@@ -311,7 +317,7 @@ def print_placement(placer: Placer) -> str:
 def _reads(item: Item) -> list[Value]:
     if isinstance(item, Rename):
         return [item.input]
-    if isinstance(item, (Launch, AicpuLaunch)):
+    if isinstance(item, Call):
         return [*item.arguments, *(i for _, i in item.starts_as)]
     return []
 
@@ -319,6 +325,6 @@ def _reads(item: Item) -> list[Value]:
 def _writes(item: Item) -> list[Value]:
     if isinstance(item, Rename):
         return [item.output]
-    if isinstance(item, (Launch, AicpuLaunch)):
+    if isinstance(item, Call):
         return item.outputs
     return [item.op.result] if isinstance(item, Materialise) else []

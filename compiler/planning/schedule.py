@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..codegen.steps import AicpuLaunch, CallHost, Launch, Rename, Step
 from ..fusion.region import Region
 from ..graph.graph import Graph, Value
 from ..graph.ops import Case, Constant, While
@@ -59,7 +59,7 @@ class Materialise:
     op: Constant
 
 
-Item = Region | Launch | AicpuLaunch | Rename | Loop | Branches | Materialise
+Item = Region | Step | Loop | Branches | Materialise
 
 
 def walk(schedule: Schedule) -> Iterator[Item]:
@@ -114,9 +114,10 @@ def _lines(schedule: Schedule, names: dict[Value, str], indent: str) -> Iterator
             case Launch():
                 reads = [v for v in item.arguments if v not in item.outputs]
                 yield f"{indent}launch {item.kernel.name} {show(reads)} -> {show(item.outputs)}"
-            case AicpuLaunch():
+            case AicpuLaunch() | CallHost():
                 reads = [v for v in item.arguments if v not in item.outputs]
-                yield f"{indent}aicpu {item.op} {show(reads)} -> {show(item.outputs)}"
+                name = f"aicpu {item.op}" if isinstance(item, AicpuLaunch) else "host call"
+                yield f"{indent}{name} {show(reads)} -> {show(item.outputs)}"
             case Rename():
                 yield f"{indent}rename {show([item.input])} -> {show([item.output])}"
             case Materialise():

@@ -11,7 +11,7 @@ from bisect import bisect
 
 import numpy as np
 
-from ..codegen.steps import AicpuLaunch, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
 from ..graph.trip_count import trip_count
 from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
@@ -88,7 +88,7 @@ class _Writer:
             self._slots[storage] = self.function.slot(storage.kind, offset, storage.bytes)
         return self._slots[storage]
 
-    def slots(self, item: Launch | AicpuLaunch) -> list[int]:
+    def slots(self, item: Call) -> list[int]:
         return [self.slot(self._placer.storage[v]) for v in item.arguments]
 
     def kernel(self, kernel: Kernel) -> int:
@@ -133,6 +133,10 @@ class _Writer:
             return [command("launch", self.kernel(item.kernel), self.slots(item))]
         if isinstance(item, AicpuLaunch):
             return [command("aicpu", item.op, self.slots(item), item.parameters)]
+        if isinstance(item, CallHost):
+            results = [v.type for v in item.outputs]
+            operands = [v.type for v in item.arguments[len(results) :]]
+            return [command("host_call", item.callback, self.slots(item), results, operands)]
         parts = [self.schedule(p) for p in placed.parts]
         where = self._placer.storage
         if isinstance(item, Loop):

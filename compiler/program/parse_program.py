@@ -158,6 +158,8 @@ class _ProgramParser(KernelParser):
         if kind == "aicpu":
             return self.one_of(AICPU_BY_NAME, "AICPU kernel")
         self.expect("[")
+        if kind == "types":
+            return self.items("]", self._type)
         if kind == "pairs":
             return self.items("]", lambda: (self.reference("s"), self.reference("s")))
         return self.items("]", lambda: self.reference("s"))

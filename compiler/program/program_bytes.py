@@ -207,6 +207,8 @@ def _read_field(reader: Reader, kind: str) -> Any:
         return list(zip(flat[::2], flat[1::2], strict=True))
     if kind == "aicpu":
         return reader.one_of(AICPU).name
+    if kind == "types":
+        return [_read_type(reader) for _ in range(reader.count())]
     if kind == "commands":
         return _read_commands(reader)
     return [_read_commands(reader) for _ in range(reader.count())]
@@ -271,6 +273,10 @@ def _command(words: array[int], c: Command) -> None:
                 items = value[p.name] if p.is_list else [value[p.name]]
                 words.extend([len(items)] if p.is_list else [])
                 words.extend(map(p.encode, items))
+        elif kind == "types":
+            words.append(len(value))
+            for t in value:
+                words.extend((t.dtype.code, t.rank, *t.shape))
         elif kind == "commands":
             _commands(words, value)
         else:

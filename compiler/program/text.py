@@ -159,6 +159,8 @@ def _field(program: Program, kind: str, value: object) -> str:
         return f"[{', '.join(f'%s{s}' for s in value)}]"  # type: ignore[union-attr]
     if kind == "pairs":
         return f"[{', '.join(f'%s{a} %s{b}' for a, b in value)}]"  # type: ignore[union-attr]
+    if kind == "types":
+        return f"[{', '.join(_type(t, MemoryKind.device) for t in value)}]"  # type: ignore[union-attr]
     if kind == "parameters":
         return f"{{{', '.join(f'{name}={_parameter(v)}' for name, v in value.items())}}}"  # type: ignore[union-attr]
     return str(value)

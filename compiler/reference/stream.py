@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from ..graph.graph import TensorType
 from ..program.program import Command, Function, Program
 from ..targets import Target
 from .aicpu import AICPU_MEANINGS
@@ -16,10 +19,15 @@ from .machine import POISON, ReferenceFault
 Bytes = np.ndarray
 
 
-def run_program(program: Program | bytes, inputs: list[np.ndarray]) -> list[np.ndarray]:
+HostFunctions = Mapping[int, Callable[..., Sequence[np.ndarray]]]
+
+
+def run_program(
+    program: Program | bytes, inputs: list[np.ndarray], host: HostFunctions = MappingProxyType({})
+) -> list[np.ndarray]:
     """Run a program, given as object or as bytes, on one array per parameter; return one array per result.
 
-    Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
+    `host` are the functions of the host that it calls, by number: each takes the operands and returns the results. Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
     """
     if isinstance(program, bytes):
         program = Program.decode(program)
@@ -35,7 +43,7 @@ def run_program(program: Program | bytes, inputs: list[np.ndarray]) -> list[np.n
         parameters[alias] if alias >= 0 else np.full(type.bytes, POISON, np.uint8)
         for type, alias in zip(program.results, program.result_alias, strict=True)
     ]
-    _Stream(program, program.target).enter(program.functions[0], parameters, results, None)
+    _Stream(program, program.target, host).enter(program.functions[0], parameters, results, None)
     return [r[: t.bytes].view(t.dtype.numpy).reshape(t.shape) for r, t in zip(results, program.results, strict=True)]
 
 
@@ -43,6 +51,7 @@ def run_program(program: Program | bytes, inputs: list[np.ndarray]) -> list[np.n
 class _Stream:
     program: Program
     target: Target
+    host: HostFunctions
 
     def enter(self, function: Function, parameters: list[Bytes], results: list[Bytes], frame: Bytes | None) -> None:
         """Run a function; without a frame it gets one of its own."""
@@ -74,6 +83,17 @@ class _Stream:
     ) -> None:
         with np.errstate(all="ignore"):
             AICPU_MEANINGS[op]([table[s] for s in slots], **parameters)
+
+    def host_call(
+        self, function: Function, table: list[Bytes], callback: int, slots: list[int],
+        results: list[TensorType], operands: list[TensorType],
+    ) -> None:  # fmt: skip
+        outs, ins = slots[: len(results)], slots[len(results) :]
+        arrays = [table[s][: t.bytes].view(t.dtype.numpy).reshape(t.shape).copy() for s, t in zip(ins, operands)]
+        for s, t, array in zip(outs, results, self.host[callback](*arrays), strict=True):
+            if (array.shape, array.dtype) != (t.shape, t.dtype.numpy):
+                raise ReferenceFault(f"[function {function.name}] host function {callback} gives another type than {t}")
+            table[s][: t.bytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
     def copy(self, function: Function, table: list[Bytes], destination: int, source: int, bytes: int) -> None:
         table[destination][:bytes] = table[source][:bytes].copy()

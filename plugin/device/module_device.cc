@@ -96,6 +96,9 @@ class ProgramRunner {
  public:
   explicit ProgramRunner(const nb::bytes& bytes)
       : program_(Program::load(span_of(bytes))), workspace_(program_->workspace_bytes()) {
+    if (!program_->host_calls().empty())
+      throw Error(Code::kInvalidArgument,
+                  "[run_program] the program calls functions of the process that compiled it.");
     for (const TensorSpec& t : program_->parameters()) parameters_.push_back(allocate(t.bytes));
     for (size_t i = 0; i < program_->results().size(); ++i) {
       const int alias = program_->result_alias()[i];

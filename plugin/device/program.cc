@@ -25,7 +25,8 @@ class LoadedProgram final : public Program {
   }
   std::span<const std::byte> bytes() const override { return bytes_; }
 
-  bool may_block() const override { return stream_.unbounded(); }
+  bool may_block() const override { return stream_.unbounded() || !host_calls().empty(); }
+  const std::vector<int64_t>& host_calls() const override { return stream_.host_calls(); }
 
   void execute(const RunContext& context, std::span<std::byte* const> parameters,
                std::span<std::byte* const> results, std::byte* workspace) const override {

@@ -49,10 +49,14 @@ class Program {
   // that waits for something, must not run in a thread that has other things to do.
   virtual bool may_block() const = 0;
 
+  // The functions of the host that it calls, by number: without them, as after loading its bytes, it cannot
+  // run.
+  virtual const std::vector<int64_t>& host_calls() const = 0;
+
   // Runs to completion, or until the context is cancelled, on the calling thread and the shared worker pool.
-  // No allocation, no Python. All pointers are 64-byte aligned device memory. Where result i aliases
-  // parameter p the caller passes results[i] == parameters[p]. Throws Error if the program fails or was
-  // cancelled.
+  // No allocation, and no Python but the functions of the host that it calls. All pointers are 64-byte
+  // aligned device memory. Where result i aliases parameter p the caller passes results[i] == parameters[p].
+  // Throws Error if the program fails or was cancelled.
   virtual void execute(const RunContext& context, std::span<std::byte* const> parameters,
                        std::span<std::byte* const> results, std::byte* workspace) const = 0;
 };

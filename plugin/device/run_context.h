@@ -25,10 +25,16 @@ class Cancellation {
   std::atomic<int64_t> through_{0};  // numbers up to here are cancelled
 };
 
+class HostDesk;
+class HostFunctions;
+
 struct RunContext {
   const Cancellation& cancellation;
   int64_t number;  // among what `cancellation` accepted
   int device = 0, replica = 0, partition = 0;
+  const HostFunctions* host =
+      nullptr;               // that the program calls; nobody calls them in programs from bytes alone
+  HostDesk* desk = nullptr;  // where it calls them
 
   // Throws Error{kCancelled} once the execution is not wanted. Whatever repeats something calls it each time:
   // commands and iterations of the stream, blocks and loops of a kernel, lines of an AICPU kernel.

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "plugin/device/aicpu/aicpu.h"
+#include "plugin/device/host_functions.h"
+#include "plugin/error.h"
 
 namespace ascend {
 namespace {
@@ -44,6 +46,18 @@ bool has_unknown_trips(const Module& module) {
   return found;
 }
 
+std::vector<int64_t> find_host_calls(const Module& module) {
+  std::vector<int64_t> numbers;
+  for (const Function& f : module.functions) {
+    for_each_command(f.commands, [&](const Command& c) {
+      if (const auto* call = std::get_if<HostCallCommand>(&c.value)) numbers.push_back(call->callback);
+    });
+  }
+  std::ranges::sort(numbers);
+  numbers.erase(std::ranges::unique(numbers).begin(), numbers.end());
+  return numbers;
+}
+
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
@@ -51,6 +65,7 @@ Stream::Stream(const Module& module, std::byte* constants) : module_(module), co
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, module.target);
   prepare_kernels(module);
   unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
+  host_calls_ = find_host_calls(module);
 }
 
 void Stream::run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const {
@@ -129,6 +144,16 @@ void Stream::execute(const RunContext& context, const CallCommand& c, std::byte*
   call(
       context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
       slots[c.slots.back()]);
+}
+
+void Stream::execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const {
+  if (!context.host)
+    throw Error(
+        Code::kInvalidArgument,
+        "[host call] this program calls functions of the process that compiled it. Compile it again.");
+  Pointers arguments(c.slots.size());
+  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
+  context.host->call(context.desk, c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);
 }
 
 }  // namespace ascend

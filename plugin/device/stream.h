@@ -13,6 +13,8 @@ class Stream {
 
   // Whether the trips of a loop, of commands or in a kernel, are not known before it runs.
   bool unbounded() const { return unbounded_; }
+  // The functions of the host that it calls, by number, each once.
+  const std::vector<int64_t>& host_calls() const { return host_calls_; }
 
   // `arguments` are the entry's parameters, then its results.
   void run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const;
@@ -28,11 +30,13 @@ class Stream {
   void execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const CallCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const;
 
   const Module& module_;
   std::byte* constants_;
   std::vector<KernelCode> kernels_;
   bool unbounded_ = false;
+  std::vector<int64_t> host_calls_;
 };
 
 }  // namespace ascend

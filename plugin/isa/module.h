@@ -133,6 +133,9 @@ struct Module : ProgramHeader {
 // kInvalidArgument}.
 Module read_module(std::span<const std::byte> bytes);
 
+// Dense row-major, at most kMaxBytes; -1 if it is more, or no size at all.
+int64_t tensor_bytes(DType dtype, std::span<const int64_t> dims);
+
 // The parameters of an AICPU kernel, from the words that encode them.
 AicpuParameters read_parameters(AicpuOp op, std::vector<int64_t> words);
 

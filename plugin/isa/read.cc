@@ -241,6 +241,12 @@ struct FieldReader {
     code = op = static_cast<AicpuOp>(reader.within(kAicpuOps, "an AICPU kernel"));
   }
   void operator()(const FieldInfo&, AicpuParameters& parameters) { parameters = take_parameters(op, reader); }
+  void operator()(const FieldInfo&, std::vector<TensorType>& types) {
+    for (size_t n = reader.count(2); n > 0; --n) {
+      const DType dtype = reader.dtype();
+      types.push_back({dtype, reader.list()});
+    }
+  }
   void operator()(const FieldInfo&, Commands& commands) { commands = read_commands(reader, depth); }
   void operator()(const FieldInfo&, std::vector<Commands>& lists) {
     for (size_t n = reader.count(); n > 0; --n) lists.push_back(read_commands(reader, depth));
@@ -290,12 +296,9 @@ TensorSpec read_type(Reader& reader) {
   TensorSpec t;
   t.dtype = reader.dtype();
   t.dims = reader.list();
-  t.bytes = dtype_bytes(t.dtype);
-  for (int64_t d : t.dims) {
-    if (d < 0 || __builtin_mul_overflow(t.bytes, static_cast<uint64_t>(d), &t.bytes))
-      reader.fail("a tensor is too large");
-  }
-  if (t.bytes > uint64_t{kMaxBytes}) reader.fail(concat("a tensor is too large, ", t.bytes, " bytes"));
+  const int64_t bytes = tensor_bytes(t.dtype, t.dims);
+  if (bytes < 0) reader.fail("a tensor is too large");
+  t.bytes = static_cast<uint64_t>(bytes);
   return t;
 }
 
@@ -346,6 +349,14 @@ void read_header(Reader& reader, ProgramHeader& header) {
 }
 
 }  // namespace
+
+int64_t tensor_bytes(DType dtype, std::span<const int64_t> dims) {
+  uint64_t bytes = static_cast<uint64_t>(dtype_bytes(dtype));
+  for (int64_t d : dims) {
+    if (d < 0 || __builtin_mul_overflow(bytes, static_cast<uint64_t>(d), &bytes)) return -1;
+  }
+  return bytes > uint64_t{kMaxBytes} ? -1 : static_cast<int64_t>(bytes);
+}
 
 int64_t Kernel::blocks() const {
   int64_t n = 1;

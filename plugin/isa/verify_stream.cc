@@ -66,6 +66,21 @@ class FunctionVerifier {
     for (size_t i = 0; i < written; ++i) write(c.slots[i]);
     return 1;
   }
+  int64_t operator()(const HostCallCommand& c) {
+    if (c.callback < 0) fail(concat("host_call: no callback ", c.callback, "."));
+    const size_t expected = c.results.size() + c.operands.size();
+    if (c.slots.size() != expected)
+      fail(concat("host_call: expected ", expected, " slots, got ", c.slots.size(), "."));
+    for (size_t i = 0; i < expected; ++i) {
+      const bool result = i < c.results.size();
+      const TensorType& type = result ? c.results[i] : c.operands[i - c.results.size()];
+      const int64_t bytes = tensor_bytes(type.dtype, type.dims);
+      if (bytes < 0) fail(concat("host_call: array ", i, " is too large."));
+      need(c.slots[i], bytes, concat("host_call, array ", i));
+      if (result) write(c.slots[i]);
+    }
+    return 1;
+  }
   int64_t operator()(const CopyCommand& c) {
     if (c.bytes < 0) fail("copy: a negative number of bytes.");
     need(c.destination, c.bytes, "copy, destination");

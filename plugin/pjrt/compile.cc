@@ -15,7 +15,7 @@ std::shared_ptr<const Executable> compile(const CompileInput& input, std::string
         "[compile] unsupported program format; expected 'mlir'; got '" + std::string(format) + "'.");
   parse_compile_options(options).check_devices(topology.devices.size());  // before any work is done
   std::string bytes = compile_in_python({input.code, input.code_size}, options, topology.target_text);
-  return std::make_shared<Executable>(bytes, options);
+  return std::make_shared<Executable>(bytes, options, functions_in_python);
 }
 
 }  // namespace
@@ -34,7 +34,15 @@ void fill_compile(Api& api) {
         a.client, executable, options.empty() ? executable->assignment : parse_compile_options(options));
   });
   fill(api.Executable_Serialize_, [](Executable_Serialize& a) {
-    auto bytes = a.executable->executable->program->bytes();
+    const Program& program = *a.executable->executable->program;
+    if (!program.host_calls().empty())
+      throw ascend::Error(
+          Code::kUnimplemented,
+          "[serialize " + program.header().name +
+              "] the program calls functions of this process (jax.debug.print, pure_callback and "
+              "the like), which bytes cannot carry; neither can XLA:CPU's. Serialise the program "
+              "without them.");
+    auto bytes = program.bytes();
     give_bytes(a, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   });
   fill(api.Executable_DeserializeAndLoad_, [](Executable_DeserializeAndLoad& a) {

@@ -1,8 +1,33 @@
 // PJRT_LoadedExecutable.
+#include <algorithm>
+#include <atomic>
+
 #include "plugin/pjrt/shim.h"
+#include "plugin/runtime/host_desk.h"
+#include "plugin/runtime/signals.h"
 
 namespace ascend::pjrt {
 namespace {
+
+// Serves the calls of the host until all executions have ended, or Ctrl-C ends the wait. What functions of
+// the host print is there when the call returns, and what they raise is the call's error: as with XLA:CPU,
+// and so that a failure is not that of the tokens which the next program would take.
+void serve_host_calls(const LoadedExecutable_Execute& a, const std::shared_ptr<HostDesk>& desk,
+                      const std::vector<Ref<Event>>& done, size_t num_outputs) {
+  const auto left = std::make_shared<std::atomic<size_t>>(done.size());
+  for (const auto& event : done) {
+    event->on_ready([=](const Status&) {
+      if (left->fetch_sub(1) == 1) desk->close();
+    });
+  }
+  if (!desk->serve(interrupted)) return;
+  const auto failed =
+      std::ranges::find_if(done, [](const auto& event) { return event->status() != nullptr; });
+  if (failed == done.end()) return;
+  for (size_t i = 0; i < a.num_devices; ++i)
+    for (size_t j = 0; j < num_outputs; ++j) delete std::exchange(a.output_lists[i][j], nullptr);
+  throw ascend::Error((*failed)->status()->code, (*failed)->status()->message);
+}
 
 void execute(LoadedExecutable_Execute& a) {
   note_size(*a.options);
@@ -16,12 +41,28 @@ void execute(LoadedExecutable_Execute& a) {
                                                     " devices; got " + std::to_string(a.num_devices) + ".");
   std::unique_lock<std::mutex> one_order;
   if (a.num_devices > 1) one_order = std::unique_lock(executable.client->accept_many);
+  std::vector<Ref<Event>> done;
+  // However this ends: who still calls there is not to wait.
+  const auto leave = [](HostDesk* desk) { desk->leave(); };
+  const auto desk = executable.executable->host ? std::make_shared<HostDesk>() : nullptr;
+  const std::unique_ptr<HostDesk, decltype(leave)> attended(desk.get());
   for (size_t i = 0; i < a.num_devices; ++i) {
     Device* device = a.execute_device ? a.execute_device : executable.devices[i];
-    Ref<Event> done = executable.launch(device, {a.argument_lists[i], a.num_args}, non_donatable,
-                                        {a.output_lists[i], num_outputs});
-    if (a.device_complete_events) a.device_complete_events[i] = done.release();
+    done.push_back(executable.launch(device, {a.argument_lists[i], a.num_args}, non_donatable,
+                                     {a.output_lists[i], num_outputs}, desk));
   }
+  if (one_order) one_order.unlock();
+  if (desk) {
+    try {
+      serve_host_calls(a, desk, done, num_outputs);
+    } catch (...) {
+      HostDesk::return_to_python();
+      throw;
+    }
+    HostDesk::return_to_python();
+  }
+  if (!a.device_complete_events) return;
+  for (size_t i = 0; i < a.num_devices; ++i) a.device_complete_events[i] = done[i].release();
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ class Event : public RefCounted {
   // The first call counts.
   void set(Status status);
 
+  // The queue whose task sets it, if one does: that queue needs no call to look at it again.
+  const void* maker = nullptr;
+
  private:
   std::atomic<int> done_{0};
   std::mutex mutex_;

@@ -17,10 +17,21 @@ std::string fingerprint_of(std::string_view bytes) {  // two FNV-1a hashes with 
   return text;
 }
 
+std::shared_ptr<const HostFunctions> functions_of(const Program& program, Executable::FindFunctions find) {
+  if (program.host_calls().empty()) return nullptr;
+  if (!find)
+    throw Error(Code::kInvalidArgument,
+                "[load " + program.header().name +
+                    "] the program calls functions of the process that compiled it (jax.debug.print, "
+                    "pure_callback and the like), which its bytes cannot carry. Compile it in this process.");
+  return find(program.host_calls());
+}
+
 }  // namespace
 
-Executable::Executable(std::string_view bytes, std::string_view options)
+Executable::Executable(std::string_view bytes, std::string_view options, FindFunctions find_functions)
     : program(Program::load(std::as_bytes(std::span(bytes)))),
+      host(functions_of(*program, find_functions)),
       compile_options(options),
       assignment(parse_compile_options(options)),
       fingerprint(fingerprint_of(bytes)) {

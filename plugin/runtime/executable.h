@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/device/host_functions.h"
 #include "plugin/device/program.h"
 #include "plugin/runtime/buffer.h"
 #include "plugin/runtime/compile_options.h"
@@ -14,10 +15,14 @@ namespace ascend {
 
 class Executable {
  public:
-  // `bytes` is a Program; throws what Program::load throws.
-  Executable(std::string_view bytes, std::string_view compile_options);
+  // `bytes` is a Program; throws what Program::load throws. `find_functions` gives the functions of the host
+  // that it calls; without it such a program is refused.
+  using FindFunctions = std::shared_ptr<const HostFunctions> (*)(std::span<const int64_t> numbers);
+  Executable(std::string_view bytes, std::string_view compile_options,
+             FindFunctions find_functions = nullptr);
 
   const std::shared_ptr<const Program> program;
+  const std::shared_ptr<const HostFunctions> host;  // null if the program calls none
   const std::string compile_options;
   const DeviceAssignment assignment;  // its devices may be empty
   const std::string fingerprint;
@@ -36,9 +41,11 @@ class LoadedExecutable {
 
   // Launches on one device. Returns once the launch is accepted, for which it may have to wait: not to be
   // called with the GIL held. `outputs` gets one new buffer per result, and the event returned is theirs.
-  // Throws if the arguments do not fit; what fails later is the event's status.
+  // Throws if the arguments do not fit; what fails later is the event's status. Functions of the host are
+  // called at `desk`.
   Ref<Event> launch(Device* device, std::span<Buffer* const> arguments,
-                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs);
+                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
+                    std::shared_ptr<HostDesk> desk = nullptr);
 
   Client* const client;
   const std::shared_ptr<const Executable> executable;

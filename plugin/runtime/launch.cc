@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "plugin/runtime/executable.h"
+#include "plugin/runtime/host_desk.h"
 #include "plugin/runtime/signals.h"
 
 namespace ascend {
@@ -20,16 +21,20 @@ int64_t now() {
 }
 
 struct Launch : Task {
-  explicit Launch(const RunContext& context) : context(context) {}
+  Launch(const RunContext& context, std::shared_ptr<HostDesk> desk)
+      : context(context), desk(std::move(desk)) {}
 
   const RunContext context;
+  const std::shared_ptr<HostDesk> desk;  // of `context`
   std::shared_ptr<const Program> program;
+  std::shared_ptr<const HostFunctions> host;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
   std::vector<Ref<Storage>> parameters, results;
   std::vector<std::pair<int, Ref<Storage>>>
-      copies;                             // parameter -> what its storage must be filled with first
-  std::vector<Ref<Readers>> overwritten;  // of arguments that are donated
+      copies;                              // parameter -> what its storage must be filled with first
+  std::vector<Ref<Readers>> overwritten;   // of arguments that are donated
+  std::vector<const Storage*> overwrites;  // their memory
   std::vector<Ref<Event>> dependencies;
   Ref<Event> done;
   Status status;
@@ -49,6 +54,19 @@ struct Launch : Task {
     copies.clear();
   }
   void complete() override { done->set(std::move(status)); }
+  bool can_start() const override {
+    return std::ranges::all_of(dependencies, [](const auto& event) { return event->is_ready(); });
+  }
+  // Values do not forbid it, as nothing that it reads is to come from there; but it may overwrite what is
+  // read there. (What is overwritten there, no later launch reads: it was given away.)
+  bool may_pass(const Task& other) const override {
+    const auto& earlier = static_cast<const Launch&>(other);  // the queue of launches has no other tasks
+    return std::ranges::none_of(overwrites, [&](const Storage* storage) {
+      const auto same = [=](const Ref<Storage>& read) { return read.get() == storage; };
+      return std::ranges::any_of(earlier.parameters, same) ||
+             std::ranges::any_of(earlier.copies, [&](const auto& copy) { return same(copy.second); });
+    });
+  }
 
  private:
   void execute() {
@@ -110,6 +128,7 @@ void check_donations(std::span<Buffer* const> arguments, const std::vector<int>&
 
 RunContext LoadedExecutable::context_of(const Device* device) const {
   RunContext context{client->cancellation, client->cancellation.accept(), device->description->id};
+  context.host = executable->host.get();
   const auto place = std::find(devices.begin(), devices.end(), device);
   if (place != devices.end()) {
     const auto& logical = logical_ids[place - devices.begin()];
@@ -119,7 +138,8 @@ RunContext LoadedExecutable::context_of(const Device* device) const {
 }
 
 Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arguments,
-                                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs) {
+                                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
+                                    std::shared_ptr<HostDesk> desk) {
   const Program& program = *executable->program;
   const auto& parameters = program.parameters();
   const auto& results = program.results();
@@ -138,11 +158,14 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     throw Error(Code::kCancelled, "[execute " + executable->header().name + "] the process exits.");
   device->launches.wait_for_room(interrupted);
 
-  auto launch = std::make_unique<Launch>(context_of(device));
+  RunContext context = context_of(device);
+  context.desk = desk.get();
+  auto launch = std::make_unique<Launch>(context, std::move(desk));
   launch->bytes = executable->parameter_bytes + executable->output_bytes;
   launch->parameters.reserve(parameters.size());
   launch->results.resize(results.size());
   launch->program = executable->program;
+  launch->host = executable->host;
   launch->workspace_arena = device->device_memory.arena;
   launch->last_run = last_run_;
 
@@ -172,6 +195,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
       auto readers = donated_to[i] >= 0 ? arguments[i]->donate() : std::nullopt;
       if (readers) {
         launch->overwritten.push_back(*std::move(readers));
+        launch->overwrites.push_back(launch->parameters[i].get());
       } else {
         launch->copies.emplace_back(static_cast<int>(i), launch->parameters[i]);
         launch->parameters[i] = make_ref<Storage>(device->device_memory.arena, parameters[i].bytes);
@@ -186,12 +210,14 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
     if (!kept) arguments[parameter]->drop();
   }
-  for (Buffer* argument : arguments)
-    if (!argument->ready->is_ready() || argument->ready->status())
-      launch->dependencies.push_back(argument->ready);
+  auto& dependencies = launch->dependencies;
+  for (Buffer* argument : arguments) {  // neighbours often come from one launch
+    if (!dependencies.empty() && dependencies.back().get() == argument->ready.get()) continue;
+    if (!argument->ready->is_ready() || argument->ready->status()) dependencies.push_back(argument->ready);
+  }
 
-  bool run_here = !being_read && launch->dependencies.empty() && device->launches.idle() &&
-                  !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
+  bool run_here = !being_read && dependencies.empty() && device->launches.idle() && !program.may_block() &&
+                  last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   Ref<Event> done = launch->done = Event::pending();
   for (size_t i = 0; i < results.size(); ++i) {
     MemorySpace* memory = device->memories[static_cast<int>(program.header().result_memory[i])];
@@ -200,7 +226,11 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
     outputs[i] = new Buffer(results[i].dtype, results[i].dims, memory, storage, done);
   }
   if (!run_here) {
-    device->launches.submit(launch.release());
+    Queue* queue = &device->launches;
+    done->maker = queue;
+    for (auto& dependency : dependencies)
+      if (dependency->maker != queue) dependency->on_ready([queue](const Status&) { queue->look_again(); });
+    queue->submit(launch.release());
     return done;
   }
   launch->run();

@@ -1,4 +1,10 @@
-// An in-order queue: one thread that runs tasks one after another. It starts with the first task.
+// A queue: tasks run one at a time, in the order in which they were submitted as far as they can. It starts
+// its first thread with the first task.
+//
+// A task that waits for something outside, such as a function of the host, is away meanwhile: others run. And
+// a task that could not start yet (what it reads is still to be computed, perhaps by one that is away) lets
+// those behind it pass which do not overwrite what it reads. So work that a function of the host submits, and
+// waits for, is done, whoever waits for that function.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -6,6 +12,7 @@
 #include <cstdint>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace ascend {
 
@@ -13,7 +20,10 @@ struct Task {
   virtual ~Task() = default;
   virtual void run() = 0;       // must not throw
   virtual void complete() = 0;  // tells those who wait; the queue counts as idle before this
-  uint64_t bytes = 0;           // of memory that it may keep until it has run
+  virtual bool can_start() const { return true; }  // run() would not wait for other tasks
+  // Whether it may run although `earlier` is still to run, or is away.
+  virtual bool may_pass(const Task& earlier) const { return false; }
+  uint64_t bytes = 0;  // of memory that it may keep until it has run
   Task* next = nullptr;
 };
 
@@ -25,13 +35,15 @@ class Queue {
   static constexpr uint64_t kMostBytesInFlight = uint64_t{4} << 30;
 
   Queue() = default;
-  ~Queue();  // runs what was submitted, then ends the thread
+  ~Queue();  // runs what was submitted, then ends the threads
   Queue(const Queue&) = delete;
 
   void submit(Task* task);  // takes ownership
+  void look_again();  // a task that could not start may be able to now; those of this queue say so themselves
   // Waits until there is room for a task, unless the calling thread is that of a queue, which others may wait
   // for. Tasks may need the GIL to complete, so a caller that has to wait must not hold it. Asks now and then
-  // whether the wait is `given_up`; then there is room for one more.
+  // whether the wait is `given_up`; then there is room for one more, and so there is while a task of any
+  // queue is away: it may wait for the caller.
   void wait_for_room(bool (*given_up)());
   // Whether everything submitted has run.
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }
@@ -39,8 +51,22 @@ class Queue {
   // longer.
   bool drain_until(std::chrono::steady_clock::time_point deadline);
 
+  // While it exists, the task that the calling thread runs is away; it comes back when no other runs. Does
+  // nothing in threads that are not a queue's.
+  class Away {
+   public:
+    Away();
+    ~Away();
+    Away(const Away&) = delete;
+  };
+
  private:
   void work();
+  Task*
+  take();  // the next task to run, or null; the caller holds the mutex, and the queue has work for a thread
+  bool may_start(const Task& task) const;
+  void leave(Task* task);
+  void come_back(Task* task);
   bool has_room() const {
     const int64_t tasks = unfinished_.load(std::memory_order_acquire);
     return tasks < kLeastInFlight ||
@@ -48,14 +74,18 @@ class Queue {
   }
 
   std::mutex mutex_;
-  std::condition_variable arrived_, finished_, room_;
+  std::condition_variable arrived_, finished_, room_, free_;
   Task* first_ = nullptr;
   Task** last_ = &first_;
+  std::vector<const Task*> away_;
+  int64_t coming_back_ = 0;  // of these
+  bool running_ = false;     // a task that is not away
   std::atomic<int64_t> unfinished_{0};
   std::atomic<uint64_t> bytes_{0};  // of these
   int64_t incomplete_ = 0;
   bool stopping_ = false;
-  std::thread thread_;
+  int64_t waiting_ = 0;  // threads without a task
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace ascend

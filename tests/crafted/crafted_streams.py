@@ -1,6 +1,5 @@
 """Streams made to write what is not theirs, to overflow the stack or to work without end, each with what must stop it."""
 
-
 import numpy as np
 from corpus import crafted, launching, program
 
@@ -420,3 +419,56 @@ def tile_of_another_type_than_its_argument():
     x = b.argument(DType.f32, 64)
     b.tload(b.tile(Loc.vec, DType.i8, 1, 64, address=0), b.view(x, 0, (1, 64), (64, 1)))
     return launching(b)
+
+
+# ---- calls of the host
+
+
+def host_call(callback, results, operands, slots=None, size=16, constant=False):
+    """A program that calls a function of the host on pieces of its frame."""
+    f = main(4096)
+    pieces = [f.slot("frame", 64 * n, size) for n in range(len(results) + len(operands))]
+    if constant:
+        pieces[0] = f.slot("constant", 0, size)
+    f.commands.append(command("host_call", callback, pieces if slots is None else slots, results, operands))
+    return one(f, constants=bytes(64))
+
+
+@crafted(load="calls functions of the process that compiled it")
+def call_of_a_function_that_no_file_can_name():
+    return host_call(7, [F4], [F4])
+
+
+@crafted(load="host_call: no callback -1")
+def call_of_a_negative_function():
+    return host_call(-1, [F4], [F4])
+
+
+@crafted(load="host_call: expected 2 slots, got 1")
+def call_with_too_few_slots():
+    return host_call(7, [F4], [F4], slots=[0])
+
+
+@crafted(load="no such slot; expected 0 to 1, got 9")
+def call_on_a_slot_that_does_not_exist():
+    return host_call(7, [F4], [F4], slots=[0, 9])
+
+
+@crafted(load="host_call, array 0: slot 0 is too small; expected 16 bytes, got 8")
+def call_whose_result_does_not_fit():
+    return host_call(7, [F4], [F4], size=8)
+
+
+@crafted(load="host_call: array 1 is too large")
+def call_on_an_array_whose_size_wraps():
+    return host_call(7, [F4], [TensorType((2**32, 2**32 - 1, 2**32), DType.u8)])
+
+
+@crafted(load="host_call: array 0 is too large")
+def call_on_an_array_of_negative_size():
+    return host_call(7, [TensorType((-4,), DType.f32)], [])
+
+
+@crafted(load="slot 2 is a constant and cannot be written")
+def call_that_writes_a_constant():
+    return host_call(7, [F4], [F4], constant=True)

@@ -28,6 +28,7 @@ PROGRAMS = {
     "tall product": product(16, 4096, 1024),
     "f32 product": product(256, 512, 256, jnp.float32),
     "factor": (jnp.linalg.cholesky, [jax.ShapeDtypeStruct((256, 256), jnp.float32)]),
+    "host": (lambda x: jax.pure_callback(abs, x, x), [shape(512, 512)]),
 }
 MATTERS = {  # each figure: a program whose estimate depends on it, and another value
     "cube_cores": ("product", 12),
@@ -63,6 +64,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "aicpu_rate": ("factor", 1e9),
     "launch_dispatch": ("elementwise", 1e-3),
     "launch_cold": ("elementwise", 1e-3),
+    "host_bandwidth": ("host", 1e8),
 }
 ELSEWHERE = {
     "name", "architecture",

@@ -81,6 +81,7 @@ def random_commands(rng, program, slots, depth=0):
         "function": lambda: rng.randrange(len(program.functions)),
         "int": lambda: integer(rng),
         "aicpu": lambda: aicpu.name,
+        "types": lambda: [random_type(rng) for _ in range(rng.randint(0, 3))],
         "parameters": lambda: {p.name: parameter(rng, p) for p in aicpu.parameters},
         "pairs": lambda: [(rng.randrange(slots), rng.randrange(slots)) for _ in range(rng.randint(0, 3))],
         "commands": lambda: random_commands(rng, program, slots, depth + 1),
@@ -103,9 +104,12 @@ def parameter(rng, declared):
     return [item() for _ in range(rng.randint(0, 5))] if declared.is_list else item()
 
 
+def random_type(rng):
+    return TensorType(tuple(rng.randint(0, 9) for _ in range(rng.randint(0, 3))), rng.choice(list(DType)))
+
+
 def random_program(rng):
-    types = [[TensorType(tuple(rng.randint(0, 9) for _ in range(rng.randint(0, 3))), rng.choice(list(DType)))
-              for _ in range(rng.randint(0, 3))] for _ in range(2)]  # fmt: skip
+    types = [[random_type(rng) for _ in range(rng.randint(0, 3))] for _ in range(2)]
     aliases = [rng.choice([-1, 0]) for _ in types[1]]
     target = rng.choice([Target(), TARGETS["ascend910c"], Target(name="a-1.b", clock=1e6 / 3 + 1e6, l2_line=96)])
     program = Program(rng.choice(["main", "jit f<x>", 'a "b"\n']), target, *types, aliases)

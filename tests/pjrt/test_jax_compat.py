@@ -3,6 +3,7 @@
 from jax import lax
 from jax._src import compilation_cache, xla_bridge
 from jax._src.interpreters import mlir
+from jax.extend.core import Primitive
 
 from jax_ascend import function_rules, jax_compat
 
@@ -11,6 +12,28 @@ def test_tables(device):
     assert "ascend" in xla_bridge._nonexperimental_plugins
     assert "ascend" in mlir._platforms_with_donation
     assert compilation_cache.is_cache_used.__module__ == jax_compat.__name__
+    assert isinstance(mlir._platform_specific_lowerings["ascend"], jax_compat._Rules)
+
+
+def test_rules_of_callbacks(device):
+    """Each follows from a rule for the CPU, or the default one; a rule that somebody registers comes first."""
+    import jax.experimental.buffer_callback
+    import jax.experimental.checkify
+    import jax.experimental.sparse.linalg  # noqa: F401 (they bring rules)
+    from jax._src.lax import lax
+
+    rules = mlir._platform_specific_lowerings["ascend"]
+    found = {
+        p.name
+        for p in {**mlir._lowerings, **mlir._platform_specific_lowerings["cpu"]}
+        if p.name in jax_compat._CALLBACKS
+    }
+    assert found == set(jax_compat._CALLBACKS)
+    assert lax.sin_p not in rules, "left to the default rule"
+    primitive = Primitive("nobody_lowers_this_either")
+    assert primitive in rules
+    mlir.register_lowering(primitive, lambda context, x: [x], platform="ascend")
+    assert rules[primitive].rule(None, 3) == [3]
 
 
 def test_default_rules():

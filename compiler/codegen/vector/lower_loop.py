@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from ...graph.builder import is_splat, splat_element
 from ...graph.graph import Value, row_major
-from ...graph.ops import Constant, DynamicUpdateSlice, While
+from ...graph.ops import Constant, DynamicUpdateSlice, HostCall, While
 from ...graph.trip_count import Progression, progressions, trip_count
 from ...isa.machine import CLASSES
 from ...program.kernel import KernelBuilder
@@ -48,6 +48,8 @@ def loop_ways(op: While, target: Target) -> Iterator[Way]:
     count = trip_count(op)
     ops = op.body.ops
     if not count or len(ops) > _MOST_OPS or any(True for inner in ops for _ in inner.regions()):
+        return
+    if any(isinstance(inner, HostCall) for inner in (*op.cond.ops, *ops)):
         return
     if any(v.type.size == 0 or v.dtype not in CLASSES["all"] for v in op.operands):  # a tile of it cannot be moved
         return

@@ -20,6 +20,7 @@ from .elementwise import (
 from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
     Fft,
+    HostCall,
     Lapack,
     OptimizationBarrier,
     RngBitGenerator,
@@ -54,6 +55,7 @@ __all__ = [
     "Gather",
     "GatherSlices",
     "GeneralReduce",
+    "HostCall",
     "Iota",
     "Lapack",
     "OptimizationBarrier",

@@ -104,6 +104,36 @@ class Fft(Op):
 
 
 @dataclass(eq=False)
+class HostCall(Op):
+    """Call a function of the process that compiles, by its number there (isa/stream.py).
+
+    With `effect` it is called as often and in the order in which the program says it; without one it is a function of its
+    operands, and called if a result is needed. `aliases` are the (result, operand) whose elements the result starts with.
+    """
+
+    name: ClassVar[str] = "host_call"
+
+    callback: int
+    effect: bool
+    aliases: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it is called for the sake of the call."""
+        return self.effect
+
+    def verify(self) -> None:
+        """A number from 0; a result that starts as an operand has its type, and is one only."""
+        self.require(self.callback >= 0, "the number of a callback is not negative")
+        self.require(len({r for r, _ in self.aliases}) == len(self.aliases), "a result starts as one operand")
+        for r, o in self.aliases:
+            inside = 0 <= r < len(self.results) and 0 <= o < len(self.operands)
+            self.require(
+                inside and self.results[r].type == self.operands[o].type, "keeps the type of what it starts as"
+            )
+
+
+@dataclass(eq=False)
 class OptimizationBarrier(Op):
     """The operands, unchanged; no value is to be recomputed or moved across."""
 
