@@ -23,6 +23,7 @@ def register(platform: str) -> None:
     from jax import lax
     from jax.interpreters import mlir
 
+    jax_compat.allow_export({f"ascend.{name}" for name in (*OF_COMPLEX, *OF_REAL)})
     for names, kind in ((OF_COMPLEX, np.complexfloating), (OF_REAL, np.floating)):
         for name in names:
             primitive = getattr(lax, f"{name}_p")

@@ -7,6 +7,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `xla_bridge._nonexperimental_plugins` | JAX calls platforms it does not know experimental | a warning at start |
 | `mlir._platforms_with_donation` | where JAX marks donated arguments in the module | donation is silently a copy |
 | `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
+| `_export._CUSTOM_CALL_TARGETS_GUARANTEED_STABLE` | which custom calls an exported program may hold | such programs cannot be exported |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
@@ -71,6 +72,15 @@ def default_rule(primitive: Any) -> Any:
 
     entry = getattr(mlir, "_lowerings", {}).get(primitive)
     return getattr(entry, "rule", entry)
+
+
+def allow_export(targets: set[str]) -> None:
+    """Let exported programs hold custom calls of these targets: every later version of this package accepts them."""
+    from jax._src.export import _export
+
+    stable = getattr(_export, "_CUSTOM_CALL_TARGETS_GUARANTEED_STABLE", None)
+    if isinstance(stable, set):
+        stable.update(targets)
 
 
 class _KnownPlatform:

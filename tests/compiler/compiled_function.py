@@ -44,7 +44,7 @@ def run_back_passes(module):
 def compile_graph(function, arguments):
     """Return the regions, the schedule and the program of a JAX function."""
     lowered = jax.jit(function, keep_unused=True).lower(*arguments)
-    module = frontend.import_module(frontend.deserialize(str(lowered.compiler_ir("stablehlo"))))
+    module = frontend.import_module(frontend.legalize(frontend.deserialize(str(lowered.compiler_ir("stablehlo")))))
     run_graph_passes(module)
     module.aliases = [None] * len(module.main.results)
     regions, compilation = run_back_passes(module)

@@ -110,6 +110,10 @@ CASES = [
          }) : (tensor<4xf32>) -> !stablehlo.future<tensor<4xf32>>
          %0 = "stablehlo.async_done"(%f) : (!stablehlo.future<tensor<4xf32>>) -> tensor<4xf32>
          return %0 : tensor<4xf32>"""), "f32[4]", reference=lambda x: [x]),
+    case("random numbers of no range", module("%x: tensor<f32>", "tensor<3x4xf32>",
+         "%s = stablehlo.constant dense<[3, 4]> : tensor<2xi64>\n"
+         "%0 = stablehlo.rng %x, %x, %s, distribution = UNIFORM : (tensor<f32>, tensor<f32>, tensor<2xi64>) -> tensor<3x4xf32>"),
+         "f32[]", reference=lambda x: [jnp.broadcast_to(x, (3, 4))]),
     case("tuples", stablehlo("(%x: tensor<4xf32>, %i: tensor<3xi32>) -> (tensor<4xf32>, tensor<3xi32>)",
          """%a = stablehlo.tuple %i : tuple<tensor<3xi32>>
          %b = stablehlo.tuple %x, %a : tuple<tensor<4xf32>, tuple<tensor<3xi32>>>
