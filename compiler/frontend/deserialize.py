@@ -70,6 +70,6 @@ def bytecode(module: ir.Module) -> bytes:
 
 def _legalize_chlo(context: ir.Context, module: ir.Module) -> None:
     """Expand CHLO ops into StableHLO, as JAX does before it calls a plugin (in place)."""
-    stablehlo.register_stablehlo_passes()  # pyright: ignore
+    stablehlo.register_stablehlo_passes()
     with context:
         passmanager.PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(module.operation)

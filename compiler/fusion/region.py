@@ -19,8 +19,8 @@ class Region:
 
     kind: str
     ops: list[Op]
-    inputs: list[Value] = field(default_factory=list)
-    outputs: list[Value] = field(default_factory=list)
+    inputs: list[Value] = field(default_factory=list[Value])
+    outputs: list[Value] = field(default_factory=list[Value])
     two_stages: bool = True
 
     def __str__(self) -> str:

@@ -5,6 +5,8 @@ Moduli are scaled by the larger part, so that they overflow only if the result d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..graph.builder import Builder
 from ..graph.graph import Value
 
@@ -178,7 +180,7 @@ def power(b: Builder, x: Pair, y: Pair) -> Pair:
     return b.select(zero, at_zero, real), b.select(zero, b.like(imag, 0), imag)
 
 
-UNARY = {
+UNARY: dict[str, Callable[[Builder, Pair], Pair | Value]] = {
     "abs": modulus,
     "cos": cosine,
     "exp": exponential,

@@ -33,7 +33,7 @@ def _expand(op: Op, b: Builder) -> list[Value] | None:
     bits, ratio = narrow.bytes * 8, wide.bytes // narrow.bytes
     source = b.bitcast(x, _UNSIGNED[x.dtype.bytes])
     if to.bytes < x.dtype.bytes:
-        parts = []
+        parts: list[Value] = []
         for k in range(ratio):
             part = b.binary("shr_logical", source, b.like(source, k * bits)) if k else source
             parts.append(b.reshape(b.convert(part, narrow), (*x.shape, 1)))
