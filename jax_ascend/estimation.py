@@ -53,7 +53,7 @@ class Estimate:
     seconds: float
     cycles: float
     kernels: list[KernelRow]
-    assumptions: list[str] = field(default_factory=list[str])  # what the figures rest on that the program does not say
+    assumptions: list[str] = field(default_factory=lambda: [])  # what the figures rest on that the program does not say
     _program: bytes = field(default=b"", repr=False)
     _warm: bool = field(default=False, repr=False)
 

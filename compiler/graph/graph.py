@@ -20,7 +20,8 @@ from ..isa.dtypes import DType
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the strides, in elements, of a dense tensor."""
-    strides, step = list[int](), 1
+    strides: list[int] = []
+    step = 1
     for size in reversed(shape):
         strides.append(step)
         step *= size
@@ -89,7 +90,7 @@ class Op:
     name: ClassVar[str] = "op"
 
     operands: list[Value]
-    results: list[Value] = field(init=False, default_factory=list[Value])
+    results: list[Value] = field(init=False, default_factory=lambda: [])
     loc: str = field(init=False, default="")  # JAX source line, for messages
 
     def __init_subclass__(cls) -> None:
@@ -159,9 +160,9 @@ class Graph:
     """Arguments, ops in execution order, results. Regions may use values of the graphs around them."""
 
     name: str
-    arguments: list[Value] = field(default_factory=list[Value])
-    ops: list[Op] = field(default_factory=list[Op])
-    results: list[Value] = field(default_factory=list[Value])
+    arguments: list[Value] = field(default_factory=lambda: [])
+    ops: list[Op] = field(default_factory=lambda: [])
+    results: list[Value] = field(default_factory=lambda: [])
 
     def argument(self, type: TensorType) -> Value:
         """Append an argument of this type and return it."""

@@ -59,8 +59,8 @@ class _Node:
     vector_core: bool  # stands in `subblocks`, or is one
     children: list[_Node] | None = None
     end: Instruction | None = None
-    before: list[Instruction] = field(default_factory=list[Instruction])
-    after: list[Instruction] = field(default_factory=list[Instruction])
+    before: list[Instruction] = field(default_factory=lambda: [])
+    after: list[Instruction] = field(default_factory=lambda: [])
 
     @property
     def is_loop(self) -> bool:

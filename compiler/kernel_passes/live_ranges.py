@@ -26,7 +26,7 @@ class LiveRange:
     tiles: tuple[int, ...]
     first: int
     last: int
-    pipes: set[str] = field(default_factory=set[str])  # names of the pipes that touch the tiles
+    pipes: set[str] = field(default_factory=lambda: set())  # names of the pipes that touch the tiles
 
     def overlaps(self, other: LiveRange) -> bool:
         """Whether both are live at some position."""

@@ -27,7 +27,7 @@ class Storage:
     last: int
     number: int = -1  # of the parameter or result
     writable: bool = True
-    values: list[Value] = field(default_factory=list[Value])
+    values: list[Value] = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)
@@ -44,17 +44,17 @@ class Placed:
     """An item of a schedule with the copies that come before it and, for control flow, its placed parts."""
 
     item: Item
-    before: list[Copy] = field(default_factory=list[Copy])
-    parts: list[PlacedSchedule] = field(default_factory=list["PlacedSchedule"])
-    swaps: list[tuple[Storage, Storage]] = field(default_factory=list[tuple[Storage, Storage]])
+    before: list[Copy] = field(default_factory=lambda: [])
+    parts: list[PlacedSchedule] = field(default_factory=lambda: [])
+    swaps: list[tuple[Storage, Storage]] = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)
 class PlacedSchedule:
     """A schedule with storage: its items, and the copies at its end."""
 
-    items: list[Placed] = field(default_factory=list[Placed])
-    after: list[Copy] = field(default_factory=list[Copy])
+    items: list[Placed] = field(default_factory=lambda: [])
+    after: list[Copy] = field(default_factory=lambda: [])
 
 
 class Placer:

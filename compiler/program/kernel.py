@@ -83,10 +83,10 @@ class Kernel:
     name: str
     core: str  # of KERNEL_CORES
     grid: tuple[int, ...]
-    arguments: list[Argument] = field(default_factory=list[Argument])
-    tiles: list[Tile] = field(default_factory=list[Tile])
+    arguments: list[Argument] = field(default_factory=lambda: [])
+    tiles: list[Tile] = field(default_factory=lambda: [])
     registers: int = 0
-    body: list[Instruction] = field(default_factory=list[Instruction])
+    body: list[Instruction] = field(default_factory=lambda: [])
 
     @property
     def blocks(self) -> int:

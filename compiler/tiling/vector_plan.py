@@ -62,12 +62,11 @@ class NestPlan:
     """The result. Group axes are outer to inner; only the first of a group may be chunked."""
 
     extent: dict[int, int]
-    rows: list[int] = field(default_factory=list[int])
-    columns: list[int] = field(default_factory=list[int])
-    chunk: dict[int, int] = field(default_factory=dict[int, int])
-    loops: list[int] = field(default_factory=list[int])  # axes with steps, outer to inner
-    # axis -> (blocks, steps per block)
-    split: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    rows: list[int] = field(default_factory=lambda: [])
+    columns: list[int] = field(default_factory=lambda: [])
+    chunk: dict[int, int] = field(default_factory=lambda: {})
+    loops: list[int] = field(default_factory=lambda: [])  # axes with steps, outer to inner
+    split: dict[int, tuple[int, int]] = field(default_factory=lambda: {})  # axis -> (blocks, steps per block)
 
     @property
     def blocks(self) -> int:

@@ -41,7 +41,7 @@ class Task:
 class Scope:
     """What is known between the opening of a loop and its end."""
 
-    tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=dict[tuple[Node, Kind], TileRef])
+    tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=lambda: {})
     slot: Affine = field(default_factory=Affine)
     in_loop: bool = False
 

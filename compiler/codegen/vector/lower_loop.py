@@ -36,8 +36,8 @@ class _Group:
     """Carried values that depend on each other: a section of the kernel."""
 
     nodes: set[Node]
-    carried: list[Carried] = field(default_factory=list[Carried])
-    stacked: list[Store] = field(default_factory=list[Store])
+    carried: list[Carried] = field(default_factory=lambda: [])
+    stacked: list[Store] = field(default_factory=lambda: [])
 
     def stores(self) -> list[Store]:
         return [*(s for c in self.carried for s in (c.final, c.next)), *self.stacked]

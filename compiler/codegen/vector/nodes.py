@@ -78,7 +78,7 @@ class Node:
     axes: frozenset[int] = frozenset()
     op: Op | None = None
     access: Access | None = None  # load
-    coefficients: dict[int, int] = field(default_factory=dict[int, int])  # iota
+    coefficients: dict[int, int] = field(default_factory=lambda: {})  # iota
     value: Any = None  # const: a Python number
     reduced: frozenset[int] = frozenset()  # reduce, arg: the axes that disappear
 

@@ -20,7 +20,7 @@ class Section:
 
     stores: list[Store]
     plan: NestPlan
-    partial: list[tuple[Node, Value]] = field(default_factory=list[tuple[Node, Value]])
+    partial: list[tuple[Node, Value]] = field(default_factory=lambda: [])
 
     def nodes(self) -> list[Node]:
         """Return what the stores need, operands first."""
