@@ -78,7 +78,8 @@ def _operations(op: Op) -> Operations:
             return (count_operations(op.cond) + count_operations(op.body)).times(_trips(op))
         case Case():
             return max(map(count_operations, op.branches), key=lambda o: o.flops + o.transcendentals)
-    return Operations()
+        case _:
+            return Operations()
 
 
 def count_bytes(schedule: Schedule) -> int:
@@ -92,6 +93,8 @@ def count_bytes(schedule: Schedule) -> int:
                 total += _trips(item.op) * sum(map(count_bytes, item.parts))
             case Branches():
                 total += max(map(count_bytes, item.parts))
+            case _:  # no launch
+                pass
     return total
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
+def collector_paused() -> Generator[None]:
     """Keep the garbage collector from walking the IRs while they grow: a third of the compile time of a GPT step."""
     enabled = gc.isenabled()
     gc.disable()
@@ -28,7 +28,7 @@ _deep_lock = threading.Lock()
 
 
 @contextmanager
-def recursion_allowed() -> Iterator[None]:
+def recursion_allowed() -> Generator[None]:
     """Let programs nest as deeply as they are given: Python's limit on frames is for those that recurse by mistake.
 
     The limit is one for all threads; it is put back when no compilation needs it any more.

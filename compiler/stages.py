@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -35,7 +35,7 @@ class Stages:
         self._written = itertools.count()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         """Time a stage; an exception of unknown origin gets the stage's name."""
         start = time.perf_counter()
         try:

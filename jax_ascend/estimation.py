@@ -55,7 +55,7 @@ class Estimate:
     seconds: float
     cycles: float
     kernels: list[KernelRow]
-    assumptions: list[str] = field(default_factory=list)  # what the figures rest on that the program does not say
+    assumptions: list[str] = field(default_factory=lambda: [])  # what the figures rest on that the program does not say
     _program: bytes = field(default=b"", repr=False)
     _warm: bool = field(default=False, repr=False)
 
@@ -117,7 +117,7 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
         raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
     device = find_target(target)
     register()  # JAX asks for the platform's rules before it looks for the platform
-    lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))
+    lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
     module: Any = lowered.compiler_ir("stablehlo")
     return estimate_program(compile_program(mlir.module_to_bytecode(module), device), l2)
 
@@ -128,11 +128,11 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     data, warm = program.encode(), l2 == "warm"
     assumptions: list[str] = []
     launches, aicpu, host = _count(program, assumptions)
-    rows = []
+    rows: list[KernelRow] = []
     for index, (kernel, time) in enumerate(zip(program.kernels, _plugin.kernel_times(data, warm), strict=True)):
         count = launches.get(index, 0)
         cores = {"cube": time["cube_cores"], "vector": time["vector_cores"]}
-        busy = {
+        busy: dict[str, float] = {
             column: time[f"{kind}_busy"][pipe] / (time["cycles"] * cores[kind])
             for column, (kind, pipe) in PIPE_COLUMNS.items()
             if cores[kind] and time["cycles"]
@@ -193,6 +193,8 @@ def _count(
                     assumptions.append("a conditional counts as its first branch")
                     for i, branch in enumerate(c.values[1]):
                         visit(branch, 0 if i else times)
+                case _:  # copies are not counted
+                    pass
 
     visit(program.functions[0].commands, 1)
     return launches, aicpu, host

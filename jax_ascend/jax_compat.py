@@ -23,7 +23,7 @@ from .callbacks import BufferFunction, HostFunction, Numbered
 
 def stablehlo_versions() -> tuple[list[int], list[int]]:
     """Return (current, minimum) StableHLO version of the installed jaxlib, each [major, minor, patch]."""
-    from jaxlib.mlir.dialects import stablehlo  # pyright: ignore
+    from jaxlib.mlir.dialects import stablehlo
 
     return (_version(stablehlo.get_current_version()), _version(stablehlo.get_minimum_version()))
 
@@ -53,7 +53,7 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
 def _call_experimental_off(platform: str) -> None:
     from jax._src import xla_bridge
 
-    known = getattr(xla_bridge, "_nonexperimental_plugins", None)
+    known: set[str] | None = getattr(xla_bridge, "_nonexperimental_plugins", None)
     if isinstance(known, set):
         known.add(platform)
 
@@ -61,7 +61,7 @@ def _call_experimental_off(platform: str) -> None:
 def _allow_donation(platform: str) -> None:
     from jax._src.interpreters import mlir
 
-    platforms = getattr(mlir, "_platforms_with_donation", None)
+    platforms: list[str] | None = getattr(mlir, "_platforms_with_donation", None)
     if isinstance(platforms, list) and platform not in platforms:
         platforms.append(platform)
 

@@ -73,8 +73,8 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
     """
 
     def compile() -> bytes:
-        from .compiler import pipeline  # pyright: ignore
-        from .compiler.target_text import parse_target  # pyright: ignore
+        from .compiler import pipeline
+        from .compiler.target_text import parse_target
 
         check = configuration.CHECK.get()
         device = parse_target(target, "client")

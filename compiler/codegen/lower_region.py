@@ -6,7 +6,8 @@ other. Here, and nowhere else, tiles are packed to see whether they fit, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from ..fusion.region import Region
 from ..graph.builder import splat_element
@@ -97,7 +98,7 @@ def region_key(region: Region) -> object:
     # The splats among them are part of the kernel: where an update starts, for one.
     parts: list[object] = [region.kind, tuple((v.shape, v.dtype, repr(splat_element(v))) for v in region.inputs)]
     for op in region.ops:
-        operands = []
+        operands: list[object] = []
         for v in op.operands:
             if v not in number:  # a splat constant that is no op of the region
                 assert isinstance(v.producer, Constant), f"[region key] {op.name} reads a value that is no input"
@@ -118,10 +119,6 @@ def _attributes(op: Op) -> object:
 
 
 def _hashable(value: object) -> object:
-    return (
-        tuple(map(_hashable, value))
-        if isinstance(value, (list, tuple))
-        else repr(value)
-        if isinstance(value, dict)
-        else value
-    )
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_hashable, cast("Sequence[object]", value)))
+    return repr(cast("object", value)) if isinstance(value, dict) else value

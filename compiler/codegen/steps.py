@@ -26,7 +26,7 @@ class Launch:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
-    layout: Layout = field(default_factory=list)
+    layout: Layout = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)

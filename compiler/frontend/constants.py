@@ -16,8 +16,10 @@ from ..graph.builder import splat
 from ..graph.graph import TensorType
 from ..isa.dtypes import DType
 
-_BUFFER_TYPES = {DType.i1, DType.i8, DType.i16, DType.i32, DType.i64, DType.u8, DType.u16, DType.u32, DType.u64}
-_BUFFER_TYPES |= {DType.f16, DType.f32, DType.f64}
+_BUFFER_TYPES = {
+    *(DType.i1, DType.i8, DType.i16, DType.i32, DType.i64, DType.u8, DType.u16, DType.u32, DType.u64),
+    *(DType.f16, DType.f32, DType.f64),
+}
 _HEX = re.compile(r'dense<"0x([0-9A-Fa-f]*)">')
 
 
@@ -115,7 +117,7 @@ def python_value(attribute: ir.Attribute) -> object:
         except UnicodeDecodeError:
             return attribute.value_bytes
     if isinstance(attribute, (ir.BoolAttr, ir.IntegerAttr, ir.FloatAttr)):
-        return attribute.value  # type: ignore
+        return attribute.value
     if isinstance(attribute, ir.DenseElementsAttr):
         return np.array(attribute)
     return str(attribute)

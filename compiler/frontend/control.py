@@ -9,7 +9,7 @@ from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
 from ..graph import ops
-from ..graph.graph import Value
+from ..graph.graph import Graph, Value
 from ..isa.dtypes import DType
 from .constants import python_value
 from .scope import Importer, Scope, flattened, grouped
@@ -40,7 +40,7 @@ def if_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return _choose(scope, op, scope.convert(pred, DType.i32), [no, yes])
 
 
-def _choose(scope: Scope, op: ir.OpView, index: Value, branches: list) -> Sequence[Value]:
+def _choose(scope: Scope, op: ir.OpView, index: Value, branches: list[Graph]) -> Sequence[Value]:
     types = scope.result_types(op)
     scope.loc = scope.module.location(op)
     return scope.emit_op(ops.Case([index], branches), types)

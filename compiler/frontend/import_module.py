@@ -85,7 +85,7 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
     parameters += [{}] * (len(scope.graph.arguments) - len(parameters))
     results += [{}] * (len(scope.graph.results) - len(results))
     aliases: list[int | None] = [None] * len(scope.graph.results)
-    donated = []
+    donated: list[int] = []
     for number, attrs in enumerate(parameters):
         if "tf.aliasing_output" in attrs:
             aliases[int(attrs["tf.aliasing_output"].value)] = number

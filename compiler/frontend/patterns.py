@@ -6,10 +6,12 @@ commutative ops are ordered and `a GT b` is `b LT a`; then it is compared with t
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from ..graph import ops
 from ..graph.graph import Graph, Value
 
-Expression = tuple
+Expression: TypeAlias = "tuple[str | int | bytes | Expression, ...]"
 _COMMUTATIVE = {"add", "mul", "max", "min", "and", "or", "xor"}
 
 
@@ -20,7 +22,7 @@ def expression(graph: Graph, value: Value) -> Expression:
         return ("arg", value.index) if value in graph.arguments else ("outer", id(value))
     inner = [expression(graph, v) for v in op.operands]
     if isinstance(op, ops.Constant):
-        return ("const", str(value.dtype), value.producer.value.tobytes()[: value.dtype.bytes])  # type: ignore
+        return ("const", str(value.dtype), op.value.tobytes()[: value.dtype.bytes])
     if isinstance(op, ops.Binary):
         return (op.kind, *(sorted(inner, key=repr) if op.kind in _COMMUTATIVE else inner))
     if isinstance(op, ops.Unary):

@@ -14,11 +14,11 @@ from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
 from ..graph import ops
-from ..graph.graph import Graph, TensorType, Value
+from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from .constants import python_value
-from .patterns import expression, lexicographic_keys
+from .patterns import Expression, expression, lexicographic_keys
 from .scope import Scope
 
 _SIGNED = {2: DType.i16, 4: DType.i32, 8: DType.i64}
@@ -99,40 +99,32 @@ def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value]
 def _arguments(body: Graph, value: Value) -> set[int]:
     if value.producer is None:
         return {value.index} if value in body.arguments else {-1}
-    return set().union(*(_arguments(body, v) for v in value.producer.operands))
+    return set[int]().union(*(_arguments(body, v) for v in value.producer.operands))
 
 
-def _swap(form: tuple) -> tuple:
+def _swap(form: Expression) -> Expression:
     """Exchange argument 2n and 2n+1 in an expression."""
-    if form[0] == "arg":
-        return ("arg", form[1] ^ 1)
-    return tuple(_swap(part) if isinstance(part, tuple) else part for part in form)
+    match form:
+        case ("arg", int(number)):
+            return ("arg", number ^ 1)
+        case _:
+            return tuple(_swap(part) if isinstance(part, tuple) else part for part in form)
 
 
-def _is_canonical(form: tuple, number: int, dtype: DType) -> bool:
+def _is_canonical(form: Expression, number: int, dtype: DType) -> bool:
     """Whether an expression is select(x != x, NaN, select(x == 0, 0, x))."""
     x = ("arg", number)
-
-    def is_test(part: object, direction: str) -> bool:
-        return isinstance(part, tuple) and part[0] == direction and x in part[1:]
-
-    return (
-        dtype.is_float
-        and form[0] == "select"
-        and is_test(form[1], "NE")
-        and form[1][1:] == (x, x)
-        and form[2][0] == "const"
-        and form[3][0] == "select"
-        and is_test(form[3][1], "EQ")
-        and form[3][2][0] == "const"
-        and form[3][3] == x
-    )
+    match form:
+        case ("select", ("NE", a, b), ("const", *_), ("select", ("EQ", c, d), ("const", *_), e)):
+            return dtype.is_float and a == b == e == x and x in (c, d)
+        case _:
+            return False
 
 
 def _compute(scope: Scope, body: Graph, key: Value, number: int, operand: Value) -> Value:
     """Emit the key f(x) for a whole operand."""
     needed: set[Value] = {key}
-    chain = []
+    chain: list[Op] = []
     for inner in reversed(body.ops):
         if any(r in needed for r in inner.results):
             chain.append(inner)

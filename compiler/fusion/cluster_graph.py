@@ -20,10 +20,10 @@ class Cluster:
     kind: str
     bits: int
     dims: RegionDims
-    ops: dict[Op, None] = field(default_factory=dict)
+    ops: dict[Op, None] = field(default_factory=lambda: {})
     before: int = 0  # bits of all clusters this one depends on
-    preds: set[Cluster] = field(default_factory=set)
-    succs: set[Cluster] = field(default_factory=set)
+    preds: set[Cluster] = field(default_factory=lambda: set())
+    succs: set[Cluster] = field(default_factory=lambda: set())
     merged_into: Cluster | None = None
     open: bool = False  # takes part in merging
     sums: bool = False  # only reductions of values in memory

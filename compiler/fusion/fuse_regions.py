@@ -357,7 +357,7 @@ class _Fusion:
             if not any(v in x.dims.removed for v in y.dims.uses):
                 continue
             for op in sorted(y.ops, key=self.position.__getitem__):
-                gone: frozenset[int] = frozenset().union(*(removed.get(v, ()) for v in op.operands))
+                gone = frozenset[int]().union(*(removed.get(v, ()) for v in op.operands))
                 if not gone:
                     continue
                 if isinstance(op, BroadcastInDim) and op.results[0].type.size > op.operands[0].type.size:

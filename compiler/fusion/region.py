@@ -19,8 +19,8 @@ class Region:
 
     kind: str
     ops: list[Op]
-    inputs: list[Value] = field(default_factory=list)
-    outputs: list[Value] = field(default_factory=list)
+    inputs: list[Value] = field(default_factory=lambda: [])
+    outputs: list[Value] = field(default_factory=lambda: [])
     two_stages: bool = True
 
     def __str__(self) -> str:

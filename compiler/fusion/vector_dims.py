@@ -9,8 +9,6 @@ The same rules serve fusion, which tries them, and code generation, which relies
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..graph.graph import Op, Value
 from ..graph.ops import (
     ArgReduce,
@@ -35,20 +33,21 @@ from .vector_axes import Axes, Dims
 
 ELEMENTWISE = (Unary, Binary, Compare, Select, Convert, ReducePrecision)
 VIEWS = (Slice, Reverse, DynamicSlice)  # of values in memory (or views of them) only
+_NONE: frozenset[int] = frozenset()
 
 
-@dataclass(eq=False)
 class RegionDims:
     """What is known of a region's index spaces."""
 
-    axes: Axes
-    dims: dict[Value, Dims] = field(default_factory=dict)  # values made in the region
-    uses: dict[Value, list[Dims]] = field(default_factory=dict)  # values from outside: elementwise uses, then each view
-    use_of: dict[Op, Dims] = field(default_factory=dict)  # per view op of a value from outside the use it makes
-    rigid: set[Value] = field(default_factory=set)  # values from outside that are read through a view as well
-    views: dict[Value, Value] = field(default_factory=dict)  # values made in the region that only show an outside one
-    removed: dict[Value, frozenset[int]] = field(default_factory=dict)  # axes reduced on the way to a value
-    serial: set[int] = field(default_factory=set)  # axes reduced and then brought back: one block needs them all
+    def __init__(self, axes: Axes):
+        self.axes = axes
+        self.dims: dict[Value, Dims] = {}  # values made in the region
+        self.uses: dict[Value, list[Dims]] = {}  # values from outside: elementwise uses, then each view
+        self.use_of: dict[Op, Dims] = {}  # per view op of a value from outside the use it makes
+        self.rigid: set[Value] = set()  # values from outside that are read through a view as well
+        self.views: dict[Value, Value] = {}  # values made in the region that only show an outside one
+        self.removed: dict[Value, frozenset[int]] = {}  # axes reduced on the way to a value
+        self.serial: set[int] = set()  # axes reduced and then brought back: one block needs them all
 
     def of(self, value: Value) -> Dims:
         """Return the dimensions of an operand; the elementwise uses of a value from outside share theirs."""
@@ -84,13 +83,13 @@ class RegionDims:
             return False
         result = op.results[0]
         self.dims[result] = dims
-        removed: frozenset[int] = frozenset().union(*(self.removed.get(v, ()) for v in op.operands))
+        removed = _NONE.union(*(self.removed.get(v, ()) for v in op.operands))
         if isinstance(op, (Reduce, ArgReduce)):
             gone = (op.dimension,) if isinstance(op, ArgReduce) else op.dimensions
             removed |= {a for d in gone for a in self.of(op.operands[0])[d]}
         elif isinstance(op, BroadcastInDim) and removed and op.results[0].type.size > op.operands[0].type.size:
             self.serial |= removed
-            removed = frozenset()
+            removed = _NONE
         if removed:
             self.removed[result] = removed
         return True

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from ..isa.dtypes import DType
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the strides, in elements, of a dense tensor."""
-    strides, step = [], 1
+    strides: list[int] = []
+    step = 1
     for size in reversed(shape):
         strides.append(step)
         step *= size
@@ -89,7 +90,7 @@ class Op:
     name: ClassVar[str] = "op"
 
     operands: list[Value]
-    results: list[Value] = field(init=False, default_factory=list)
+    results: list[Value] = field(init=False, default_factory=lambda: [])
     loc: str = field(init=False, default="")  # JAX source line, for messages
 
     def __init_subclass__(cls) -> None:
@@ -164,9 +165,9 @@ class Graph:
     """Arguments, ops in execution order, results. Regions may use values of the graphs around them."""
 
     name: str
-    arguments: list[Value] = field(default_factory=list)
-    ops: list[Op] = field(default_factory=list)
-    results: list[Value] = field(default_factory=list)
+    arguments: list[Value] = field(default_factory=lambda: [])
+    ops: list[Op] = field(default_factory=lambda: [])
+    results: list[Value] = field(default_factory=lambda: [])
 
     def argument(self, type: TensorType) -> Value:
         """Append an argument of this type and return it."""
@@ -317,12 +318,15 @@ def print_graph(graph: Graph, indent: str = "", names: dict[Value, str] | None =
 
 
 def _holds_graph(value: object) -> bool:
-    return isinstance(value, Graph) or (isinstance(value, (list, tuple)) and any(isinstance(v, Graph) for v in value))
+    return isinstance(value, Graph) or (
+        isinstance(value, (list, tuple)) and any(isinstance(v, Graph) for v in cast("Sequence[object]", value))
+    )
 
 
 def _show(value: object) -> str:
     if isinstance(value, np.ndarray):
         if value.size > 1 and not any(value.strides):
             return f"splat({value.reshape(-1)[:1][0]})"
-        return np.array2string(value, threshold=8, separator=",").replace("\n", "") if value.size <= 8 else "<...>"
+        array = cast("np.ndarray", value)
+        return np.array2string(array, threshold=8, separator=",").replace("\n", "") if array.size <= 8 else "<...>"
     return str(value).replace(" ", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import ml_dtypes
 import numpy as np
 
@@ -24,7 +26,7 @@ def identity_element(kind: str, dtype: DType) -> np.generic:
         with_infinity = one(np.inf)
         if np.isinf(with_infinity):
             return one(-np.inf) if lowest else with_infinity
-        info = ml_dtypes.finfo(dtype.numpy)
-        return one(info.min if lowest else info.max)
+        ends = cast("np.finfo[np.floating]", ml_dtypes.finfo(dtype.numpy))  # it has no types
+        return one(ends.min if lowest else ends.max)
     info = ml_dtypes.iinfo(dtype.numpy)
     return one(info.min if lowest else info.max)

@@ -21,8 +21,8 @@ class Module:
     donated: list[int]
     num_partitions: int = 1
     num_replicas: int = 1
-    parameter_memories: list[str] = field(default_factory=list)  # "" is the default memory; left out, all are there
-    result_memories: list[str] = field(default_factory=list)
+    parameter_memories: list[str] = field(default_factory=lambda: [])  # "" is the default; left out, all are there
+    result_memories: list[str] = field(default_factory=lambda: [])
 
     def __post_init__(self) -> None:
         self.parameter_memories = self.parameter_memories or [""] * len(self.main.arguments)

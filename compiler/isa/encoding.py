@@ -15,9 +15,10 @@ import dataclasses
 import hashlib
 import struct
 from array import array
+from collections.abc import Mapping, Sequence, Set
 from enum import Enum
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -60,15 +61,15 @@ def isa_hash() -> int:
 def _stable(value: Any) -> Any:
     """Return what prints equally in every process: sets ordered, declarations as lists of their fields."""
     if isinstance(value, (frozenset, set)):
-        return sorted(repr(_stable(v)) for v in value)
+        return sorted(repr(_stable(v)) for v in cast("Set[object]", value))
     if isinstance(value, dict):
-        return [(str(k), _stable(v)) for k, v in value.items()]
+        return [(str(k), _stable(v)) for k, v in cast("Mapping[object, object]", value).items()]
     if isinstance(value, DType):
         return value.name, value.code, value.bytes, value.kind
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, (list, tuple)):
-        return [_stable(v) for v in value]
+        return [_stable(v) for v in cast("Sequence[object]", value)]
     if dataclasses.is_dataclass(value):
         return [(f.name, _stable(getattr(value, f.name))) for f in dataclasses.fields(value)]
     return value
@@ -110,13 +111,13 @@ def _encode_operand(words: Words, operand: Operand, value: Any) -> None:
         words.extend(map(int, value))
 
 
-def _encode_number(value: Any) -> tuple[int, int]:
+def _encode_number(value: float | np.integer | np.floating | np.bool_ | np.ndarray) -> tuple[int, int]:
     """Integers of any kind as integers (u64 wraps), all else, NumPy's small floats included, as doubles."""
-    value = value[()] if isinstance(value, np.ndarray) else value
-    if isinstance(value, (int, np.integer, np.bool_)):
-        value = int(value)
-        return 0, value - (1 << 64) if value >= 1 << 63 else value
-    return 1, struct.unpack("<q", struct.pack("<d", float(value)))[0]
+    scalar = value[()] if isinstance(value, np.ndarray) else value
+    if isinstance(scalar, (int, np.integer, np.bool_)):
+        integer = int(scalar)
+        return 0, integer - (1 << 64) if integer >= 1 << 63 else integer
+    return 1, struct.unpack("<q", struct.pack("<d", float(scalar)))[0]
 
 
 def encode_instruction(words: Words, spec: Spec, values: tuple[Any, ...]) -> None:

@@ -77,7 +77,7 @@ def print_instruction(spec: Spec, values: tuple[Any, ...]) -> str:
         return f"{PREFIX}loop {texts['dst']} = {texts['start']} to {texts['stop']} step {texts['step']} {{"
     if spec.opens:
         return f"{PREFIX}{spec.name} {', '.join(texts.values())} {{"
-    ins, outs, attributes, result = [], [], [], ""
+    ins, outs, attributes, result = list[str](), list[str](), list[str](), ""
     for operand in spec.operands:
         text = texts[operand.name]
         if operand.kind == "register":

@@ -59,8 +59,8 @@ class _Node:
     vector_core: bool  # stands in `subblocks`, or is one
     children: list[_Node] | None = None
     end: Instruction | None = None
-    before: list[Instruction] = field(default_factory=list)
-    after: list[Instruction] = field(default_factory=list)
+    before: list[Instruction] = field(default_factory=lambda: [])
+    after: list[Instruction] = field(default_factory=lambda: [])
 
     @property
     def is_loop(self) -> bool:
@@ -308,7 +308,7 @@ def _defined(node: _Node) -> set[int]:
     """Registers that the blocks of a node define."""
     if node.children is None:
         return set()
-    own = {node.instruction.values[0]} if node.instruction.spec.name != "when" else set()
+    own: set[int] = {node.instruction.values[0]} if node.instruction.spec.name != "when" else set()
     inner = {c.instruction.values[0] for c in node.children if c.instruction.spec.group == "scalar"}
     return own.union(inner, *map(_defined, node.children))
 

@@ -26,7 +26,7 @@ class LiveRange:
     tiles: tuple[int, ...]
     first: int
     last: int
-    pipes: set[str] = field(default_factory=set)  # names of the pipes that touch the tiles
+    pipes: set[str] = field(default_factory=lambda: set())  # names of the pipes that touch the tiles
 
     def overlaps(self, other: LiveRange) -> bool:
         """Whether both are live at some position."""
@@ -45,7 +45,7 @@ def live_ranges(kernel: Kernel) -> list[LiveRange]:
     spans, inside = find_spans(kernel.body)
     depends = _loops_behind_registers(kernel, spans, inside)
     all_uses = _uses(kernel)
-    ranges = []
+    ranges: list[LiveRange] = []
     for tiles in _shared_addresses(kernel):
         uses = all_uses[tiles[0]]
         if len(tiles) > 1:
@@ -114,7 +114,7 @@ def _reads_earlier_iteration(loop: Span, uses: list[_Use], inside: list[Span | N
 
 
 def _path_below(loop: Span, span: Span | None) -> list[Span]:
-    path = []
+    path: list[Span] = []
     while span is not None and span != loop:
         path.append(span)
         span = span.parent
@@ -142,7 +142,7 @@ class _Registers:
 
     def of(self, value: Affine | int) -> set[Span]:
         """Return the loops that may change an affine's value."""
-        return set().union(*(self.loops.get(r, set()) for r, _ in Affine.of(value).terms))
+        return set[Span]().union(*(self.loops.get(r, ()) for r, _ in Affine.of(value).terms))
 
 
 def _loops_behind_registers(kernel: Kernel, spans: list[Span], inside: list[Span | None]) -> _Registers:

@@ -368,7 +368,7 @@ def extreme(b: Builder, x: Pair, y: Pair, direction: str) -> Pair:
     return _choose(b, b.binary("and", taken, b.unary("not", unknown)), x, y)
 
 
-UNARY = {
+UNARY: dict[str, Callable[[Builder, Pair], Pair | Value]] = {
     "abs": modulus,
     "cbrt": cube_root,
     "cos": cosine,

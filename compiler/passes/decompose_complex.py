@@ -206,7 +206,7 @@ class _Splitter:
 
 def _constant(op: ops.Constant, b: Builder, parts: list[Pair]) -> Pair:
     part = TensorType(op.result.shape, PART[op.result.dtype])
-    made = []
+    made: list[Value] = []
     for array in (np.real(op.value), np.imag(op.value)):
         value = array if op.splat is not None else np.ascontiguousarray(array)
         made.append(b.emit(ops.Constant([], value), part))
@@ -253,7 +253,7 @@ def _compare(op: ops.Compare, b: Builder, parts: list[Pair]) -> Value:
     return b.binary("and" if op.direction == "EQ" else "or", *tests)
 
 
-def _convert(op: ops.Convert, b: Builder, parts: list[Pair]) -> Pair:
+def _convert(op: ops.Convert, b: Builder, parts: list[tuple[Value, Value | None]]) -> Pair:
     part = PART[op.result.dtype]
     re, im = parts[0]
     re = b.convert(re, part)
@@ -322,11 +322,11 @@ _RULES: dict[type[Op], Callable[..., Pair | Value | None]] = {
     ops.Reduce: _reduce,
     ops.Sort: _through,
     ops.Unary: _unary,
-}
-_RULES |= dict.fromkeys(
-    (
-        *(ops.BroadcastInDim, ops.Concatenate, ops.DynamicSlice, ops.DynamicUpdateSlice, ops.GatherSlices),
-        *(ops.Pad, ops.Reshape, ops.Reverse, ops.ScatterSlices, ops.Select, ops.Slice, ops.Transpose),
+    **dict.fromkeys(
+        (
+            *(ops.BroadcastInDim, ops.Concatenate, ops.DynamicSlice, ops.DynamicUpdateSlice, ops.GatherSlices),
+            *(ops.Pad, ops.Reshape, ops.Reverse, ops.ScatterSlices, ops.Select, ops.Slice, ops.Transpose),
+        ),
+        _both,
     ),
-    _both,
-)
+}

@@ -43,7 +43,8 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
     chosen_type = TensorType(shape, DType.i32)
     best, chosen = cell_of(padded, cells[0]), b.constant(0, chosen_type)
     # A cell in the padding loses against any cell of x, equal or not.
-    inside = None
+    inside: list[Value] = []
+    have: Value | None = None  # whether a cell so far was of x
     if any(op.low) or any(op.high):
         mask = b.pad(
             b.constant(True, TensorType(x.shape, DType.i1)),
@@ -57,7 +58,7 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         rival = cell_of(padded, cell)
         keep = b.compare(op.select, best, rival)
         take = b.unary("not", keep)
-        if inside is not None:
+        if have is not None:
             take = b.binary("and", inside[k], b.binary("or", take, b.unary("not", have)))
             have = b.binary("or", have, inside[k])
         best = b.select(take, rival, best)

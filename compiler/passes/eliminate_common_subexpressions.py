@@ -42,11 +42,10 @@ def _merge(graph: Graph, mapping: dict[Value, Value]) -> None:
 def expression_key(op: Op) -> object:
     """Return what equal ops have in common, or None if the op is not to be merged."""
     kind = type(op)
-    if kind is Constant:
-        value = op.value  # type: ignore[attr-defined]
-        if op.splat is not None:  # type: ignore[attr-defined]
-            return (op.results[0].type, op.splat.tobytes())  # type: ignore[attr-defined]
-        return (op.results[0].type, value.tobytes()) if value.nbytes <= _LIMIT else None
+    if isinstance(op, Constant):
+        if op.splat is not None:
+            return (op.results[0].type, op.splat.tobytes())
+        return (op.results[0].type, op.value.tobytes()) if op.value.nbytes <= _LIMIT else None
     if kind is OptimizationBarrier or op.has_effect:
         return None
     if region_names(kind) and any(True for _ in op.regions()):

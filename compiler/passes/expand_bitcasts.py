@@ -37,7 +37,7 @@ def _expand(op: Op, b: Builder) -> list[Value] | None:
     ratio, wide = widest // bits, _UNSIGNED[widest]
     source = unsigned_bits(b, x)
     if to.bits < x.dtype.bits:
-        parts = []
+        parts: list[Value] = []
         for k in range(ratio):
             part = b.binary("shr_logical", source, b.like(source, k * bits)) if k else source
             part = b.convert(part, _UNSIGNED[bits])

@@ -79,7 +79,7 @@ def _gather(op: Gather, b: Builder) -> Value:
     kept = [n for d, n in enumerate(op.slice_sizes) if d not in dropped]
     slices = b.reshape(slices, (*batch, *kept))
     # Result dimension d is the next offset dimension if it is one, else the next batch dimension.
-    order, next_batch, next_offset = [], 0, len(batch)
+    order, next_batch, next_offset = list[int](), 0, len(batch)
     for d in range(out.type.rank):
         if d in op.offset_dims:
             order.append(next_offset)

@@ -12,6 +12,9 @@ Nothing here changes a bit of any result, NaN payloads aside. The rules of each 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ..graph import ops
 from ..graph.builder import Builder
 from ..graph.graph import Op, Value
@@ -40,7 +43,7 @@ from .simplify_shape import (
     simplify_transpose,
 )
 
-_RULES = {
+_RULES: dict[type[Op], Callable[[Any, Builder], Value | None]] = {
     ops.Binary: simplify_binary,
     ops.BroadcastInDim: simplify_broadcast,
     ops.Compare: simplify_compare,

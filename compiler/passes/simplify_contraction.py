@@ -24,11 +24,12 @@ def simplify_dot(op: ops.Dot, b: Builder) -> Value | None:
         changes[side] = inner.operands[0]
         for group in ("batch", "contracting"):
             name = f"{side}_{group}"
-            changes[name] = tuple(inner.permutation[d] for d in getattr(op, name))
+            dimensions: tuple[int, ...] = getattr(op, name)
+            changes[name] = tuple(inner.permutation[d] for d in dimensions)
     if not changes:
         return None
     operands = [changes.pop("lhs", lhs), changes.pop("rhs", rhs)]
-    return b.emit(replace(op, operands=operands, **changes), op.result.type)  # type: ignore[arg-type]
+    return b.emit(replace(op, operands=operands, **changes), op.result.type)
 
 
 def simplify_convolution(op: ops.Convolution, b: Builder) -> Value | None:
@@ -47,4 +48,4 @@ def simplify_convolution(op: ops.Convolution, b: Builder) -> Value | None:
         k = inner.operands[0]
     if not changes:
         return None
-    return b.emit(replace(op, operands=[x, k], **changes), op.result.type)  # type: ignore[arg-type]
+    return b.emit(replace(op, operands=[x, k], **changes), op.result.type)

@@ -13,10 +13,13 @@ from ..graph.identities import identity_element
 from ..isa.dtypes import DType
 from .simplify_shape import without_ones
 
-_EXACT = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
-_EXACT |= {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor}
-_COMPARE = {"EQ": np.equal, "NE": np.not_equal, "LT": np.less, "LE": np.less_equal}
-_COMPARE |= {"GT": np.greater, "GE": np.greater_equal}
+_EXACT = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "max": np.maximum, "min": np.minimum,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+}  # fmt: skip
+_COMPARE = {
+    "EQ": np.equal, "NE": np.not_equal, "LT": np.less, "LE": np.less_equal, "GT": np.greater, "GE": np.greater_equal,
+}  # fmt: skip
 _COMMUTATIVE = {"add", "mul", "max", "min", "and", "or", "xor"}
 
 

@@ -27,7 +27,7 @@ class Storage:
     last: int
     number: int = -1  # of the parameter or result
     writable: bool = True
-    values: list[Value] = field(default_factory=list)
+    values: list[Value] = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)
@@ -44,17 +44,17 @@ class Placed:
     """An item of a schedule with the copies that come before it and, for control flow, its placed parts."""
 
     item: Item
-    before: list[Copy] = field(default_factory=list)
-    parts: list[PlacedSchedule] = field(default_factory=list)
-    swaps: list[tuple[Storage, Storage]] = field(default_factory=list)
+    before: list[Copy] = field(default_factory=lambda: [])
+    parts: list[PlacedSchedule] = field(default_factory=lambda: [])
+    swaps: list[tuple[Storage, Storage]] = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)
 class PlacedSchedule:
     """A schedule with storage: its items, and the copies at its end."""
 
-    items: list[Placed] = field(default_factory=list)
-    after: list[Copy] = field(default_factory=list)
+    items: list[Placed] = field(default_factory=lambda: [])
+    after: list[Copy] = field(default_factory=lambda: [])
 
 
 class Placer:
@@ -154,7 +154,7 @@ class Placer:
         """Append copies (destination, source) that act as if all were done at once."""
         pairs = [(d, s) for d, s in pairs if d is not s]
         overwritten = {d for d, _ in pairs}
-        final = []
+        final: list[Copy] = []
         for destination, source in pairs:
             if source in overwritten:
                 stage = Storage("frame", source.bytes, self._now, self._now)
@@ -232,7 +232,7 @@ class Placer:
             for graph in (item.cond.graph, item.body.graph):
                 self._assign(graph.arguments[i], home)
         placed.parts.append(self._place(item.cond))
-        spares = []
+        spares: list[Storage] = []
         for home, value in zip(homes, item.body.graph.results, strict=True):
             self._now = start
             spare = self._new("frame", value)
@@ -262,7 +262,7 @@ class Placer:
 
     def _place_branches(self, item: Branches, placed: Placed) -> None:
         (start, end), taken = self._span[item], set[Storage]()
-        targets = []
+        targets: list[Storage] = []
         for result in item.op.results:
             targets.append(self._choose(result, (), taken))
             taken.add(targets[-1])
@@ -308,6 +308,8 @@ def print_placement(placer: Placer) -> str:
                         yield f"{indent}  {{"
                         yield from steps(part, indent + "    ")
                         yield f"{indent}  }}"
+                case _:  # no work
+                    pass
         yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in placed.after)
 
     buffers = [f"b{i}: {s.kind} of {s.bytes} bytes, {s.first} to {s.last}" for i, s in enumerate(placer.all)]

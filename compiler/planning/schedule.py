@@ -20,7 +20,7 @@ class Schedule:
     """The items of one graph in execution order."""
 
     graph: Graph
-    items: list[Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=lambda: [])
 
 
 @dataclass(eq=False)

@@ -83,10 +83,10 @@ class Kernel:
     name: str
     core: str  # of KERNEL_CORES
     grid: tuple[int, ...]
-    arguments: list[Argument] = field(default_factory=list)
-    tiles: list[Tile] = field(default_factory=list)
+    arguments: list[Argument] = field(default_factory=lambda: [])
+    tiles: list[Tile] = field(default_factory=lambda: [])
     registers: int = 0
-    body: list[Instruction] = field(default_factory=list)
+    body: list[Instruction] = field(default_factory=lambda: [])
 
     @property
     def blocks(self) -> int:
@@ -98,7 +98,8 @@ class Kernel:
         spec = instruction.spec
         if isinstance(spec.pipe, Pipe):
             return spec.pipe
-        return spec.pipe[self.tiles[instruction.operand(spec.pipe_by).tile].loc]
+        number: int = instruction.operand(spec.pipe_by).tile
+        return spec.pipe[self.tiles[number].loc]
 
     def encode(self) -> list[int]:
         """Return the kernel without its name as words; equal kernels give equal words."""

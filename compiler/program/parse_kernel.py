@@ -30,7 +30,7 @@ class KernelParser(Tokens):
 
     def affine(self) -> Affine:
         """Take constants and register terms with their signs."""
-        const, terms, first = 0, [], True
+        const, terms, first = 0, list[tuple[int, int]](), True
         while first or self.peek in ("+", "-"):
             sign = -1 if self.has("-") else 1
             if not first and sign == 1:

@@ -97,7 +97,7 @@ class _ProgramParser(KernelParser):
 
     def _bytes(self) -> bytes:
         self.expect("{")
-        pieces = []
+        pieces: list[bytes] = []
         while not self.has("}"):
             pieces.append(bytes.fromhex(self.string()))
         return b"".join(pieces)
@@ -118,7 +118,7 @@ class _ProgramParser(KernelParser):
 
     def _commands(self) -> list[Command]:
         """Take commands up to and with the closing brace."""
-        commands = []
+        commands: list[Command] = []
         while not self.has("}"):
             spec = _COMMANDS[self.one_of(_COMMANDS, "command")]
             values: list[Any] = []
@@ -135,7 +135,7 @@ class _ProgramParser(KernelParser):
         return commands
 
     def _branches(self, name: str) -> list[list[Command]]:
-        branches = []
+        branches: list[list[Command]] = []
         while self.has(name):
             self.expect("{")
             branches.append(self._commands())

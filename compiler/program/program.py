@@ -71,8 +71,8 @@ class Function:
     """A list of commands over a slot table, with a frame of `frame_bytes`."""
 
     name: str
-    slots: list[Slot] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=lambda: [])
+    commands: list[Command] = field(default_factory=lambda: [])
     frame_bytes: int = 0
 
     def slot(self, kind: str, offset: int, size: int) -> int:
@@ -106,12 +106,12 @@ class Program:
     parameters: list[TensorType]
     results: list[TensorType]
     result_alias: list[int]  # per result the parameter whose storage it takes over, or -1
-    functions: list[Function] = field(default_factory=list)
-    kernels: list[Kernel] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=lambda: [])
+    kernels: list[Kernel] = field(default_factory=lambda: [])
     constants: bytes = b""
     donated: frozenset[int] = frozenset()  # parameters that a run consumes, those that a result takes over among them
-    parameter_memory: list[MemoryKind] = field(default_factory=list)
-    result_memory: list[MemoryKind] = field(default_factory=list)
+    parameter_memory: list[MemoryKind] = field(default_factory=lambda: [])
+    result_memory: list[MemoryKind] = field(default_factory=lambda: [])
     replicas: int = 1
     partitions: int = 1
     costs: Costs = Costs()
@@ -148,7 +148,8 @@ class Program:
         def visit(commands: list[Command]) -> None:
             for c in commands:
                 if c.spec.name == "launch":
-                    counts[kinds[self.kernels[c.values[0]].core]] += 1
+                    number: int = c.values[0]
+                    counts[kinds[self.kernels[number].core]] += 1
                 elif c.spec.name == "aicpu":
                     counts["aicpu"] += 1
                 for inner in c.lists():

@@ -139,7 +139,7 @@ def _read_header(reader: Reader) -> Program:
     except TargetError as error:
         raise DecodeError(str(error)) from None
     program = Program(name, target, [], [], [])
-    donated = []
+    donated: list[int] = []
     for number in range(reader.count()):
         program.parameters.append(_read_type(reader))
         program.parameter_memory.append(reader.one_of(tuple(MemoryKind)))
@@ -174,7 +174,7 @@ def _read_blob(reader: Reader) -> bytes:
 
 def _read_commands(reader: Reader) -> list[Command]:
     end = reader.word() + reader.position
-    commands = []
+    commands: list[Command] = []
     while reader.position < end:
         commands.append(_read_command(reader))
     reader.expect_position(end, "a list of commands")
@@ -215,7 +215,7 @@ def _read_field(reader: Reader, kind: str) -> Any:
 
 
 def _read_parameters(reader: Reader, op: str) -> dict[str, Any]:
-    parameters = {}
+    parameters: dict[str, Any] = {}
     for p in AICPU_BY_NAME[op].parameters:
         at, words = reader.position, reader.several(reader.word()) if p.is_list else (reader.word(),)
         try:

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any, cast
 
 from ..graph.graph import TensorType
 from ..interpreter import recursion_allowed
@@ -148,7 +149,7 @@ def _command_lines(program: Program, commands: list[Command], indent: str) -> It
         yield line
 
 
-def _field(program: Program, kind: str, value: object) -> str:
+def _field(program: Program, kind: str, value: Any) -> str:
     if kind in ("kernel", "function"):
         owners = program.kernels if kind == "kernel" else program.functions
         assert isinstance(value, int)
@@ -156,17 +157,17 @@ def _field(program: Program, kind: str, value: object) -> str:
     if kind == "slot":
         return f"%s{value}"
     if kind == "slots":
-        return f"[{', '.join(f'%s{s}' for s in value)}]"  # type: ignore[union-attr]
+        return f"[{', '.join(f'%s{s}' for s in value)}]"
     if kind == "pairs":
-        return f"[{', '.join(f'%s{a} %s{b}' for a, b in value)}]"  # type: ignore[union-attr]
+        return f"[{', '.join(f'%s{a} %s{b}' for a, b in value)}]"
     if kind == "types":
-        return f"[{', '.join(_type(t, MemoryKind.device) for t in value)}]"  # type: ignore[union-attr]
+        return f"[{', '.join(_type(t, MemoryKind.device) for t in value)}]"
     if kind == "parameters":
-        return f"{{{', '.join(f'{name}={_parameter(v)}' for name, v in value.items())}}}"  # type: ignore[union-attr]
+        return f"{{{', '.join(f'{name}={_parameter(v)}' for name, v in value.items())}}}"
     return str(value)
 
 
 def _parameter(value: object) -> str:
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_parameter, value))}]"
+        return f"[{', '.join(map(_parameter, cast('Sequence[object]', value)))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

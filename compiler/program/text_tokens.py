@@ -24,7 +24,7 @@ class Tokens:
     """Tokens of a text, taken one after the other."""
 
     def __init__(self, text: str):
-        self.text, self.tokens, position = text, [], 0
+        self.text, self.tokens, position = text, list[tuple[str, int]](), 0
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
@@ -32,7 +32,7 @@ class Tokens:
             if match.lastgroup != "skip":
                 self.tokens.append((match.group(), position))
             position = match.end()
-        self.next = 0
+        self.next: int = 0
 
     def _error_at(self, position: int, what: str) -> NoReturn:
         raise TextError(f"[line {self.text.count(chr(10), 0, position) + 1}] {what}")
@@ -107,7 +107,7 @@ class Tokens:
 
     def items(self, close: str, item: Callable[[], Item]) -> list[Item]:
         """Take comma-separated items up to `close`, which is taken too."""
-        found = []
+        found: list[Item] = []
         while not self.has(close):
             if found:
                 self.expect(",")

@@ -13,6 +13,8 @@ from .machine import Machine, TileElements
 from .meanings import as_scalar, meaning, narrow, tiles_to_tile, widen
 
 Array = np.ndarray
+Unary = Callable[[DType, Array], Array]
+Binary = Callable[[DType, Array, Array], Array]
 
 
 def _absolute(dtype: DType, x: Array) -> Array:
@@ -40,7 +42,8 @@ def _bits(x: Array) -> Array:
 
 def _count_leading_zeros(dtype: DType, x: Array) -> Array:
     bits = _bits(x)
-    return np.where(bits.any(-1), bits.argmax(-1), bits.shape[-1])
+    first: Array = bits.argmax(-1)
+    return np.where(bits.any(-1), first, bits.shape[-1])
 
 
 def _divide(dtype: DType, a: Array, b: Array) -> Array:
@@ -74,7 +77,7 @@ def _power(dtype: DType, a: Array, b: Array) -> Array:
     return np.where(exponent < 0, unit, result).astype(base.dtype)
 
 
-def _shift(operation: Callable[[Array, Array], Array], fills: bool) -> Callable[..., Array]:
+def _shift(operation: Callable[[Array, Array], Array], fills: bool) -> Binary:
     """Build a shift whose count is unsigned; a count of the width or more gives 0, or the sign if it fills."""
 
     def run(dtype: DType, a: Array, count: Array) -> Array:
@@ -91,7 +94,7 @@ def _logical_right(a: Array, count: Array) -> Array:
     return (a.view(unsigned) >> count.astype(unsigned)).view(a.dtype)
 
 
-UNARY: dict[str, Callable[..., Array]] = {
+UNARY: dict[str, Unary] = {
     "tabs": _absolute,
     "tneg": _negate,
     "tnot": lambda t, x: np.invert(x),
@@ -118,7 +121,7 @@ UNARY: dict[str, Callable[..., Array]] = {
     "tpopcnt": lambda t, x: _bits(x).sum(-1),
     "tclz": _count_leading_zeros,
 }
-BINARY: dict[str, Callable[..., Array]] = {
+BINARY: dict[str, Binary] = {
     "tadd": lambda t, a, b: np.add(a, b),
     "tsub": lambda t, a, b: np.subtract(a, b),
     "tmul": lambda t, a, b: np.multiply(a, b),
@@ -140,8 +143,20 @@ COMPARE = {
 }  # fmt: skip
 
 
-def _reversed(function: Callable[..., Array]) -> Callable[..., Array]:
+def _reversed(function: Binary) -> Binary:
     return lambda t, x, scalar: function(t, scalar, x)
+
+
+def _compare(dtype: DType, a: Array, b: Array, mode: str) -> Array:
+    return COMPARE[mode](a, b)
+
+
+def _is_finite(dtype: DType, x: Array) -> Array:
+    return np.isfinite(x) if dtype.is_float else np.ones(x.shape, np.bool_)
+
+
+def _select(dtype: DType, mask: Array, a: Array, b: Array) -> Array:
+    return np.where(mask, a, b)
 
 
 for _name, _function in UNARY.items():
@@ -156,10 +171,10 @@ for _direction in ("row", "col"):  # the broadcast operand is [R, 1] or [1, C], 
     for _name in ("add", "sub", "mul", "div", "max", "min"):
         tiles_to_tile(f"t{_direction}expand{_name}", BINARY[f"t{_name}"])
 
-tiles_to_tile("tcmp", lambda t, a, b, mode: COMPARE[mode](a, b))
-tiles_to_tile("tcmps", lambda t, a, scalar, mode: COMPARE[mode](a, scalar))
-tiles_to_tile("tisfinite", lambda t, x: np.isfinite(x) if t.is_float else np.ones(x.shape, np.bool_))
-tiles_to_tile("tsel", lambda t, mask, a, b: np.where(mask, a, b))
+tiles_to_tile("tcmp", _compare)
+tiles_to_tile("tcmps", _compare)
+tiles_to_tile("tisfinite", _is_finite)
+tiles_to_tile("tsel", _select)
 
 
 @meaning("texpands")

@@ -45,10 +45,17 @@ def _arg(largest: bool) -> Callable[..., Array]:
     return run
 
 
+def _accumulate(fold: np.ufunc) -> Callable[..., Array]:
+    def run(dtype: DType, x: Array) -> Array:
+        return fold.accumulate(x, axis=1, dtype=x.dtype)
+
+    return run
+
+
 for _kind, _fold in _FOLDS.items():
     tiles_to_tile(f"trow{_kind}", _reduce(_kind, 1))
     tiles_to_tile(f"tcol{_kind}", _reduce(_kind, 0))
-    tiles_to_tile(f"trowcum{_kind}", lambda t, x, fold=_fold: fold.accumulate(x, axis=1, dtype=x.dtype))
+    tiles_to_tile(f"trowcum{_kind}", _accumulate(_fold))
 tiles_to_tile("trowargmax", _arg(True))
 tiles_to_tile("trowargmin", _arg(False))
 

@@ -31,7 +31,7 @@ def run_program(
     """
     if isinstance(program, bytes):
         program = Program.decode(program)
-    parameters = []
+    parameters: list[Bytes] = []
     for index, (type, value) in enumerate(zip(program.parameters, inputs, strict=True)):
         if value.shape != type.shape or value.dtype != type.dtype.numpy:
             raise ReferenceFault(
@@ -58,7 +58,7 @@ class _Stream:
         if frame is None or frame.size < function.frame_bytes:
             frame = np.full(function.frame_bytes, POISON, np.uint8)
         constants = np.frombuffer(self.program.constants, np.uint8)
-        table = []
+        table: list[Bytes] = []
         for slot in function.slots:
             if slot.kind in ("parameter", "result"):
                 data = (parameters if slot.kind == "parameter" else results)[slot.offset]

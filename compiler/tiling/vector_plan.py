@@ -62,11 +62,11 @@ class NestPlan:
     """The result. Group axes are outer to inner; only the first of a group may be chunked."""
 
     extent: dict[int, int]
-    rows: list[int] = field(default_factory=list)
-    columns: list[int] = field(default_factory=list)
-    chunk: dict[int, int] = field(default_factory=dict)
-    loops: list[int] = field(default_factory=list)  # axes with steps, outer to inner
-    split: dict[int, tuple[int, int]] = field(default_factory=dict)  # axis -> (blocks, steps per block)
+    rows: list[int] = field(default_factory=lambda: [])
+    columns: list[int] = field(default_factory=lambda: [])
+    chunk: dict[int, int] = field(default_factory=lambda: {})
+    loops: list[int] = field(default_factory=lambda: [])  # axes with steps, outer to inner
+    split: dict[int, tuple[int, int]] = field(default_factory=lambda: {})  # axis -> (blocks, steps per block)
 
     @property
     def blocks(self) -> int:
@@ -118,10 +118,10 @@ class Conflict(Exception):
 def plan_nest(p: Problem, target: Target, shrink: int = 1) -> NestPlan:
     """Choose tiles, loops and blocks. `shrink` divides the tile size, after an allocation that did not fit."""
     plan = NestPlan(p.extent)
-    serial = frozenset().union(*(r.reduced for r in p.reductions if r.again))
+    serial = frozenset[int]().union(*(r.reduced for r in p.reductions if r.again))
     column = _column_axis(p)
     limit = max(32, min(TILE_BYTES // 4, int(target.ub_bytes * 0.92) // max(p.bytes_per_element, 1)) // shrink)
-    by_loop = frozenset().union(*(r.reduced for r in p.reductions if r.by_loop))
+    by_loop = frozenset[int]().union(*(r.reduced for r in p.reductions if r.by_loop))
     if column is not None and column not in by_loop:
         plan.columns = [column]
         plan.chunk[column] = _chunk_columns(p, column, limit, target, shrink, column in serial)
@@ -289,7 +289,7 @@ def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[
 
 def _order_loops(p: Problem, plan: NestPlan, serial: frozenset[int]) -> None:
     """Kept axes outside, reduced ones inside: an accumulator lives just outside the loops of its reduction."""
-    reduced = frozenset().union(*(r.reduced for r in p.reductions))
+    reduced = frozenset[int]().union(*(r.reduced for r in p.reductions))
     looped = [a for a in p.order if plan.steps(a) > 1]
     plan.loops = [a for a in looped if a not in reduced] + [a for a in looped if a in reduced]
     position = {a: i for i, a in enumerate(plan.loops)}
@@ -308,7 +308,7 @@ def _order_loops(p: Problem, plan: NestPlan, serial: frozenset[int]) -> None:
 
 def _split_over_blocks(p: Problem, plan: NestPlan, target: Target, serial: frozenset[int]) -> None:
     cores = target.vector_cores
-    reduced = frozenset().union(*(r.reduced for r in p.reductions))
+    reduced = frozenset[int]().union(*(r.reduced for r in p.reductions))
     parallel = [a for a in plan.loops if a not in reduced]
     blocks = 1
     for axis in parallel:

@@ -18,6 +18,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .. import configuration
 from ..compiler.errors import AscendError, InvalidInputError
@@ -81,7 +82,7 @@ def _stablehlo(options: argparse.Namespace) -> bytes | str:
     function = load_function(name)
     if options.example:
         example = load_function(f"{name.rpartition(':')[0]}:{options.example}")()
-        arguments = list(example) if isinstance(example, (tuple, list)) else [example]
+        arguments: list[Any] = [*example] if isinstance(example, (tuple, list)) else [example]
     else:
         arguments = parse_shapes(options.shapes or [])
     import jax
@@ -91,7 +92,7 @@ def _stablehlo(options: argparse.Namespace) -> bytes | str:
 
     register()  # JAX asks for the platform's rules before it looks for the platform
     try:
-        lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=("ascend",))
+        lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
     except Exception as error:  # whatever the user's function raises while it is traced
         hint = "" if options.example or options.shapes else " Give its arguments by --shapes or --example."
         raise InvalidInputError(f"[compile {name}] tracing failed: {type(error).__name__}: {error}{hint}") from error

@@ -6,6 +6,7 @@ A target is chosen by JAX_ASCEND_TARGET, the number of devices by JAX_ASCEND_DEV
 from __future__ import annotations
 
 import argparse
+from typing import Any, cast
 
 from .. import configuration
 
@@ -28,12 +29,12 @@ def _devices() -> str:
     import jax
 
     try:
-        devices = jax.devices("ascend")
+        devices = cast("list[Any]", jax.devices("ascend"))  # pyright: ignore[reportUnknownMemberType]
     except RuntimeError as error:
         return f"no devices: {error}"
-    lines = []
+    lines: list[str] = []
     for device in devices:
-        statistics = device.memory_stats() or {}
+        statistics: dict[str, int] = device.memory_stats() or {}
         used, limit = statistics.get("bytes_in_use", 0), statistics.get("bytes_limit", 0)
         lines.append(f"{device!s:12} {device.device_kind}, {used / 1e9:.1f} of {limit / 1e9:.1f} GB in use")
     return "\n".join(lines)

@@ -64,7 +64,7 @@ def parse_shapes(texts: list[str]) -> list[Any]:
     """Return a jax.ShapeDtypeStruct for each of `f32[8,128]`, `bf16[4]`, `i32[]`."""
     import jax
 
-    found = []
+    found: list[Any] = []
     for text in texts:
         match = re.fullmatch(r"(\w+)\[([\d,\s]*)\]", text)
         if match is None or match[1] not in DType.__members__:

@@ -23,7 +23,7 @@ _UNIT_AXIS = Axis(1, 1, 1, 1, 1, 0, 1, 0, 0, 0)
 
 def convolution_axes(op: Convolution, x: Strided, k: Strided, out: Strided) -> tuple[tuple[Axis, ...], Strided]:
     """Return the spatial axes and the kernel with reversed axes turned round."""
-    offset, axes = k.offset, []
+    offset, axes = k.offset, list[Axis]()
     for i in range(len(op.stride)):
         dx, dk, dy = op.lhs_spec[2 + i], op.rhs_spec[2 + i], op.out_spec[2 + i]
         taps, tap_stride = k.shape[dk], k.strides[dk]

@@ -182,7 +182,7 @@ class _Emitter:
         self.l1a = b.tile(Loc.mat, dtype, left_rows, panels.capacity, (m.extent, panels.extent), Layout.nz, 2)
         self.l1b = b.tile(Loc.mat, dtype, panels.capacity, columns, (panels.extent, n.extent), Layout.zn, 2)
         self.part_counts = self._part_counts()
-        self.left, self.right, self.acc = [], [], []
+        self.left, self.right, self.acc = list[TileRef](), list[TileRef](), list[TileRef]()
         rows = round_up(plan.part * plan.m.inner_size, FRACTAL)
         for count in self.part_counts:
             valid = count * plan.m.inner_size

@@ -137,7 +137,7 @@ def locate(b: KernelBuilder, tiling: Tiling, index: Affine, operands: int) -> Po
     """Emit the position of tile number `index` of a group in each of its operands."""
     *outer, step = unravel(b, index, tiling.counts)
     first = step * tiling.tile
-    offsets = []
+    offsets: list[Affine] = []
     for operand in range(operands):
         offset = first * tiling.split.strides[operand]
         for coordinate, dim in zip(outer, tiling.outer, strict=True):

@@ -6,7 +6,7 @@ every panel and step is whole they are constants and cost no instruction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from ...isa.model import Affine
@@ -17,7 +17,7 @@ ZERO = Affine()
 
 
 @contextmanager
-def persistent(b: KernelBuilder, total: int) -> Iterator[tuple[Affine, Affine]]:
+def persistent(b: KernelBuilder, total: int) -> Generator[tuple[Affine, Affine]]:
     """Loop over the block's tiles of `total`; yields the tile's number and how many the block did before it."""
     block, blocks = b.blocks[0], b.kernel.grid[0]
     if total == blocks:
@@ -31,7 +31,7 @@ def persistent(b: KernelBuilder, total: int) -> Iterator[tuple[Affine, Affine]]:
 
 
 @contextmanager
-def counted(b: KernelBuilder, stop: int | Affine) -> Iterator[Affine]:
+def counted(b: KernelBuilder, stop: int | Affine) -> Generator[Affine]:
     """Loop from 0 to `stop`, or just run once if that is 1."""
     if Affine.of(stop) == Affine(1):
         yield ZERO
@@ -70,7 +70,7 @@ class Panels:
             self.b.smin(self.count.terms[0][0], Affine(tiling.tile), tiling.split.size - first)
         if not self._trips.is_constant:
             self.b.sdiv(self._trips.terms[0][0], self.extent + (self.step - 1), Affine(self.step))
-        offsets = []
+        offsets: list[Affine] = []
         for operand in range(operands):
             offset = first * tiling.split.strides[operand]
             for coordinate, dim in zip(outer, tiling.outer, strict=True):
@@ -79,7 +79,7 @@ class Panels:
         return Position(tuple(offsets), self.count, self.extent, (*outer, first))
 
     @contextmanager
-    def each_step(self) -> Iterator[Affine]:
+    def each_step(self) -> Generator[Affine]:
         """Loop over the steps of the panel entered last."""
         if self.steps == 1:
             yield ZERO

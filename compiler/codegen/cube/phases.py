@@ -43,7 +43,7 @@ def split_phases(p: Correlation) -> list[Correlation]:
 
 def _phases(a: Axis) -> list[tuple[Axis, int, int]]:
     """Return the axis per remainder of positions, and the offsets of its first position and first tap."""
-    d, found = a.map_dilation, []
+    d, found = a.map_dilation, list[tuple[Axis, int, int]]()
     period = d // gcd(a.dilation, d)
     for r in range(min(d, a.positions)):
         positions = -(-(a.positions - r) // d)

@@ -41,7 +41,7 @@ class Task:
 class Scope:
     """What is known between the opening of a loop and its end."""
 
-    tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=dict)
+    tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=lambda: {})
     slot: Affine = field(default_factory=Affine)
     in_loop: bool = False
 
@@ -73,7 +73,7 @@ class SectionEmitter:
                 self.position[axis] = len(self.nest)
         self._sort([s.node for s in stores])
         self.stored = {s.node for s in stores}
-        tasks = []
+        tasks: list[Task] = []
         for s in stores:
             depth = max([self.depths[s.node], *(self.position.get(a, 0) for a in s.access.strides)])
             tasks.append(Task(s.node, depth, s.access))
@@ -243,8 +243,11 @@ class SectionEmitter:
         value: int | Affine = 1
         for axis in group:
             v = self.valid[axis]
-            assert isinstance(v, int) or isinstance(value, int), "only the first axis of a group has a variable extent"
-            value = v * value  # type: ignore[operator]
+            if isinstance(value, int):
+                value = v * value
+            else:
+                assert isinstance(v, int), "only the first axis of a group has a variable extent"
+                value = value * v
         return value
 
     def new_tile(self, dtype: DType, kind: Kind, slots: int = 1, transposed: bool = False) -> TileRef:
@@ -331,7 +334,7 @@ class SectionEmitter:
         return self.new_tile(node.dtype, kind, slots)
 
     def _iota(self, dst: TileRef, node: Node) -> None:
-        start, steps = Affine(), []
+        start, steps = Affine(), list[int]()
         for axis, c in node.coefficients.items():
             start = start + self.first(axis) * c
         for group in (self.plan.rows, self.plan.columns):

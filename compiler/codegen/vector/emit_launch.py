@@ -59,7 +59,7 @@ def may_take_over(
         for node in section.nodes():
             if node.access is not None:
                 reads.setdefault(node.access.value, []).append((i, node.access))
-    pairs = []
+    pairs: list[tuple[Value, Value]] = []
     taken: set[Value] = set()
     for i, section in enumerate(sections):
         for s in section.stores:

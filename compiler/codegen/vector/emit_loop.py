@@ -149,7 +149,7 @@ class LoopEmitter(SectionEmitter):
 
     def _move_home(self, homes: dict[Carried, TileRef]) -> None:
         """Move what was not computed in place to where the next iteration reads it, as if all at once."""
-        moves = []
+        moves: list[tuple[TileRef, TileRef]] = []
         for c, home in homes.items():
             node, kind = c.next.node, self.kind(c.argument)
             if node is c.argument or self.in_place.get(node) == home:

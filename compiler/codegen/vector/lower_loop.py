@@ -36,8 +36,8 @@ class _Group:
     """Carried values that depend on each other: a section of the kernel."""
 
     nodes: set[Node]
-    carried: list[Carried] = field(default_factory=list)
-    stacked: list[Store] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=lambda: [])
+    stacked: list[Store] = field(default_factory=lambda: [])
 
     def stores(self) -> list[Store]:
         return [*(s for c in self.carried for s in (c.final, c.next)), *self.stacked]
@@ -89,7 +89,7 @@ class _LoopKernel:
     def _stacked(self) -> dict[int, DynamicUpdateSlice]:
         """Return the carried values whose only use is that an iteration writes a part of them."""
         body, users = self.op.body, self.op.body.users({})
-        found = {}
+        found: dict[int, DynamicUpdateSlice] = {}
         for i, (argument, result) in enumerate(zip(body.arguments, body.results, strict=True)):
             update = result.producer
             if (
@@ -160,7 +160,7 @@ class _LoopKernel:
         single = [_Group(nodes([c.final, c.next]), carried=[c]) for c in self.carried]
         single += [_Group(nodes([s]), stacked=[s]) for s in self.stacked]
         for group in single:
-            apart = []
+            apart: list[_Group] = []
             for other in groups:
                 if other.nodes & group.nodes:
                     group = _Group(
@@ -221,7 +221,7 @@ class _LoopKernel:
                 emitter.run_loop(group.carried, group.stacked)
         with b.when(1 - block) if blocks > 1 else nullcontext():
             SectionEmitter(b, NestPlan({}), arguments, block).run(self.counters)
-        aliases = []
+        aliases: list[tuple[Value, Value]] = []
         for group, plan in zip(self.groups, plans, strict=True):
             for c in group.carried:
                 start, out = c.start, c.final.access

@@ -78,7 +78,7 @@ class Node:
     axes: frozenset[int] = frozenset()
     op: Op | None = None
     access: Access | None = None  # load
-    coefficients: dict[int, int] = field(default_factory=dict)  # iota
+    coefficients: dict[int, int] = field(default_factory=lambda: {})  # iota
     value: Any = None  # const: a Python number
     reduced: frozenset[int] = frozenset()  # reduce, arg: the axes that disappear
 
@@ -226,7 +226,7 @@ class Expressions:
         if isinstance(op, (Reduce, ArgReduce)):
             return self._reduction(op)
         nodes = [self.node(v) for v in op.operands]
-        axes: frozenset[int] = frozenset().union(*(n.axes for n in nodes))
+        axes = frozenset[int]().union(*(n.axes for n in nodes))
         if isinstance(op, Convert):
             source = op.operands[0].dtype
             if result.dtype is source:
@@ -295,7 +295,7 @@ class Expressions:
             steps = [self._uniform(base, dim) for dim in self.dims(x)]
         else:
             base, steps = Access(x, {}), list(row_major(x.shape))
-        offset, strides, dynamic = base.offset, {}, list(base.dynamic)
+        offset, strides, dynamic = base.offset, dict[int, int](), list(base.dynamic)
         for d, (dim, step) in enumerate(zip(self.dims(result), steps, strict=True)):
             if isinstance(op, Slice):
                 offset += op.start[d] * step

@@ -39,7 +39,7 @@ class Piece:
 def concatenate_pieces(op: Concatenate) -> list[Piece]:
     """Return one piece per operand."""
     strides = row_major(op.results[0].shape)
-    out, at = [], 0
+    out, at = list[Piece](), 0
     for x in op.operands:
         same = Reshape([x])
         same.with_results([x.type])
@@ -53,7 +53,7 @@ def pad_pieces(op: Pad) -> list[Piece]:
     x, padding = op.operands
     result = op.results[0]
     strides = row_major(result.shape)
-    start, limit = [], []  # of the operand's elements that remain
+    start, limit = list[int](), list[int]()  # of the operand's elements that remain
     for lo, hi, gap, n in zip(op.low, op.high, op.interior, x.shape, strict=True):
         s = (gap - lo) // (gap + 1) if lo < 0 else 0  # elements cut off at the front: ceil(-lo / (gap + 1))
         last = lo + (n - 1) * (gap + 1)  # where the last element would go

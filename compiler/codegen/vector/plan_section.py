@@ -20,7 +20,7 @@ class Section:
 
     stores: list[Store]
     plan: NestPlan
-    partial: list[tuple[Node, Value]] = field(default_factory=list)
+    partial: list[tuple[Node, Value]] = field(default_factory=lambda: [])
 
     def nodes(self) -> list[Node]:
         """Return what the stores need, operands first."""
@@ -33,7 +33,7 @@ def connected(stores: list[Store]) -> list[list[Store]]:
     for store in stores:
         nodes = {n for n in reachable([store.node]) if n.kind != "const"}
         members = [store]
-        apart = []
+        apart: list[tuple[set[Node], list[Store]]] = []
         for others, theirs in groups:
             if nodes & others:
                 nodes |= others
@@ -106,7 +106,7 @@ def _reductions(stores: list[Store], nodes: list[Node]) -> list[Reduction]:
     for n in reversed(nodes):
         for o in n.operands:
             beyond[o] |= beyond[n] | n.axes | n.reduced
-    out = []
+    out: list[Reduction] = []
     for n in nodes:
         if n.kind in ("reduce", "arg"):
             again = not beyond[n] <= n.axes
@@ -169,7 +169,7 @@ def plan_section(
         size = node.op.results[0].type.size
         blocks = prod(plan.split[a][0] for a in divided if a in node.reduced)
         value = Value(TensorType((blocks, *node.op.results[0].shape), node.dtype))
-        steps, step = [], size
+        steps, step = list[tuple[int, int]](), size
         for a in divided:
             if a in node.reduced:
                 steps.append((a, step))

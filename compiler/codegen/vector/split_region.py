@@ -65,7 +65,7 @@ def is_free(op: Op) -> bool:
 def _as_regions(region: Region, parts: list[list[Op]]) -> list[Region]:
     """Make regions of consecutive groups of ops; constants go wherever they are used."""
     constants = {r: op for op in region.ops if is_free(op) for r in op.results}
-    out = []
+    out: list[Region] = []
     outside = set(region.outputs)
     for i, ops in enumerate(parts):
         ops = [op for op in ops if op not in set(constants.values()) or op.results[0] in outside]

@@ -27,8 +27,10 @@ BINARY_KINDS = (
 
 COMPARE_DIRECTIONS = ("EQ", "NE", "LT", "LE", "GT", "GE")
 
-_ON_FLOATS = {"floor", "ceil", "round_even", "round_afz", "cbrt", "tan", "logistic", "erf", "is_finite"}
-_ON_FLOATS |= {"exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh"}
+_ON_FLOATS = {
+    *("floor", "ceil", "round_even", "round_afz", "cbrt", "tan", "logistic", "erf", "is_finite"),
+    *("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh"),
+}
 _ON_BITS = {"not", "popcnt", "clz"}
 
 

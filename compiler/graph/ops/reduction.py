@@ -114,7 +114,7 @@ class ReduceWindow(Op):
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the number of windows along each dimension of an input of this shape."""
-        out = []
+        out: list[int] = []
         for d, size in enumerate(shape):
             dilated = (size - 1) * self.base_dilation[d] + 1 if size else 0
             padded = dilated + self.low[d] + self.high[d]
