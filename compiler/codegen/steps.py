@@ -51,6 +51,7 @@ class CallHost:
     callback: int
     arguments: list[Value]
     outputs: list[Value]
+    may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
 
 
