@@ -11,7 +11,7 @@ import secrets
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -159,7 +159,11 @@ class Numbered(Sequence[HostFunction]):
     def __len__(self) -> int:
         return self.added[-1].number + 1 if self.added else 0
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> HostFunction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[HostFunction]: ...
+    def __getitem__(self, index: int | slice) -> HostFunction | Sequence[HostFunction]:
         return self.added[index]
 
 

@@ -35,7 +35,7 @@ def register(platform: str) -> None:
 def _rule(name: str, kind: type, default: Any) -> Any:
     def lower(context: Any, x: Any, **parameters: Any) -> Any:
         from jax import numpy as jnp
-        from jaxlib.mlir.dialects import stablehlo as hlo  # pyright: ignore
+        from jaxlib.mlir.dialects import stablehlo as hlo
 
         (aval,) = context.avals_out
         if not jnp.issubdtype(aval.dtype, kind) or not all(isinstance(n, int) for n in aval.shape):

@@ -78,7 +78,7 @@ def allow_export(targets: set[str]) -> None:
     """Let exported programs hold custom calls of these targets: every later version of this package accepts them."""
     from jax._src.export import _export
 
-    stable = getattr(_export, "_CUSTOM_CALL_TARGETS_GUARANTEED_STABLE", None)
+    stable: set[str] | None = getattr(_export, "_CUSTOM_CALL_TARGETS_GUARANTEED_STABLE", None)
     if isinstance(stable, set):
         stable.update(targets)
 
@@ -106,7 +106,7 @@ def _allow_persistent_cache(platform: str) -> None:
 def _complete_rules(platform: str) -> None:
     from jax._src.interpreters import mlir
 
-    tables = getattr(mlir, "_platform_specific_lowerings", None)
+    tables: dict[str, dict[Any, Any]] | None = getattr(mlir, "_platform_specific_lowerings", None)
     if isinstance(tables, dict) and not isinstance(tables.get(platform), _Rules):
         tables[platform] = _Rules(tables.get(platform, {}), platform)
 
@@ -153,11 +153,12 @@ class _Rules(dict[Any, Any]):
         from jax._src.interpreters import mlir
         from jax._src.lax import linalg
 
-        same = mlir._platform_specific_lowerings.get(_SAME.get(primitive.name, ""), {}).get(primitive)
+        tables = mlir._platform_specific_lowerings  # pyright: ignore[reportPrivateUsage]
+        same = tables.get(_SAME.get(primitive.name, ""), {}).get(primitive)
         if same is not None and getattr(linalg, f"{primitive.name}_p", None) is primitive:
             return same
-        default = mlir._lowerings.get(primitive)
-        entry = mlir._platform_specific_lowerings["cpu"].get(primitive, default)
+        default = mlir._lowerings.get(primitive)  # pyright: ignore[reportPrivateUsage]
+        entry = tables["cpu"].get(primitive, default)
         kind = _CALLBACKS.get(primitive.name)
         if entry is not None and kind is not None and entry.rule.__module__.startswith("jax."):
             return mlir.LoweringRuleEntry(_on_host(entry.rule, kind), entry.inline)
@@ -209,7 +210,7 @@ def _refusal(name: str, platform: str) -> Callable[..., Any]:
 
 def _current_line() -> str:
     """Return `file:line` of the user's code that is being lowered, or "" if MLIR's current location does not say."""
-    from jaxlib.mlir import ir  # pyright: ignore
+    from jaxlib.mlir import ir
 
     try:
         found = re.search(r'"((?:[^"\\]|\\.)*)":(\d+)', str(ir.Location.current))

@@ -35,7 +35,8 @@ def gather(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 def gather_of(scope: Scope, op: ir.OpView, x: Value, indices: Value, sizes: tuple[int, ...] | None) -> Value:
     """Emit the gather that the attributes of `op` say; without slice sizes, those that its result has."""
     numbers: Any = stablehlo.GatherDimensionNumbers(op.attributes["dimension_numbers"])
-    offsets, type = tuple(numbers.offset_dims), scope.result_type(op)
+    offsets: tuple[int, ...] = tuple(numbers.offset_dims)
+    type = scope.result_type(op)
     dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
     if sizes is None:
         kept = iter(offsets)

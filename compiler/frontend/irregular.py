@@ -59,7 +59,7 @@ def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     number = int(attributes["mhlo.backend_config"]["index"].value)
     if not 0 <= number < 1 << 63:
         raise UnsupportedOp(f"no function has number {number}")
-    aliases = []
+    aliases: list[tuple[int, int]] = []
     for alias in _optional(attributes, "output_operand_aliases"):
         pair = stablehlo.OutputOperandAlias(alias)
         aliases.append(((*pair.output_tuple_indices, 0)[0], pair.operand_index))

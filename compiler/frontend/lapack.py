@@ -215,7 +215,7 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value] | None:
 def _by_rows(op: ir.OpView, name: str, types: Sequence[TensorType], slots: Sequence[Slots]) -> list[bool]:
     """Return for each operand or result whether it is a matrix that the call lays out by rows."""
     attributes: Any = op.attributes
-    found = []
+    found: list[bool] = []
     for i, (type, slot) in enumerate(zip(types, slots)):
         dimensions = len(slot.extents or ())
         if type.rank < dimensions:

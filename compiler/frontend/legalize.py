@@ -54,7 +54,7 @@ def _turn_reversed_scans(module: ir.Module) -> None:
 
 def legalize(module: ir.Module) -> ir.Module:
     """Return a copy of a module after every pipeline that can run on it; the module stays as it is."""
-    stablehlo.register_stablehlo_passes()  # pyright: ignore
+    stablehlo.register_stablehlo_passes()
     context = module.context
     with context, ir.Location.unknown():
         module = ir.Module.parse(str(module.operation.get_asm(enable_debug_info=True)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from jaxlib.mlir import ir
 
@@ -19,6 +19,7 @@ from ..isa.dtypes import DType
 from .constants import integers
 
 Importer = Callable[["Scope", "ir.OpView"], "Sequence[Any]"]
+Nested: TypeAlias = "Value | tuple[Nested, ...]"
 
 _FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)')
 _NAME = re.compile(r'loc\("((?:[^"\\]|\\.)*)"\(')
@@ -183,7 +184,7 @@ class Scope(Builder):
         return self.constant(0, type)
 
 
-def flattened(values: Sequence[Any]) -> list[Value]:
+def flattened(values: Sequence[Nested]) -> list[Value]:
     """Return the Values of nested tuples in order."""
     return [leaf for v in values for leaf in (flattened(v) if isinstance(v, tuple) else (v,))]
 

@@ -66,7 +66,7 @@ class Slots:
 
     def dtype(self, parameters: Mapping[str, Any]) -> DType:
         """Return the element type for these parameters."""
-        of = parameters.get("dtype", DType.i32)
+        of: DType = parameters.get("dtype", DType.i32)
         return {"dtype": of, "real": _REAL.get(of, of), "complex": _COMPLEX.get(of, of), "i32": DType.i32}[self.element]
 
 

@@ -24,7 +24,7 @@ def meanings() -> dict[str, Callable[..., None]]:
 
 def _meaning(spec: AicpuSpec) -> Callable[..., None]:
     def run(slots: list[np.ndarray], **parameters: Any) -> None:
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for slot, data in zip(spec.slots, slots, strict=True):
             shape, dtype = slot.shape(parameters), slot.dtype(parameters)
             arrays[slot.name] = data[: prod(shape) * dtype.bytes].view(dtype.numpy).reshape(shape)
@@ -47,7 +47,7 @@ def _register(function: Callable[[Arrays], Arrays]) -> Callable[[Arrays], Arrays
 def _call(module: Any, name: str, p: Arrays, *arguments: Any, **options: Any) -> tuple[Any, ...]:
     """Call a routine for the type, with as much workspace as the largest may want."""
     letter = {"f4": "s", "f8": "d", "c8": "c", "c16": "z"}[p["dtype"].numpy.str[1:]]
-    found = getattr(module, letter + name)(*arguments, **options)
+    found: tuple[Any, ...] | np.ndarray = getattr(module, letter + name)(*arguments, **options)
     return found if isinstance(found, tuple) else (found,)
 
 
@@ -75,8 +75,9 @@ def _getrf(p: Arrays) -> Arrays:
 
 @_register
 def _pivots_to_permutation(p: Arrays) -> Arrays:
-    order = np.arange(p["m"])
-    for i, j in enumerate(np.clip(p["pivots"], 0, p["m"] - 1)[: p["m"]]):
+    m: int = p["m"]
+    order = np.arange(m)
+    for i, j in enumerate(np.clip(p["pivots"], 0, m - 1)[:m]):
         order[[i, j]] = order[[j, i]]
     return {"permutation": order}
 
@@ -133,16 +134,20 @@ def _sytrd(p: Arrays) -> Arrays:
 def _geev(p: Arrays) -> Arrays:
     if not np.isfinite(p["a"]).all():
         return {"info": -4}
-    eig: Callable[..., Any] = scipy.linalg.eig
-    values, left, right = eig(p["a"], left=True, right=True)
+    values, left, right = scipy.linalg.eig(p["a"], left=True, right=True)
     found = {"eigenvalues": values, "info": 0}
     found |= {"left_vectors": left} if p["left"] else {}
     return found | ({"right_vectors": right} if p["right"] else {})
 
 
+def _none(*_: object) -> int:
+    """Select no eigenvalue."""
+    return 0
+
+
 @_register
 def _gees(p: Arrays) -> Arrays:
-    form, selected, *values, vectors, _, info = _call(lapack, "gees", p, lambda *_: 0, p["a"], compute_v=p["vectors"])
+    form, selected, *values, vectors, _, info = _call(lapack, "gees", p, _none, p["a"], compute_v=p["vectors"])
     found = {"form": form, "selected": selected, "info": info}
     found["eigenvalues"] = values[0] if _complex(p) else values[0] + 1j * values[1]
     return found | ({"schur_vectors": vectors} if p["vectors"] else {})

@@ -1,11 +1,24 @@
-"""jaxlib's MLIR as the frontend reads it: with the element types of sequences, which jaxlib's own stub leaves out."""
+"""jaxlib's MLIR as the frontend reads it, with types of elements and of contexts that jaxlib's own stub lacks."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from jaxlib.mlir._mlir_libs._mlir import ir as _ir
 from jaxlib.mlir._mlir_libs._mlir.ir import *
 
-class Value(_ir.Value[_ir.Type]): ...
+class Location(_ir.Location):
+    @staticmethod
+    def unknown(context: Context | None = None) -> Location: ...
+
+class BoolAttr(_ir.BoolAttr):
+    @staticmethod
+    def get(value: bool, context: Context | None = None) -> BoolAttr: ...
+
+class DenseI64ArrayAttr(_ir.DenseI64ArrayAttr):
+    @staticmethod
+    def get(values: Sequence[int], context: Context | None = None) -> DenseI64ArrayAttr: ...
+
+class Value(_ir.Value[_ir.Type]):
+    def replace_all_uses_except(self, with_: Value, exceptions: Operation | Sequence[Operation]) -> None: ...
 
 class OpOperandList(Sequence[Value]):
     def __setitem__(self, index: int, value: Value) -> None: ...

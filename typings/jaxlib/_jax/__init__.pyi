@@ -1,0 +1,3 @@
+"""jaxlib's C++ module, which has no stub: what jax.errors shows of it."""
+
+class JaxRuntimeError(RuntimeError): ...
