@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <vector>
 
 #include "plugin/python_exception.h"
@@ -21,6 +22,21 @@ bool finalizing() {
 #else
   return !Py_IsInitialized() || _Py_IsFinalizing();
 #endif
+}
+
+// References that a thread without the GIL has given up. To wait for the GIL in a destructor may be to wait
+// for a thread that joins this one: Python's main thread drops them when it runs Python code again.
+std::mutex given_up_mutex;
+std::vector<PyObject*>& given_up = *new std::vector<PyObject*>;
+
+int drop_given_up(void*) {
+  std::vector<PyObject*> dropped;
+  {
+    std::lock_guard lock(given_up_mutex);
+    dropped.swap(given_up);
+  }
+  for (PyObject* object : dropped) Py_DECREF(object);
+  return 0;
 }
 
 // A list of (memory, code of the element type, dims); null if Python has raised.
@@ -71,8 +87,15 @@ class PythonFunctions final : public HostFunctions {
 
   ~PythonFunctions() override {
     if (finalizing()) return;  // they go with the interpreter
-    Gil gil;
-    for (auto& [number, function] : functions_) Py_DECREF(function);
+    if (PyGILState_Check()) {
+      for (auto& [number, function] : functions_) Py_DECREF(function);
+      return;
+    }
+    {
+      std::lock_guard lock(given_up_mutex);
+      for (auto& [number, function] : functions_) given_up.push_back(function);
+    }
+    Py_AddPendingCall(drop_given_up, nullptr);  // if the queue of 32 is full, the next call takes them too
   }
 
   void call(HostDesk* desk, int64_t number, std::span<std::byte* const> slots,
@@ -112,6 +135,7 @@ void end_host_calls() {
 std::shared_ptr<const HostFunctions> functions_in_python(std::span<const int64_t> numbers) {
   if (numbers.empty()) return nullptr;
   Gil gil;
+  drop_given_up(nullptr);
   std::map<int64_t, PyObject*> functions;
   const auto drop = [&] {
     for (auto& [number, function] : functions) Py_DECREF(function);

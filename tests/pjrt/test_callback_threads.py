@@ -205,8 +205,10 @@ program = jax.jit(lambda x: jax.pure_callback(call, jax.ShapeDtypeStruct((), jnp
 def quietly():
     try:
         program(1.0)
-    except jax.errors.JaxRuntimeError:
-        pass
+    except jax.errors.JaxRuntimeError as error:
+        if not started.is_set():
+            print(error, flush=True)
+            started.set()
 threading.Thread(target=quietly, daemon=True).start()
 started.wait()
 print("leaving", flush=True)
@@ -225,8 +227,10 @@ program = jax.jit(lambda: lax.while_loop(lambda s: s >= 0, body, 0))
 def quietly():
     try:
         program()
-    except jax.errors.JaxRuntimeError:
-        pass
+    except jax.errors.JaxRuntimeError as error:
+        if not started.is_set():
+            print(error, flush=True)
+            started.set()
 threading.Thread(target=quietly, daemon=True).start()
 started.wait()
 print("leaving")
