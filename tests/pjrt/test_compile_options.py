@@ -47,6 +47,19 @@ def test_what_cannot_be_is_refused(device, made, message):
         load(device, made)
 
 
+@pytest.mark.parametrize("made", [options(2), options(1, 2), options(2, 1, [[1], [0]])])
+def test_several_devices_are_refused_when_a_program_is_compiled(device, made):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="(?s)UNIMPLEMENTED.*several devices is not there yet"):
+        load(device, made)
+
+
+def test_a_result_over_several_devices_is_refused(device, other_device):
+    mesh = jax.sharding.Mesh(np.array([device, other_device]), ("x",))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="several devices is not there yet"):
+        jax.jit(lambda: np.arange(8.0, dtype=np.float32), out_shardings=sharding)()
+
+
 def test_what_can_be(device, other_device):
     assert load(other_device, options(1, 1, [[1]])).local_devices() == [other_device]
 
