@@ -9,6 +9,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
 | `_export._CUSTOM_CALL_TARGETS_GUARANTEED_STABLE` | which custom calls an exported program may hold | such programs cannot be exported |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
+| `array.ArrayImpl.__dlpack__`, `__dlpack_device__` | know CPUs and GPUs only | no DLPack export |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
 
@@ -47,6 +48,7 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     _allow_donation(platform)
     _allow_persistent_cache(platform)
     _complete_rules(platform)
+    _export_arrays(platform)
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
 
 
@@ -101,6 +103,40 @@ def _allow_persistent_cache(platform: str) -> None:
         return original(_KnownPlatform() if backend.platform == platform else backend)
 
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
+
+
+def _export_arrays(platform: str) -> None:
+    """Let arrays go out by DLPack as what they are for others, host memory; as a copy, so that nobody writes into them."""
+    from jax._src.array import ArrayImpl
+
+    original_device, original = ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__
+
+    def is_ours(array: Any) -> bool:
+        return any(device.platform == platform for device in array.sharding.device_set)
+
+    def __dlpack_device__(self: Any) -> tuple[Any, int]:
+        from jax._src.dlpack import DLDeviceType
+
+        return (DLDeviceType.kDLCPU, 0) if is_ours(self) else original_device(self)
+
+    def __dlpack__(self: Any, **options: Any) -> Any:
+        import jax
+
+        if not is_ours(self):
+            return original(self, **options)
+        if options.get("copy") is False:
+            raise BufferError(
+                f"[dlpack] an array of {platform} goes out as a copy; expected copy=None or True, got False."
+            )
+        try:
+            (cpu, *_) = jax.local_devices(backend="cpu")
+        except RuntimeError as error:
+            raise BufferError(
+                f"[dlpack] an array of {platform} goes out by JAX's CPU device, got none. Set JAX_PLATFORMS={platform},cpu."
+            ) from error
+        return original(jax.device_put(self, cpu), **options)
+
+    ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__ = __dlpack_device__, __dlpack__
 
 
 def _complete_rules(platform: str) -> None:

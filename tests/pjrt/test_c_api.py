@@ -68,8 +68,6 @@ def exercise(device, other_device):
     device.memory_stats(), [repr(memory) for memory in device.addressable_memories()]
     with pytest.raises(jax.errors.JaxRuntimeError, match="PJRT_Device_PoisonExecution"):
         device.poison_execution(1, "told to fail")
-    with pytest.raises(jax.errors.JaxRuntimeError, match="cannot be used as a DLPack device"):
-        jax.device_put(np.ones(5), device).__dlpack__()
     place = SingleDeviceSharding(topologies.get_topology_desc("", platform="ascend").devices[0])
     shape = jax.ShapeDtypeStruct((3, 4), np.float32)
     jax.jit(lambda x: x + 1, in_shardings=place, out_shardings=place).lower(shape).compile().as_text()

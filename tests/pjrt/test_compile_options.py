@@ -49,7 +49,7 @@ def test_what_cannot_be_is_refused(device, made, message):
 
 @pytest.mark.parametrize("made", [options(2), options(1, 2), options(2, 1, [[1], [0]])])
 def test_several_devices_are_refused_when_a_program_is_compiled(device, made):
-    with pytest.raises(jax.errors.JaxRuntimeError, match="(?s)UNIMPLEMENTED.*several devices is not there yet"):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)UNIMPLEMENTED.*several devices is not there yet"):
         load(device, made)
 
 
