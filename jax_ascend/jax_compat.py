@@ -109,13 +109,14 @@ def _export_arrays(platform: str) -> None:
     """Let arrays go out by DLPack as what they are for others, host memory; as a copy, so that nobody writes into them."""
     from jax._src.array import ArrayImpl
 
-    original_device, original = ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__
+    original_device: Callable[..., Any] = ArrayImpl.__dlpack_device__
+    original: Callable[..., Any] = ArrayImpl.__dlpack__
 
     def is_ours(array: Any) -> bool:
         return any(device.platform == platform for device in array.sharding.device_set)
 
     def __dlpack_device__(self: Any) -> tuple[Any, int]:
-        from jax._src.dlpack import DLDeviceType
+        from jax._src.dlpack import DLDeviceType  # pyright: ignore[reportPrivateImportUsage]
 
         return (DLDeviceType.kDLCPU, 0) if is_ours(self) else original_device(self)
 
@@ -129,12 +130,13 @@ def _export_arrays(platform: str) -> None:
                 f"[dlpack] an array of {platform} goes out as a copy; expected copy=None or True, got False."
             )
         try:
-            (cpu, *_) = jax.local_devices(backend="cpu")
+            cpus: list[Any] = jax.local_devices(backend="cpu")  # pyright: ignore[reportUnknownMemberType]
         except RuntimeError as error:
             raise BufferError(
                 f"[dlpack] an array of {platform} goes out by JAX's CPU device, got none. Set JAX_PLATFORMS={platform},cpu."
             ) from error
-        return original(jax.device_put(self, cpu), **options)
+        copy: Any = jax.device_put(self, cpus[0])  # pyright: ignore[reportUnknownMemberType]
+        return original(copy, **options)
 
     ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__ = __dlpack_device__, __dlpack__
 
