@@ -129,13 +129,14 @@ def _export_arrays(platform: str) -> None:
             raise BufferError(
                 f"[dlpack] an array of {platform} goes out as a copy; expected copy=None or True, got False."
             )
+        devices: Callable[..., Any] = jax.local_devices  # pyright: ignore[reportUnknownMemberType]
         try:
-            cpus: list[Any] = jax.local_devices(backend="cpu")  # pyright: ignore[reportUnknownMemberType]
+            cpu = devices(backend="cpu")[0]
         except RuntimeError as error:
             raise BufferError(
                 f"[dlpack] an array of {platform} goes out by JAX's CPU device, got none. Set JAX_PLATFORMS={platform},cpu."
             ) from error
-        copy: Any = jax.device_put(self, cpus[0])  # pyright: ignore[reportUnknownMemberType]
+        copy: Any = jax.device_put(self, cpu)  # pyright: ignore[reportUnknownMemberType]
         return original(copy, **options)
 
     ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__ = __dlpack_device__, __dlpack__
