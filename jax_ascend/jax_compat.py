@@ -129,9 +129,8 @@ def _export_arrays(platform: str) -> None:
             raise BufferError(
                 f"[dlpack] an array of {platform} goes out as a copy; expected copy=None or True, got False."
             )
-        devices: Callable[..., Any] = jax.local_devices  # pyright: ignore[reportUnknownMemberType]
         try:
-            cpu = devices(backend="cpu")[0]
+            cpu: Any = jax.local_devices(backend="cpu")[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         except RuntimeError as error:
             raise BufferError(
                 f"[dlpack] an array of {platform} goes out by JAX's CPU device, got none. Set JAX_PLATFORMS={platform},cpu."
