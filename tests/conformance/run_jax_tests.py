@@ -1,0 +1,171 @@
+"""Run JAX's own tests on the device and on XLA:CPU, and say file by file what passes.
+
+    python tests/conformance/run_jax_tests.py CHECKOUT [FILE...] [--sample 250] [--seed 0] [--seconds 600] [--x64]
+        [--json FILE] [--markdown FILE]
+
+CHECKOUT is jax-ml/jax at the tag of the installed JAX. A FILE is a name such as lax_test; without any, all files that
+need one device are run. pytest, absl-py and hypothesis have to be installed. Of each file a random sample is run,
+the same for the same seed, in the order of the sample; `--seconds` bounds the time for one file, and what was not run
+then is said. Tests that JAX restricts to CPUs, GPUs and TPUs run as on a CPU. A test that ends its process counts as
+crashed, one that takes longer than 120 s as hung, and the rest of the file goes on. What does not pass is run again on
+XLA:CPU alone: the last column says how much of it passes there.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SECONDS = 120  # for one test
+NEEDS_MORE = {  # several devices or processes, other accelerators, or packages that are not in the wheel
+    "array_test", "compilation_cache_test", "cudnn_fusion_test", "filecheck", "fused_attention_stablehlo_test",
+    "host_callback_test", "infeed_test", "multi_device_test", "multiprocess_gpu_test", "pgle_test", "pjit_test",
+    "pmap_test", "shard_alike_test", "shard_map_test", "state_test", "xla_metadata_test",
+}  # fmt: skip
+
+PLUGIN = """
+import os
+
+def pytest_configure(config):
+    from jax._src import test_util
+    test_util._TEST_DUT._set("cpu")
+
+def _say(*words):
+    with open(os.environ["JAX_TESTS_LOG"], "a") as log:
+        print(*words, file=log)
+
+def pytest_runtest_logstart(nodeid, location):
+    _say("start", nodeid)
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" or report.outcome != "passed":
+        _say(report.outcome, report.nodeid)
+"""
+
+
+def run_pytest(checkout, folder, arguments, platforms, x64, log=None, seconds=None):
+    """Run pytest in the checkout's tests; returns its output, or None if it had to be ended."""
+    environment = os.environ | {
+        "JAX_PLATFORMS": platforms,
+        "JAX_ENABLE_X64": str(int(x64)),
+        "PYTHONPATH": str(folder),
+        "JAX_TESTS_LOG": str(log or folder / "unused"),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "jax_tests_plugin", "-p", "no:cacheprovider", *arguments]
+    try:
+        return subprocess.run(
+            command, cwd=checkout / "tests", env=environment, timeout=seconds, text=True, capture_output=True
+        ).stdout
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def collect(checkout, folder, name, x64):
+    """Return the ids of a file's tests."""
+    out = run_pytest(checkout, folder, ["--collect-only", f"{name}.py"], "cpu", x64)
+    return [line for line in out.splitlines() if line.startswith(f"{name}.py::")]
+
+
+def run_tests(checkout, folder, tests, platforms, x64, seconds):
+    """Return the outcome of each test that could be run in so many seconds: passed, failed, skipped, crashed or hung."""
+    outcomes, left, deadline = {}, list(tests), time.monotonic() + seconds
+    while left and time.monotonic() < deadline:
+        log = folder / "log"
+        log.write_text("")
+        batch = left[:50]
+        run_pytest(checkout, folder, batch, platforms, x64, log, min(SECONDS * 2, deadline - time.monotonic()))
+        lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
+        for word, test in lines:
+            if word != "start" and outcomes.get(test) != "failed":  # as of a test that failed to tear down
+                outcomes[test] = word
+        started = [test for word, test in lines if word == "start"]
+        unfinished = [test for test in started if test not in outcomes]
+        if unfinished and time.monotonic() < deadline:
+            outcomes[unfinished[0]] = "crashed or hung"
+        if not started:
+            break  # the file does not even import
+        left = [test for test in left if test not in outcomes]
+    return {test: outcomes[test] for test in tests if test in outcomes}
+
+
+def measure(checkout, folder, name, arguments):
+    """Return the record of a file."""
+    tests = collect(checkout, folder, name, arguments.x64)
+    chosen = list(tests)
+    random.Random(f"{arguments.seed} {name}").shuffle(chosen)
+    chosen = chosen[: arguments.sample]
+    found = run_tests(checkout, folder, chosen, "ascend,cpu", arguments.x64, arguments.seconds)
+    counts = collections.Counter(found.values())
+    odd = [test for test, outcome in found.items() if outcome not in ("passed", "skipped")]
+    there = run_tests(checkout, folder, odd, "cpu", arguments.x64, arguments.seconds)
+    return {
+        "file": name, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
+        "passed": counts["passed"], "skipped": counts["skipped"],
+        "odd": {test: {"ascend": found[test], "cpu": there.get(test, "not run")} for test in odd},
+    }  # fmt: skip
+
+
+def table(records):
+    """The records as a table in Markdown, and the tests that pass on XLA:CPU only."""
+    lines = [
+        "| file | collected | sampled | ran | passed | skipped | other | of these pass on XLA:CPU |",
+        "|---|" + "---:|" * 7,
+    ]
+    ours = []
+    for r in records:
+        only = [test for test, where in r["odd"].items() if where["cpu"] == "passed"]
+        ours += [f"- `{test}`: {r['odd'][test]['ascend']}" for test in only]
+        lines.append(
+            f"| {r['file']} | {r['collected']} | {r['sampled']} | {r['ran']} | {r['passed']} | {r['skipped']} "
+            f"| {len(r['odd'])} | {len(only)} |"
+        )
+    passed = sum(r["passed"] for r in records)
+    lines.append(
+        f"\n{passed} pass; {len(ours)} pass on XLA:CPU only ({passed / max(passed + len(ours), 1):.2%} of what it passes).\n"
+    )
+    return "\n".join([*lines, *ours]) + "\n"
+
+
+def main():
+    """Run the files and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path, help="a checkout of jax-ml/jax at the tag of the installed JAX")
+    parser.add_argument("files", nargs="*", help="names of test files, such as lax_test (default all)")
+    parser.add_argument("--sample", type=int, default=250, help="tests per file (default 250)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
+    parser.add_argument("--seconds", type=float, default=600, help="for one file (default 600)")
+    parser.add_argument("--x64", action="store_true", help="with JAX_ENABLE_X64")
+    parser.add_argument("--json", type=Path, help="file for the records")
+    parser.add_argument("--markdown", type=Path, help="file for the table")
+    arguments = parser.parse_args()
+    checkout = arguments.checkout.resolve()
+    names = [name.removesuffix(".py") for name in arguments.files]
+    names = names or sorted(path.stem for path in (checkout / "tests").glob("*_test.py") if path.stem not in NEEDS_MORE)
+    if not names or not all((checkout / "tests" / f"{name}.py").exists() for name in names):
+        parser.error(f"{checkout} has no tests of these names; expected a checkout of jax-ml/jax")
+    records = []
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        (folder / "jax_tests_plugin.py").write_text(PLUGIN)
+        for name in names:
+            start = time.monotonic()
+            records.append(measure(checkout, folder, name, arguments))
+            r = records[-1]
+            print(f"{name}: {r['passed']} passed, {r['skipped']} skipped, {len(r['odd'])} other of {r['ran']} "
+                  f"in {time.monotonic() - start:.0f} s", flush=True)  # fmt: skip
+            if arguments.json:
+                arguments.json.write_text(json.dumps(records, indent=1))
+    text = table(records)
+    print(text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
