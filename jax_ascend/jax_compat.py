@@ -9,12 +9,14 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `mlir._lowerings` | the rules that `function_rules` falls back to | complex functions and lgamma are as on XLA:CPU |
 | `_export._CUSTOM_CALL_TARGETS_GUARANTEED_STABLE` | which custom calls an exported program may hold | such programs cannot be exported |
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
+| `compilation_cache.put_executable_and_time` | JAX 0.12 tries to write programs that call the host | a warning for each |
 | `array.ArrayImpl.__dlpack__`, `__dlpack_device__` | know CPUs and GPUs only | no DLPack export |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -103,6 +105,25 @@ def _allow_persistent_cache(platform: str) -> None:
         return original(_KnownPlatform() if backend.platform == platform else backend)
 
     compilation_cache.is_cache_used = is_cache_used  # pyright: ignore
+    _leave_host_calls_out_of_the_cache()
+
+
+def _leave_host_calls_out_of_the_cache() -> None:
+    from jax._src import compilation_cache
+
+    put: Callable[..., None] | None = getattr(compilation_cache, "put_executable_and_time", None)
+    if put is None:
+        return
+
+    def put_executable_and_time(*args: Any, **options: Any) -> None:
+        try:
+            put(*args, **options)
+        except RuntimeError as error:
+            if "the program calls functions of this process" not in str(error):
+                raise
+            logging.getLogger(__name__).debug("not in the persistent cache: %s", error)
+
+    compilation_cache.put_executable_and_time = put_executable_and_time
 
 
 def _export_arrays(platform: str) -> None:

@@ -258,9 +258,8 @@ def test_ctrl_c_while_the_device_computes_between_callbacks():
 def body(s):
     return s[0] + 1, s[1] * 1.5
 def program(n):
-    jax.debug.callback(lambda: print("called", flush=True))
+    jax.debug.callback(lambda: (print("called", flush=True), interrupt())[0])
     return lax.while_loop(lambda s: s[0] < n, body, (0, 1.0))
-interrupt()
 try:
     jax.jit(program)(forever)
     print("not reached")
