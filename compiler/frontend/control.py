@@ -138,7 +138,10 @@ _COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast"
 _SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
 
 _TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"
-REFUSED = {f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")}
+REFUSED = {
+    **{f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")},
+    "stablehlo.collective_reduce": "collective over several devices",
+}
 """Ops that are refused whatever their operands, with the reason."""
 
 IMPORTERS: dict[str, Importer] = {

@@ -29,15 +29,14 @@ def on_device(function, *arrays):
 
 def expect(got, want, arguments, signs=False):
     """Compare part by part: NaN with NaN, infinities with their sign; finite numbers by their distance and size."""
+    tolerance = 1e-5 if np.finfo(got.dtype).bits == 32 else 1e-12
     with np.errstate(all="ignore"):
-        near = np.abs(got - want) <= (1e-5 if got.dtype.itemsize == 8 else 1e-12) * np.abs(want)
+        near = np.abs(got - want) <= tolerance * np.abs(want)
         parts = [(np.real(got), np.real(want)), (np.imag(got), np.imag(want))]
         right = [(a == b) | (np.isnan(a) & np.isnan(b)) | (np.isfinite(want) & near) for a, b in parts]
         if signs:
             right += [np.signbit(a) == np.signbit(b) for a, b in parts]
-        close = [
-            np.isclose(a, b, rtol=1e-5 if got.dtype.itemsize == 8 else 1e-12, atol=0, equal_nan=True) for a, b in parts
-        ]
+        close = [np.isclose(a, b, rtol=tolerance, atol=0, equal_nan=True) for a, b in parts]
     right = (right[0] | close[0]) & (right[1] | close[1])
     wrong = [(*(a[i] for a in arguments), got[i], want[i]) for i in np.flatnonzero(~right)]
     assert not wrong, f"{len(wrong)} of {right.size}: {wrong[:8]}"
