@@ -19,11 +19,10 @@ from ..graph.complex_parts import parts
 from ..graph.graph import TensorType, Value
 from ..isa.aicpu import Slots
 from ..isa.dtypes import DType
-from ..isa.lapack import LAPACK
+from ..isa.stream import AICPU_BY_NAME
 from .constants import integers
 from .scope import Importer, Scope
 
-_KERNELS = {kernel.name: kernel for kernel in LAPACK}
 _TARGET = re.compile(r"lapack_[sdcz](\w+)_ffi")
 _TRANSPOSE = {"NO_TRANSPOSE": 0, "TRANSPOSE": 1, "ADJOINT": 2}
 Own = dict[str, int | bool]
@@ -32,7 +31,7 @@ Own = dict[str, int | bool]
 
 def emit(scope: Scope, kernel: str, operands: Sequence[Value], own: Own) -> list[Value]:
     """Append a kernel on these operands; UnsupportedOp if one has not the shape or type that the parameters imply."""
-    spec = _KERNELS[kernel]
+    spec = AICPU_BY_NAME[kernel]
     slots = spec.slots[len(spec.results) :]
     first, slot = operands[0], slots[0]
     assert slot.extents is not None, "[lapack] matrices have declared extents"
@@ -184,7 +183,7 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value] | None:
     if found is None:
         return None
     kernel, own_of = found
-    spec, types = _KERNELS[kernel], scope.result_types(op)
+    spec, types = AICPU_BY_NAME[kernel], scope.result_types(op)
     results, operands = list(spec.results), list(spec.slots[len(spec.results) :])
     given = scope.operands(op)
     if kernel in ("geev", "gees") and given and given[0].dtype.kind != "c":  # real and imaginary parts apart

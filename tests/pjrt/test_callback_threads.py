@@ -25,6 +25,13 @@ def calling(function):
     return jax.jit(lambda x: jax.pure_callback(function, VECTOR, x) + 1)
 
 
+def run_together(threads):
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
 def test_it_computes_on_the_device_that_waits_for_it(device, step):
     """Also behind launches that were accepted before and need its result."""
     program = calling(lambda v: np.asarray(step(step(jax.device_put(np.asarray(v), device)))))
@@ -78,11 +85,7 @@ def test_it_leaves_the_work_to_another_thread(device, step):
                 if not np.array_equal(y, want) or float(b[0, 0]) != 1:
                     failures.append((y, b))
 
-        threads = [threading.Thread(target=work) for _ in range(4)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+        run_together([threading.Thread(target=work) for _ in range(4)])
         assert not failures
 
 
@@ -105,11 +108,7 @@ def test_two_devices_that_call_each_other(device, other_device, step):
 
     failures = []
     pairs = [(device, other_device), (other_device, device)] * 2
-    threads = [threading.Thread(target=work, args=(*pair, failures)) for pair in pairs]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    run_together([threading.Thread(target=work, args=(*pair, failures)) for pair in pairs])
     assert not failures
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from ...graph.ops import Lapack, Sort, TopK
-from ...isa.lapack import LAPACK
+from ...isa.stream import AICPU_BY_NAME
 from ...targets import Target
 from ..steps import AicpuLaunch, Step
-
-_SLOTS = {kernel.name: kernel.slots for kernel in LAPACK}
 
 
 def lower_lapack(op: Lapack, target: Target) -> list[Step]:
     """Return the AICPU launch of a routine of LAPACK, which works in an operand's storage where nobody else reads it."""
-    values = [*op.results, *op.operands]
-    named = {slot.name: value for slot, value in zip(_SLOTS[op.routine], values, strict=True)}
-    over = tuple((named[s.name], named[s.over]) for s in _SLOTS[op.routine] if s.over)
+    slots, values = AICPU_BY_NAME[op.routine].slots, [*op.results, *op.operands]
+    named = {slot.name: value for slot, value in zip(slots, values, strict=True)}
+    over = tuple((named[s.name], named[s.over]) for s in slots if s.over)
     return [AicpuLaunch(op.routine, values, dict(op.parameters), list(op.results), over)]
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
-from ...isa.lapack import LAPACK
+from ...isa.stream import AICPU_BY_NAME
 from ..graph import Op
-
-_SLOTS = {kernel.name: kernel.slots for kernel in LAPACK}
 
 
 @dataclass(eq=False)
@@ -81,7 +79,7 @@ class Lapack(Op):
 
     def verify(self) -> None:
         """Every operand and result has as many bytes as its slot."""
-        values, slots, given = [*self.results, *self.operands], _SLOTS[self.routine], dict(self.parameters)
+        values, slots, given = [*self.results, *self.operands], AICPU_BY_NAME[self.routine].slots, dict(self.parameters)
         self.require(len(values) == len(slots), f"{len(slots)} operands and results")
         for value, slot in zip(values, slots):
             needed = prod(slot.shape(given)) * slot.dtype(given).bytes
