@@ -70,6 +70,14 @@ inline const typename C::From* column(const std::byte* src, int64_t stride, int6
   return reinterpret_cast<const typename C::From*>(src + c * stride);
 }
 
+// Row r of column c, which need not be aligned: the columns of packed pairs start at any element.
+template <class C>
+inline typename C::From element(const std::byte* src, int64_t stride, int64_t c, int64_t r) {
+  typename C::From x;
+  __builtin_memcpy(&x, column<C>(src, stride, c) + r, sizeof x);
+  return x;
+}
+
 // dst[r, c] = src[c, r] for a block of eight by eight, in registers where elements have two or four bytes.
 template <class C>
 inline __attribute__((always_inline)) void transpose_block(typename C::To* dst, int64_t dst_stride,
@@ -125,7 +133,7 @@ inline __attribute__((always_inline)) void transpose_block(typename C::To* dst, 
     }
   } else {
     for (int r = 0; r < kBlock; ++r) {
-      for (int c = 0; c < kBlock; ++c) dst[r * dst_stride + c] = C::one(column<C>(src, src_stride, c)[r]);
+      for (int c = 0; c < kBlock; ++c) dst[r * dst_stride + c] = C::one(element<C>(src, src_stride, c, r));
     }
   }
 }
@@ -143,7 +151,7 @@ void transpose(typename C::To* dst, int64_t dst_stride, const std::byte* src, in
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c) {
-      dst[r * dst_stride + c] = C::one(column<C>(src, src_stride, c)[r]);
+      dst[r * dst_stride + c] = C::one(element<C>(src, src_stride, c, r));
     }
   }
 }

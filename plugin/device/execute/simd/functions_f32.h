@@ -24,7 +24,8 @@ struct Rounded {
   F value;
   I biased;  // n + 127 in the low bits
 
-  ASCEND_INLINE I integer() const { return biased - 0x4b40007f; }
+  // Defined, and without meaning, for |x| >= 2^21 too: unsigned arithmetic wraps.
+  ASCEND_INLINE I integer() const { return bits_as<I>(bits_as<U>(biased) - 0x4b40007fu); }
   ASCEND_INLINE F power() const { return bits_as<F>(biased << 23); }  // 2^n for -126 <= n <= 127
 };
 // x rounded to an integer, for |x| < 2^21: the low bits of x + 1.5 * 2^23.
