@@ -12,7 +12,7 @@ from math import prod
 
 from .codegen.steps import AicpuLaunch, CallHost, Launch
 from .graph.graph import Graph, Op
-from .graph.ops import ArgReduce, Binary, Case, Compare, Convolution, Dot, Lapack, Reduce, Select, Unary, While
+from .graph.ops import AicpuKernel, ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
 from .graph.trip_count import trip_count
 from .isa.stream import AICPU_BY_NAME
 from .planning.schedule import Branches, Loop, Schedule
@@ -66,8 +66,8 @@ def _operations(op: Op) -> Operations:
         case Convolution():
             kernel = op.operands[1]
             return Operations(2 * size * kernel.type.size // max(1, kernel.shape[op.rhs_spec[0]]))
-        case Lapack():
-            return Operations(int(AICPU_BY_NAME[op.routine].flops(dict(op.parameters))))
+        case AicpuKernel():
+            return Operations(int(AICPU_BY_NAME[op.kernel].flops(dict(op.parameters))))
         case Unary(kind=kind) | Binary(kind=kind) if kind in _TRANSCENDENTAL:
             return Operations(transcendentals=size)
         case Unary() | Binary() | Compare() | Select():

@@ -1,4 +1,4 @@
-"""Importers of sort, random bits, transforms and custom calls, those of the host among them."""
+"""Importers of sort, random bits and custom calls, those of the host among them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..graph import ops
 from ..graph.graph import Value
 from ..isa.dtypes import DType
 from . import lapack
+from .fourier import fft
 from .log_gamma import log_gamma
 from .scope import Importer, Scope
 from .shape import pass_through
@@ -31,12 +32,6 @@ def rng_bit_generator(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a random bit generator."""
     algorithm = scope.keyword(op, "rng_algorithm")
     return scope.emit_op(ops.RngBitGenerator(scope.operands(op), algorithm), scope.result_types(op))
-
-
-def fft(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a Fourier transform."""
-    kind = scope.keyword(op, "fft_type")
-    return [scope.emit(ops.Fft(scope.operands(op), kind, scope.integers(op, "fft_length")), scope.result_type(op))]
 
 
 def lgamma(scope: Scope, op: ir.OpView) -> Sequence[Value]:

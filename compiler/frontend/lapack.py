@@ -54,7 +54,7 @@ def emit(scope: Scope, kernel: str, operands: Sequence[Value], own: Own) -> list
     for value, slot in zip(operands, slots):
         if value.type != type_of(slot):
             raise UnsupportedOp(f"{slot.name} is {value.type}; expected {type_of(slot)}")
-    return scope.emit_op(ops.Lapack(list(operands), kernel, parameters), list(map(type_of, spec.results)))
+    return scope.emit_op(ops.AicpuKernel(list(operands), kernel, parameters), list(map(type_of, spec.results)))
 
 
 class _Call:

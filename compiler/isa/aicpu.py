@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 from .dtypes import DType
@@ -91,9 +92,9 @@ class AicpuSpec:
         return tuple(s for s in self.slots if s.effect is not Effect.read)
 
     def flops(self, parameters: Mapping[str, Any]) -> float:
-        """Return the operations of a launch; those on complex numbers count as four (two of six, two of two)."""
+        """Return the operations of a launch; those of a complex dtype count as four (two of six, two of two)."""
         if self.operations == "0":
             return 0.0
         numbers = {p.name: float(parameters[p.name]) for p in self.parameters if p.kind in ("int", "bool")}
-        one = eval(self.operations, {"__builtins__": {}}, numbers)
+        one = eval(self.operations, {"__builtins__": {}, "log2": lambda n: log2(max(n, 1))}, numbers)
         return max(0.0, one) * numbers["batch"] * (4 if parameters["dtype"].kind == "c" else 1)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .aicpu import AicpuSpec, Parameter, Slots
+from .fourier import FOURIER
 from .lapack import LAPACK
 from .model import Effect
 
@@ -84,6 +85,7 @@ AICPU = (
               (Parameter("dtype", "dtype"), Parameter("rows", "int"), Parameter("columns", "int", high=2**31 - 1),
                Parameter("k", "int", high=2**31 - 1), Parameter("largest", "bool"))),
     *LAPACK,
+    *FOURIER,
 )  # fmt: skip
 
 

@@ -22,7 +22,6 @@ from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.module import Module
 from ..isa.dtypes import DType
 from .complex_functions import UNARY, add, arc_tangent, divide, extreme, multiply, power, subtract
-from .fourier_transform import transform
 
 Pair = tuple[Value, Value]
 
@@ -159,8 +158,8 @@ class _Splitter:
                 self.take(b, value)
 
     def _op(self, op: Op, b: Builder) -> None:
-        if isinstance(op, ops.Lapack):
-            return self._lapack(op, b)
+        if isinstance(op, ops.AicpuKernel):
+            return self._aicpu_kernel(op, b)
         if isinstance(op, ops.HostCall):
             return self._whole(op, b)
         rule = _RULES.get(type(op))
@@ -175,7 +174,7 @@ class _Splitter:
         else:  # several results: both parts went through one op
             self._several(op, b)
 
-    def _lapack(self, op: ops.Lapack, b: Builder) -> None:
+    def _aicpu_kernel(self, op: ops.AicpuKernel, b: Builder) -> None:
         op.operands = [self._together(b, v) if v.dtype.kind == "c" else v for v in op.operands]
         old, op.results = op.results, []
         for value in old:
@@ -302,10 +301,6 @@ def _reduce(op: ops.Reduce, b: Builder, parts: list[Pair]) -> Pair:
     return re, im
 
 
-def _fft(op: ops.Fft, b: Builder, parts: list[Pair]) -> Pair | Value:
-    return transform(b, op.kind, op.length, parts[0])
-
-
 def _through(op: Op, b: Builder, parts: list[Pair]) -> None:
     return None
 
@@ -316,7 +311,6 @@ _RULES: dict[type[Op], Callable[..., Pair | Value | None]] = {
     ops.Compare: _compare,
     ops.Constant: _constant,
     ops.Convert: _convert,
-    ops.Fft: _fft,
     ops.Iota: _iota,
     ops.OptimizationBarrier: _through,
     ops.Reduce: _reduce,

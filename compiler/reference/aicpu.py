@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..isa.dtypes import DType
-from .lapack import meanings
+from . import fourier, lapack
 
 Aicpu = Callable[..., None]
 AICPU_MEANINGS: dict[str, Aicpu] = {}
@@ -59,4 +59,5 @@ def _top_k(slots: list[np.ndarray], dtype: DType, rows: int, columns: int, k: in
     _array(slots[1], DType.i32, (rows, k))[...] = order
 
 
-AICPU_MEANINGS.update(meanings())
+AICPU_MEANINGS.update(lapack.meanings())
+AICPU_MEANINGS.update(fourier.meanings())

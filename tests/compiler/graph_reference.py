@@ -532,19 +532,12 @@ def _top_k(op, args, env):
     return [np.take_along_axis(x, order, -1), order]
 
 
-def _fft(op, args, env):
-    (x,), n = args, len(op.length)
-    axes = tuple(range(-n, 0))
-    f = {"FFT": np.fft.fftn, "IFFT": np.fft.ifftn, "RFFT": np.fft.rfftn, "IRFFT": np.fft.irfftn}[op.kind]
-    return f(x, s=op.length, axes=axes)
-
-
-def _lapack(op, args, env):
+def _aicpu_kernel(op, args, env):
     parameters = dict(op.parameters)
-    shapes = [(slot.shape(parameters), slot.dtype(parameters).numpy) for slot in AICPU_BY_NAME[op.routine].results]
+    shapes = [(slot.shape(parameters), slot.dtype(parameters).numpy) for slot in AICPU_BY_NAME[op.kernel].results]
     results = [np.zeros(shape, dtype) for shape, dtype in shapes]
     slots = [np.ascontiguousarray(a).reshape(-1).view(np.uint8) for a in (*results, *args)]
-    AICPU_MEANINGS[op.routine](slots, **parameters)
+    AICPU_MEANINGS[op.kernel](slots, **parameters)
     found = [s.view(dtype) for s, (_, dtype) in zip(slots, shapes)]
     return [f.view(r.dtype.numpy).reshape(r.shape) for f, r in zip(found, op.results, strict=True)]
 
@@ -564,7 +557,6 @@ EVALUATE = {
     ops.Dot: _dot,
     ops.DynamicSlice: _dynamic_slice,
     ops.DynamicUpdateSlice: _dynamic_update_slice,
-    ops.Fft: _fft,
     ops.Gather: _gather,
     ops.GatherSlices: _gather_slices,
     ops.GeneralReduce: _general_reduce,
@@ -574,7 +566,7 @@ EVALUATE = {
         ),
         op.result.shape,
     ),
-    ops.Lapack: _lapack,
+    ops.AicpuKernel: _aicpu_kernel,
     ops.OptimizationBarrier: lambda op, args, env: args,
     ops.Pad: _pad,
     ops.Reduce: lambda op, args, env: combine(op.kind, args[0], op.dimensions),

@@ -35,7 +35,7 @@ KERNELS = {
 
 
 def kernels(module):
-    return [op.routine for op in module.main.walk() if isinstance(op, ops.Lapack)]
+    return [op.kernel for op in module.main.walk() if isinstance(op, ops.AicpuKernel)]
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ...fusion.region import Region
-from ...graph.ops import DynamicUpdateSlice, GatherSlices, Lapack, ScatterSlices, Sort, TopK
+from ...graph.ops import AicpuKernel, DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
 from ...targets import Target
 from ..steps import Step
-from .aicpu import lower_lapack, lower_sort, lower_top_k
+from .aicpu import lower_kernel, lower_sort, lower_top_k
 from .gather_slices import lower_gather_slices
 from .scatter_slices import lower_scatter_slices
 from .update_slice import lower_update_slice
@@ -18,12 +18,12 @@ _LOWERINGS: dict[type, Callable[[Any, Target], list[Step]]] = {
     GatherSlices: lower_gather_slices,
     ScatterSlices: lower_scatter_slices,
     DynamicUpdateSlice: lower_update_slice,
-    Lapack: lower_lapack,
+    AicpuKernel: lower_kernel,
     Sort: lower_sort,
     TopK: lower_top_k,
 }
 INDEXING_OPS = (GatherSlices, ScatterSlices, DynamicUpdateSlice)
-AICPU_OPS = (Lapack, Sort, TopK)
+AICPU_OPS = (AicpuKernel, Sort, TopK)
 
 
 def lower_indexing_region(region: Region, target: Target) -> list[Step]:

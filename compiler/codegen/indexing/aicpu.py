@@ -1,19 +1,19 @@
-"""What CANN too gives to the AICPU: linear algebra, and sorts where the vector unit's instructions do not apply."""
+"""What CANN too gives to the AICPU: linear algebra, Fourier transforms, and sorts where the vector unit's instructions do not apply."""
 
 from __future__ import annotations
 
-from ...graph.ops import Lapack, Sort, TopK
+from ...graph.ops import AicpuKernel, Sort, TopK
 from ...isa.stream import AICPU_BY_NAME
 from ...targets import Target
 from ..steps import AicpuLaunch, Step
 
 
-def lower_lapack(op: Lapack, target: Target) -> list[Step]:
-    """Return the AICPU launch of a routine of LAPACK, which works in an operand's storage where nobody else reads it."""
-    slots, values = AICPU_BY_NAME[op.routine].slots, [*op.results, *op.operands]
+def lower_kernel(op: AicpuKernel, target: Target) -> list[Step]:
+    """Return the AICPU launch of a kernel, which works in an operand's storage where nobody else reads it."""
+    slots, values = AICPU_BY_NAME[op.kernel].slots, [*op.results, *op.operands]
     named = {slot.name: value for slot, value in zip(slots, values, strict=True)}
     over = tuple((named[s.name], named[s.over]) for s in slots if s.over)
-    return [AicpuLaunch(op.routine, values, dict(op.parameters), list(op.results), over)]
+    return [AicpuLaunch(op.kernel, values, dict(op.parameters), list(op.results), over)]
 
 
 def lower_sort(op: Sort, target: Target) -> list[Step]:

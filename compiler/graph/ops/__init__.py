@@ -19,9 +19,8 @@ from .elementwise import (
 )
 from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
-    Fft,
+    AicpuKernel,
     HostCall,
-    Lapack,
     OptimizationBarrier,
     RngBitGenerator,
     Sort,
@@ -37,6 +36,7 @@ __all__ = [
     "REDUCE_KINDS",
     "SCATTER_KINDS",
     "UNARY_KINDS",
+    "AicpuKernel",
     "ArgReduce",
     "Binary",
     "BitcastConvert",
@@ -51,13 +51,11 @@ __all__ = [
     "Dot",
     "DynamicSlice",
     "DynamicUpdateSlice",
-    "Fft",
     "Gather",
     "GatherSlices",
     "GeneralReduce",
     "HostCall",
     "Iota",
-    "Lapack",
     "OptimizationBarrier",
     "Pad",
     "Reduce",

@@ -66,39 +66,24 @@ class RngBitGenerator(Op):
 
 
 @dataclass(eq=False)
-class Lapack(Op):
-    """A kernel of isa/lapack.py on batches of matrices: its operands, `parameters` in the order it declares them.
+class AicpuKernel(Op):
+    """A kernel of isa/lapack.py or isa/fourier.py: its operands, `parameters` in the order it declares them.
 
-    Results are those of the kernel. Matrices are the last two dimensions, those before them the batch.
+    Results are those of the kernel.
     """
 
-    name: ClassVar[str] = "lapack"
+    name: ClassVar[str] = "aicpu"
 
-    routine: str
+    kernel: str
     parameters: tuple[tuple[str, Any], ...]
 
     def verify(self) -> None:
         """Every operand and result has as many bytes as its slot."""
-        values, slots, given = [*self.results, *self.operands], AICPU_BY_NAME[self.routine].slots, dict(self.parameters)
+        values, slots, given = [*self.results, *self.operands], AICPU_BY_NAME[self.kernel].slots, dict(self.parameters)
         self.require(len(values) == len(slots), f"{len(slots)} operands and results")
         for value, slot in zip(values, slots):
             needed = prod(slot.shape(given)) * slot.dtype(given).bytes
             self.require(value.type.bytes == needed, f"{needed} bytes of {slot.name}")
-
-
-@dataclass(eq=False)
-class Fft(Op):
-    """Discrete Fourier transform of the last len(length) dimensions; kind FFT, IFFT, RFFT or IRFFT."""
-
-    name: ClassVar[str] = "fft"
-
-    kind: str
-    length: tuple[int, ...]
-
-    def verify(self) -> None:
-        """One to three dimensions."""
-        self.require(self.kind in ("FFT", "IFFT", "RFFT", "IRFFT"), f"unknown kind {self.kind!r}")
-        self.require(1 <= len(self.length) <= 3, "one to three dimensions")
 
 
 @dataclass(eq=False)

@@ -43,9 +43,11 @@ int64_t element_bytes(SlotElement element, DType dtype) {
   return 0;
 }
 
-void verify_type(AicpuOp op, DType dtype) {
-  if (dtype != DType::kf32 && dtype != DType::kf64 && dtype != DType::kc64 && dtype != DType::kc128)
-    fail(op, std::string("is of ") + dtype_name(dtype) + "; expected f32, f64, c64 or c128");
+void verify_type(AicpuOp op, DType dtype, bool real) {
+  if (dtype == DType::kf32 || dtype == DType::kf64) return;
+  if (!real && (dtype == DType::kc64 || dtype == DType::kc128)) return;
+  fail(op, std::string("is of ") + dtype_name(dtype) + "; expected f32" +
+               (real ? " or f64" : ", f64, c64 or c128"));
 }
 
 }  // namespace aicpu
@@ -71,7 +73,7 @@ void prepare_aicpu(const AicpuParameters& parameters) {
   std::visit(
       []<class P>(const P& p) {
         if constexpr (aicpu::Batched<P> && requires { p.dtype; } &&
-                      !std::is_same_v<P, GtsvPerturbedParameters>) {
+                      !std::is_same_v<P, GtsvPerturbedParameters> && !aicpu::kFourier<P>) {
           int routine = 0;
           if constexpr (requires { p.divide; }) routine = p.divide ? 0 : 1;
           aicpu::load_lapack(P::kOp, routine, p.dtype);

@@ -25,7 +25,7 @@ void verify(const SortParameters& parameters, Bytes slot_bytes);
 void run(const RunContext& context, const TopKParameters& parameters, Slots slots);
 void verify(const TopKParameters& parameters, Bytes slot_bytes);
 
-// Kernels that declare the shapes of their slots: batches of matrices.
+// Kernels that declare the shapes of their slots: of batches.
 template <class P>
 concept Batched = requires(const P& p) {
   p.batch;
@@ -48,9 +48,17 @@ void run(const RunContext& context, const GehrdParameters& p, Slots slots);
 void run(const RunContext& context, const SvdParameters& p, Slots slots);
 void run(const RunContext& context, const GtsvParameters& p, Slots slots);
 void run(const RunContext& context, const GtsvPerturbedParameters& p, Slots slots);
+void run(const RunContext& context, const FftParameters& p, Slots slots);
+void run(const RunContext& context, const RfftParameters& p, Slots slots);
+void run(const RunContext& context, const IrfftParameters& p, Slots slots);
+
+// The kernels whose dtype is the real one of their complex numbers.
+template <class P>
+inline constexpr bool kFourier = std::is_same_v<P, FftParameters> || std::is_same_v<P, RfftParameters> ||
+                                 std::is_same_v<P, IrfftParameters>;
 
 int64_t element_bytes(SlotElement element, DType dtype);
-void verify_type(AicpuOp op, DType dtype);  // one that LAPACK has
+void verify_type(AicpuOp op, DType dtype, bool real);  // f32, f64 and, unless `real`, c64, c128
 
 template <Batched P>
 DType dtype_of(const P& p) {
@@ -91,12 +99,14 @@ void verify_relations(const P& p) {
     expect(p.vectors == 0 ||
                (p.columns == (p.vectors == 2 ? p.m : p.k) && p.rows == (p.vectors == 2 ? p.n : p.k)),
            "as many columns of u and rows of vt as vectors says");
+  if constexpr (std::is_same_v<P, RfftParameters> || std::is_same_v<P, IrfftParameters>)
+    expect(p.n == 0 || p.k == p.n / 2 + 1, "k to be n / 2 + 1");
   // Memory that grows with the square: the smallest that a routine takes is below 6 k^2 + 128 (m + n).
   int64_t order = 0;
   if constexpr (std::is_same_v<P, SyevdParameters>) order = p.n;
   if constexpr (std::is_same_v<P, SvdParameters>) order = p.k;
   expect(order <= 18000, "matrices whose workspace LAPACK can count in 32 bits: an order up to 18000");
-  if constexpr (requires { p.dtype; } && !std::is_same_v<P, TrsmParameters>) {
+  if constexpr (requires { p.dtype; } && !std::is_same_v<P, TrsmParameters> && !kFourier<P>) {
     int64_t most = 0;
     p.visit([&]<class V>(const ParameterInfo& info, const V& given) {
       if constexpr (std::is_same_v<V, int64_t>) {
@@ -109,7 +119,7 @@ void verify_relations(const P& p) {
 
 template <Batched P>
 void verify(const P& p, Bytes slot_bytes) {
-  if constexpr (requires { p.dtype; }) verify_type(P::kOp, p.dtype);
+  if constexpr (requires { p.dtype; }) verify_type(P::kOp, p.dtype, kFourier<P>);
   verify_relations(p);
   for (size_t i = 0; i < P::shapes().size(); ++i) {
     const SlotShape& shape = P::shapes()[i];
