@@ -30,7 +30,7 @@ from .machine import (
     Pipe,
 )
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
-from .stream import AICPU, COMMANDS, SLOT_KINDS, CommandSpec
+from .stream import AICPU, COMMANDS, SLOT_ALIGNMENT, SLOT_KINDS, CommandSpec
 from .text_operands import is_attribute
 from .type_rules import Constraint, TypeRule
 
@@ -412,6 +412,7 @@ def _stream() -> list[str]:
     return [
         _enum("SlotKind", [kind.capitalize() for kind in SLOT_KINDS], "uint8_t"),
         f"inline constexpr int kSlotKinds = {len(SLOT_KINDS)};\n",
+        f"inline constexpr int64_t kSlotAlignment = {SLOT_ALIGNMENT};\n",
         _enum("CommandCode", commands),
         f"inline constexpr int kCommands = {len(COMMANDS)};\n",
         _enum("AicpuOp", calls),

@@ -21,6 +21,7 @@ from .lapack import LAPACK
 from .model import Effect
 
 SLOT_KINDS = ("parameter", "result", "constant", "frame")
+SLOT_ALIGNMENT = 64  # bytes: where slots start in the constants and in a frame; buffers start so too
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
 from ..graph.trip_count import trip_count
+from ..isa.stream import SLOT_ALIGNMENT
 from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
 from ..targets import Target
@@ -106,7 +107,7 @@ class _Writer:
         data = np.ascontiguousarray(item.op.value).reshape(-1).view(np.uint8).data
         key = hashlib.sha256(data).digest()
         if key not in self._constants:
-            padding = -self._size % 64
+            padding = -self._size % SLOT_ALIGNMENT
             self._constants[key] = self._size + padding
             self._pieces += (bytes(padding), data)
             self._size += padding + data.nbytes

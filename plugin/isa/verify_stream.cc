@@ -164,6 +164,9 @@ class FunctionVerifier {
         limit = s.kind == SlotKind::kFrame ? function_.frame_bytes
                                            : static_cast<int64_t>(module_.constants.size());
         if (s.offset > limit) fail(concat("slot ", i, " starts beyond its storage."));
+        if (s.offset % kSlotAlignment != 0)
+          fail(concat("slot ", i, " starts at byte ", s.offset, "; expected a multiple of ", kSlotAlignment,
+                      "."));
         end += s.offset;
       } else if (is_entry()) {
         const auto& types = s.kind == SlotKind::kParameter ? module_.parameters : module_.results;

@@ -42,6 +42,20 @@ def constant_beyond_the_constants():
     return one(f)
 
 
+@crafted(load="slot 1 starts at byte 68; expected a multiple of 64")
+def frame_slot_between_elements():
+    f = main(256)
+    f.slot("frame", 64, 8), f.slot("frame", 68, 8)
+    return one(f)
+
+
+@crafted(load="slot 0 starts at byte 2; expected a multiple of 64")
+def constant_between_elements():
+    f = main()
+    f.slot("constant", 2, 8)
+    return one(f, constants=bytes(64))
+
+
 @crafted(load=f"a slot's offset and size; expected 0 to {2**48}, got {2**63 - 1} and 8")
 def parameter_of_the_greatest_number():
     f = main()
@@ -191,29 +205,29 @@ def sort_in_place():
 @crafted()
 def sort_into_half_of_its_operand():
     f = main(1 << 20)
-    sort(f, f.slot("frame", 4, 1 << 19), f.slot("frame", 0, 1 << 19), (1 << 17,))
+    sort(f, f.slot("frame", 64, 1 << 19), f.slot("frame", 0, 1 << 19), (1 << 17,))
     return one(f)
 
 
 @crafted()
 def sort_of_exchanged_operands():
-    f = main(64)
-    a, b = f.slot("frame", 0, 16), f.slot("frame", 8, 16)
-    sort(f, (a, b), (b, a), dtypes=(DType.u32, DType.f32), keys=(0, 1))
+    f = main(512)
+    a, b = f.slot("frame", 0, 256), f.slot("frame", 64, 256)
+    sort(f, (a, b), (b, a), (64,), dtypes=(DType.u32, DType.f32), keys=(0, 1))
     return one(f)
 
 
 @crafted(load="slot 1 has 16 bytes; its shape takes 20")
 def sort_past_its_operand():
-    f = main(64)
-    sort(f, f.slot("frame", 0, 32), f.slot("frame", 32, 16), (5,))
+    f = main(128)
+    sort(f, f.slot("frame", 0, 32), f.slot("frame", 64, 16), (5,))
     return one(f)
 
 
 @crafted(load="has 1000 keys; expected 1 to four per operand")
 def sort_by_a_thousand_keys():
-    f = main(64)
-    a, b = f.slot("frame", 0, 16), f.slot("frame", 16, 16)
+    f = main(128)
+    a, b = f.slot("frame", 0, 16), f.slot("frame", 64, 16)
     sort(f, a, b, keys=(0,) * 1000)
     return one(f)
 

@@ -159,10 +159,10 @@ def test_stream_loop_exchanges_storage():
     check.tcmps(m, t, 0, "gt")
     check.tstore(check.view(1, 0, (1, 1), (1, 1)), m)
     allocate_tiles(check.kernel, Target())
-    main = Function("main", frame_bytes=256)
+    main = Function("main", frame_bytes=384)
     p, r = main.slot("parameter", 0, 4), main.slot("result", 0, 4)
     n0, n1, a0, a1 = (main.slot("frame", 64 * i, 4) for i in range(4))
-    go, scratch = main.slot("frame", 8, 1), main.slot("frame", 9, 1)
+    go, scratch = main.slot("frame", 256, 1), main.slot("frame", 320, 1)
     main.commands = [
         command("copy", n0, p, 4),
         command("copy", a0, p, 4),
