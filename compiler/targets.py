@@ -147,7 +147,11 @@ class Target:
         0.7, "of the rate that segments reach which fill their L2 lines badly; fitted"
     )
     aicpu_rate: float = _figure(
-        2.0e10, "operations per second, all AICPU cores", 1e6, 1e15, "real arithmetic of linear algebra and transforms; assumed"
+        2.0e10,
+        "operations per second, all AICPU cores",
+        1e6,
+        1e15,
+        "real arithmetic of linear algebra and transforms; assumed",
     )
     launch_dispatch: float = _figure(2.5e-6, "seconds", 0.0, 1.0, "of every launch; fitted")
     launch_cold: float = _figure(6.0e-6, "seconds", 0.0, 1.0, "more, of a kernel's first launch; fitted")

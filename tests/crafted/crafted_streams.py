@@ -296,7 +296,33 @@ def cholesky_of_2_to_the_31_matrices_of_nothing():
 def lu_with_more_pivots_than_rows():
     f = main(1 << 10)
     a, b = f.slot("frame", 0, 64), f.slot("frame", 256, 64)
-    getrf(f, [a, f.slot("frame", 512, 64), f.slot("frame", 600, 4), b], 4, 4, 9)
+    getrf(f, [a, f.slot("frame", 512, 64), f.slot("frame", 640, 4), b], 4, 4, 9)
+    return one(f)
+
+
+def rfft(f, slots, n, k, batch=1):
+    parameters = {"dtype": DType.f32, "batch": batch, "n": n, "k": k}
+    f.commands.append(command("aicpu", "rfft", list(slots), parameters))
+
+
+@crafted(load=r"\[aicpu rfft\] expected k to be n / 2 \+ 1")
+def spectrum_of_more_than_half():
+    f = main(512)
+    rfft(f, [f.slot("frame", 0, 128), f.slot("frame", 256, 32)], 8, 9)
+    return one(f)
+
+
+@crafted(load="slot 0 has 32 bytes; its shape takes 40")
+def spectrum_beyond_its_slot():
+    f = main(512)
+    rfft(f, [f.slot("frame", 0, 32), f.slot("frame", 256, 32)], 8, 5)
+    return one(f)
+
+
+@crafted()
+def spectrum_over_what_it_reads():
+    f = main(1024)
+    rfft(f, [f.slot("frame", 64, 520), f.slot("frame", 0, 512)], 128, 65)
     return one(f)
 
 
