@@ -305,7 +305,7 @@ def rfft(f, slots, n, k, batch=1):
     f.commands.append(command("aicpu", "rfft", list(slots), parameters))
 
 
-@crafted(load=r"\[aicpu rfft\] expected k to be n / 2 \+ 1")
+@crafted(load=r"expected k to be n / 2 \+ 1")
 def spectrum_of_more_than_half():
     f = main(512)
     rfft(f, [f.slot("frame", 0, 128), f.slot("frame", 256, 32)], 8, 9)
