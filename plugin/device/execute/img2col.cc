@@ -62,6 +62,9 @@ struct Img2col final : Action {
     dilation_h = i.window_[4], dilation_w = i.window_[5], input_h = i.window_[6], input_w = i.window_[7];
     out_h = i.window_[8], out_w = i.window_[9];
     switch (dst.element_bytes()) {
+      case 1:
+        gather = to.group == 4 ? &Img2col::fill<uint8_t, 4> : &Img2col::fill<uint8_t, 1>;
+        break;
       case 2:
         gather = to.group == 2 ? &Img2col::fill<uint16_t, 2> : &Img2col::fill<uint16_t, 1>;
         break;

@@ -16,12 +16,6 @@ struct Same {
   using To = T;
   static To one(From x) { return x; }
 };
-template <class T>
-struct Integer {
-  using From = T;
-  using To = int32_t;
-  static To one(From x) { return x; }
-};
 struct F16 {
   using From = uint16_t;
   using To = float;
@@ -70,13 +64,13 @@ inline const typename C::From* column(const std::byte* src, int64_t stride, int6
   return reinterpret_cast<const typename C::From*>(src + c * stride);
 }
 
-// dst[r, c] = src[c, r] for a block of eight by eight, in registers where elements have two or four bytes.
+// dst[r, c] = src[c, r] for a block of eight by eight, in registers where elements have up to four bytes.
 template <class C>
 inline __attribute__((always_inline)) void transpose_block(typename C::To* dst, int64_t dst_stride,
                                                            const std::byte* src, int64_t src_stride) {
   using To = typename C::To;
-  if constexpr (sizeof(To) == 2) {
-    typedef To V __attribute__((vector_size(16)));
+  if constexpr (sizeof(To) <= 2) {
+    typedef To V __attribute__((vector_size(8 * sizeof(To))));
     V x[8], y[8];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) __builtin_memcpy(&x[i], column<C>(src, src_stride, i), sizeof(V));
@@ -194,9 +188,8 @@ CopyFn by_type(DType from, F f) {
     case DType::kf16:
       return f.template operator()<F16>();
     case DType::ki8:
-      return f.template operator()<Integer<int8_t>>();
     case DType::ku8:
-      return f.template operator()<Integer<uint8_t>>();
+      return f.template operator()<Same<uint8_t>>();
     default:
       return nullptr;
   }
