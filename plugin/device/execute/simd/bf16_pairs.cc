@@ -13,14 +13,29 @@ namespace ascend::SIMD_VARIANT {
 
 // The least of magnitude - 1, in which zero is the largest.
 int least_exponent(const uint16_t* p, int64_t rows, int64_t columns, int64_t stride) {
-  uint16_t least = 0xffff;
+  typedef uint16_t V __attribute__((vector_size(kRegisterBytes)));
+  constexpr int64_t kLanes = kRegisterBytes / sizeof *p;
+  const V sign_off = V{} + uint16_t{0x7fff};
+  V least = V{} + uint16_t{0xffff};
+  const auto take = [&](V x) {
+    x = (x & sign_off) - 1;
+    least = x < least ? x : least;
+  };
   for (int64_t r = 0; r < rows; ++r, p += stride) {
-    for (int64_t c = 0; c < columns; ++c) {
-      const uint16_t x = static_cast<uint16_t>((p[c] & 0x7fff) - 1);
-      least = x < least ? x : least;
+    int64_t c = 0;
+    V x{};
+    for (; c + kLanes <= columns; c += kLanes) {
+      __builtin_memcpy(&x, p + c, sizeof x);
+      take(x);
     }
+    if (c == columns) continue;
+    x = V{};
+    __builtin_memcpy(&x, p + c, (columns - c) * sizeof *p);
+    take(x);
   }
-  return least == 0xffff ? 255 : (least + 1) >> 7;
+  uint16_t all = 0xffff;
+  for (int64_t i = 0; i < kLanes; ++i) all = least[i] < all ? least[i] : all;
+  return all == 0xffff ? 255 : (all + 1) >> 7;
 }
 
 #if defined(__AVX512BF16__)
