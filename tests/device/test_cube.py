@@ -202,6 +202,29 @@ def test_extremes_of_bf16(variant, case, m, k, n):
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", [DType.bf16, DType.i8, DType.u8], ids=str)
+@pytest.mark.parametrize("k", [1, 2, 3, 31, 33, 62, 63])
+def test_product_ends_within_a_group(variant, dtype, k):
+    """What stands behind the valid K is not looked at, in neither operand: infinity times infinity, NaN times zero."""
+    b = KernelBuilder("ends", "aic", (1,))
+    x, y, out = b.argument(dtype, 64 * 64), b.argument(dtype, 64 * 64), b.argument(sums_of(dtype), 1024, True)
+    a1 = b.tile(Loc.mat, dtype, 64, 64, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, 64, 64, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 64, (32, k), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, dtype, 64, 32, (k, 32), Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, layout=Layout.nz, address=0)
+    b.tload(a1, b.view(x, 0, (64, 64), (64, 1)))
+    b.tload(b1, b.view(y, 0, (64, 64), (64, 1)))
+    b.textract(a0, a1, 0, 0)
+    b.textract(b0, b1, 0, 0)
+    b.tmatmul(c0, a0, b0)
+    b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
+    left, right, sums = arguments(b.kernel)
+    behind = [np.inf, np.nan] if dtype.is_float else [np.iinfo(dtype.numpy).max, np.iinfo(dtype.numpy).min]
+    left.reshape(64, 64)[:, k:], right.reshape(64, 64)[k:] = behind[0], behind[1]
+    check(b.kernel, [left, right, sums], tolerance(dtype))
+
+
 def test_later_steps_keep_small_sums(variant):
     """A sum below the normal numbers stays when products that need no care are added to its tile."""
     b = KernelBuilder("small", "aic", (1,))
