@@ -12,8 +12,8 @@ enum class Bf16Products { kWidened, kPairs, kTiles };
 // The best one for this CPU, unless a test chose another.
 SimdVariant simd_variant();
 std::string_view simd_variant_name();
-// Tile registers where the CPU has them and the system lets this process use them; else what is measured to be
-// faster, when it is first asked.
+// Tile registers where the CPU has them and the system lets this process use them; else what is measured to
+// be faster, when it is first asked.
 Bf16Products bf16_products();
 // Programs loaded from now on use this variant; false if there is none of that name or the CPU lacks it.
 // "amx" is avx512 with tile registers, "bf16" with vdpbf16ps, "avx512" with neither.

@@ -7,9 +7,9 @@
 namespace ascend {
 namespace {
 
-// Whether no operand, product or sum of a product of bf16 can be a subnormal f32, which matmul_normal takes as zero. A
-// bf16 of exponent e is a multiple of 2^(e-7). If each product is one of 2^-126, the least normal f32, so is
-// each sum.
+// Whether no operand, product or sum of a product of bf16 can be a subnormal f32, which matmul_normal takes
+// as zero. A bf16 of exponent e is a multiple of 2^(e-7). If each product is one of 2^-126, the least normal
+// f32, so is each sum.
 bool all_normal(const CubeOperand& left, const CubeOperand& right, const MatmulArgs& args) {
   constexpr int kBias = 127, kLeast = 2 * (kBias + 7) - 126;
   if (std::min(left.least_exponent, right.least_exponent) == 0) return false;
@@ -47,8 +47,8 @@ struct Matmul final : Action {
     if (this->left.dtype() == DType::kbf16) normal = d.cube().matmul_normal;
     if (!function) site.fail("there is no product of such operands.");
     // Nanoseconds: 100 GFLOP/s of f32, twice as many of elements of half the size.
-    d.add_work(0.005 * static_cast<double>(this->left.element_bytes()) * dst.spec().rows * dst.spec().columns *
-               this->left.spec().columns);
+    d.add_work(0.005 * static_cast<double>(this->left.element_bytes()) * dst.spec().rows *
+               dst.spec().columns * this->left.spec().columns);
   }
 
   TileAccess dst, left, right, bias;

@@ -10,10 +10,11 @@ namespace ascend {
 
 class PendingProduct {
  public:
-  // Appends the product to the one that waits if it continues that one, else runs that one first. `group` rows
-  // of the right operand lie together.
+  // Appends the product to the one that waits if it continues that one, else runs that one first. `group`
+  // rows of the right operand lie together.
   void add(MatmulFn function, const MatmulArgs& args, int64_t element_bytes, int64_t panel, int64_t group) {
-    if (function == function_ && args.accumulate && args_.k % group == 0 && continues(args, element_bytes, panel)) {
+    if (function == function_ && args.accumulate && args_.k % group == 0 &&
+        continues(args, element_bytes, panel)) {
       args_.k += args.k;
       return;
     }

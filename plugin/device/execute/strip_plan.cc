@@ -185,13 +185,30 @@ bool StripPlan::joins(int first, int part) const {
   if (v.stages.operate[0] == nullptr || v.dst_shape != Shape::kFull) return false;
   for (int i = 0; i < p.count; ++i) {
     const Shape shape = v.sources[i].shape;
-    if (shape != Shape::kFull && (i + 1 < p.count || (shape != Shape::kColumn && shape != Shape::kRow))) return false;
+    if (shape != Shape::kFull && (i + 1 < p.count || (shape != Shape::kColumn && shape != Shape::kRow)))
+      return false;
   }
   for (int q = first; q <= part; ++q) {
     if (!parts[q].vector) continue;
     if (expands(q, *p.written) || expands(part, *parts[q].written)) return false;
   }
   return true;
+}
+
+// Whether this part and the next two rotate 32 bits, by shifts to either side, of which nobody reads the
+// halves: random bits are made so.
+bool StripPlan::rotates(int part) const {
+  if (part + 2 >= static_cast<int>(parts.size())) return false;
+  const StripPart &left = parts[part], &right = parts[part + 1], &both = parts[part + 2];
+  if (!left.vector || !right.vector || !both.vector || left.vector->opcode != Opcode::ktshls ||
+      right.vector->opcode != Opcode::ktshrls || both.vector->opcode != Opcode::ktor ||
+      !left.vector->stages.rotate)
+    return false;
+  const int64_t by = left.vector->constants.scalar;
+  return by > 0 && by < 32 && right.vector->constants.scalar == 32 - by &&
+         left.sources[0] == right.sources[0] && left.written != left.sources[0] &&
+         left.written != right.written && reads(both, *left.written) && reads(both, *right.written) &&
+         !read_later(*left.written, part, part + 2) && !read_later(*right.written, part + 1, part + 2);
 }
 
 // A chain goes on as long as instructions have stages; what one of them computes the next takes from
@@ -221,7 +238,8 @@ void StripPlan::find_chains() {
       if (b && b == held) form = a == held ? Held::kBoth : Held::kSecond;
       const Shape shape = part.count > 0 ? v.sources[part.count - 1].shape : Shape::kFull;
       chain.by_rows |= shape != Shape::kFull;
-      const bool loads = part.count > 1 || shape == Shape::kFull;  // what is expanded alone is no first operand
+      const bool loads =
+          part.count > 1 || shape == Shape::kFull;  // what is expanded alone is no first operand
       if (a && loads && form == Held::kFirst && a != held) {
         chain.steps.push_back({v.stages.load, "load", a, std::nullopt, p});
         if (a == b && shape == Shape::kFull) form = Held::kBoth;
@@ -231,12 +249,17 @@ void StripPlan::find_chains() {
                                        : loads               ? b
                                                              : a;
       chain.steps.push_back({v.stages.operate[static_cast<int>(form)], name, other, mask, p, shape});
-      held = v.stages.kept ? part.written : std::nullopt;
+      if (rotates(p) && joins(first, p + 1) && joins(first, p + 2)) {
+        chain.steps.back().function = v.stages.rotate, chain.steps.back().name = "rotate";
+        p += 2, vectors += 2;
+      }
+      const StripPart& result = parts[p];
+      held = result.vector->stages.kept ? result.written : std::nullopt;
       int next = p + 1;
       while (next < count && !parts[next].vector && parts[next].written != held) ++next;
       const bool goes_on = held && next < count && parts[next].vector && joins(first, next);
-      if (read_later(*part.written, p, goes_on ? std::optional(next) : std::nullopt))
-        chain.steps.push_back({v.stages.store, "store", part.written, std::nullopt, p});
+      if (read_later(*result.written, p, goes_on ? std::optional(next) : std::nullopt))
+        chain.steps.push_back({result.vector->stages.store, "store", result.written, std::nullopt, p});
       chain.last = p;
       ++vectors;
     }

@@ -95,6 +95,7 @@ class StripPlan {
   bool read_later(int tile, int part, std::optional<int> except) const;
   bool expands(int part, int tile) const;
   bool joins(int first, int part) const;
+  bool rotates(int part) const;
 };
 
 // A line for each part, then one for each chain.

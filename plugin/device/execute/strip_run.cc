@@ -46,8 +46,6 @@ struct StripRun::State {
     int64_t operand, mask, row_operand, row_mask;
   };
 
-
-
   int64_t rows = 0, most_columns = 0, element_bytes = 0;
   bool flat = false;
   bool padded = false;  // less than a vector, computed as one
@@ -84,9 +82,8 @@ void StripRun::repeat(Core& core, Values v) const {
     // Unsigned: from the least of 64 bits to the greatest there are more than a signed number counts.
     const uint64_t more =
         (static_cast<uint64_t>(v.stop) - 1 - static_cast<uint64_t>(v.start)) / static_cast<uint64_t>(v.step);
-    const bool chained =
-        std::any_of(state.chained, state.chained + plan_.chains.size(),
-                    [](Chained c) { return c != Chained::kNot; });
+    const bool chained = std::any_of(state.chained, state.chained + plan_.chains.size(),
+                                     [](Chained c) { return c != Chained::kNot; });
     for (uint64_t i = 0; chained && i <= more; ++i) {
       core.context->check();
       run_strip(state, 0, state.total());
@@ -387,7 +384,9 @@ void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64
                          int64_t count) const {
   const bool by_rows = s.chained[&chain - plan_.chains.data()] == Chained::kByRows;
   const int64_t columns = s.parts[chain.first].columns, rows = by_rows ? count : 1,
-                n = s.flat ? count : by_rows ? columns : count * columns,
+                n = s.flat    ? count
+                    : by_rows ? columns
+                              : count * columns,
                 steps = static_cast<int64_t>(chain.steps.size());
   const State::Advance* advance = s.advance + (stages - s.stages);
   for (int64_t row = 0; row < rows; ++row) {

@@ -12,11 +12,13 @@ namespace {
 // How an element of GM becomes the host's element; eight at a time where rows are contiguous.
 template <class T>
 struct Same {
+  static constexpr bool kCopies = true;  // bytes, as they are
   using From = T;
   using To = T;
   static To one(From x) { return x; }
 };
 struct F16 {
+  static constexpr bool kCopies = false;
   using From = uint16_t;
   using To = float;
   static To one(From x) {
@@ -31,7 +33,7 @@ struct F16 {
 template <class C>
 inline __attribute__((always_inline)) void convert_run(typename C::To* dst, const typename C::From* src,
                                                        int64_t n) {
-  if constexpr (__is_same(typename C::From, typename C::To)) {
+  if constexpr (C::kCopies) {
     __builtin_memcpy(dst, src, n * sizeof(typename C::To));
   } else {
     int64_t i = 0;

@@ -14,7 +14,8 @@ constexpr int kLanes = kRegisterBytes / static_cast<int>(sizeof(T));
 // with it.
 template <class K>
 struct Ahead {
-  static constexpr int kLine = 64 / sizeof(typename K::Unit), kPanelLines = 4;  // of a panel, per line of a row
+  static constexpr int kLine = 64 / sizeof(typename K::Unit),
+                       kPanelLines = 4;  // of a panel, per line of a row
   const typename K::Element* left = nullptr;
   const typename K::Unit* right = nullptr;
 };
@@ -187,7 +188,8 @@ MatmulFn find_matmul(DType left, DType right) {
 #if JAX_ASCEND_UNIT_PRODUCTS
   const auto is_byte = [](DType t) { return t == DType::ki8 || t == DType::ku8; };
   if (is_byte(left) && is_byte(right)) {
-    if (left == DType::ki8) return right == DType::ki8 ? &matmul<ByteQuad<true, true>> : &matmul<ByteQuad<true, false>>;
+    if (left == DType::ki8)
+      return right == DType::ki8 ? &matmul<ByteQuad<true, true>> : &matmul<ByteQuad<true, false>>;
     return right == DType::ki8 ? &matmul<ByteQuad<false, true>> : &matmul<ByteQuad<false, false>>;
   }
 #endif

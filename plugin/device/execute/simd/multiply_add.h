@@ -1,5 +1,5 @@
-// What the matmul microkernel multiplies: how a lane of sums takes in the elements of k that lie together in a
-// panel (panel_group), a unit. Units of bf16 and of bytes are multiplied whole where the CPU has an
+// What the matmul microkernel multiplies: how a lane of sums takes in the elements of k that lie together in
+// a panel (panel_group), a unit. Units of bf16 and of bytes are multiplied whole where the CPU has an
 // instruction for it; elsewhere find_widened makes f32 and i32 of them first.
 #pragma once
 #include "plugin/device/execute/simd/matmul.h"
@@ -44,9 +44,8 @@ struct Bf16Pair {
   static constexpr bool kBiased = false;
   static Vector<Unit> prepare(Vector<Unit> right) { return right; }
   static Vector<float> multiply_add(Vector<float> sum, Vector<Unit> left, Vector<Unit> right) {
-    return reinterpret_cast<Vector<float>>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
-                                                            reinterpret_cast<__m512bh>(left),
-                                                            reinterpret_cast<__m512bh>(right)));
+    return reinterpret_cast<Vector<float>>(_mm512_dpbf16_ps(
+        reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(left), reinterpret_cast<__m512bh>(right)));
   }
 };
 

@@ -37,6 +37,7 @@ void pack(const CopyArgs& a) {
 // kGroup rows of elements E lie together, as units; those that are missing from the last unit are zeros.
 template <class E>
 struct Group {
+  static constexpr bool kCopies = true;
   static constexpr int64_t kRows = sizeof(uint32_t) / sizeof(E);
   struct From {  // aligned as an element is
     E rows[kRows];
@@ -51,7 +52,8 @@ inline __attribute__((always_inline)) void zip(uint32_t* to, const E* const* row
   for (int64_t c = 0; c < n; ++c) {
     uint32_t unit = 0;
 #pragma GCC unroll 4
-    for (int i = 0; i < Group<E>::kRows; ++i) unit |= static_cast<uint32_t>(rows[i][c]) << (8 * sizeof(E) * i);
+    for (int i = 0; i < Group<E>::kRows; ++i)
+      unit |= static_cast<uint32_t>(rows[i][c]) << (8 * sizeof(E) * i);
     to[c] = unit;
   }
 }

@@ -44,7 +44,8 @@ void matmul_widened(const MatmulArgs& a) {
       }
       for (int64_t n = 0; n < a.n; n += kPanel) {
         part.n = a.n - n < kPanel ? a.n - n : kPanel;
-        auto* units = static_cast<const uint32_t*>(a.right) + (n / kPanel * a.panel_stride + k * kPanel) / kGroup;
+        auto* units =
+            static_cast<const uint32_t*>(a.right) + (n / kPanel * a.panel_stride + k * kPanel) / kGroup;
         for (int64_t i = 0; i < part.k; i += kGroup, units += kPanel) {
           for (int64_t c = 0; c < kPanel; ++c) {
 #pragma GCC unroll 4
