@@ -45,7 +45,15 @@ def chain(size, seed, length=40, rows=1):
     f, i, h, m = (
         lambda d=d: tiles[d][rng.integers(len(tiles[d]))] for d in (DType.f32, DType.i32, DType.bf16, DType.i1)
     )
+
+    def rotate():  # or nearly: the tiles may coincide, the shifts not add up to 32
+        x, left, right, by, rest = i(), i(), i(), int(rng.integers(1, 32)), int(rng.choice([0, 0, 0, 1]))
+        b.tshls(left, x, by)
+        b.tshrls(right, x, 32 - by - rest)
+        b.tor(i(), *rng.permutation([left, right]))
+
     operations = [
+        rotate,
         lambda: b.tadd(f(), f(), f()),
         lambda: b.tsub(f(), f(), f()),
         lambda: b.tmax(f(), f(), f()),
