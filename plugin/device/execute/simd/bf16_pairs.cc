@@ -1,8 +1,8 @@
 // Products of bf16 by vdpbf16ps, and when they are worth it.
 //
-// Its rate is twice that of f32 multiply-adds on AMD's Zen 4 and 5, and half of it on Intel's Xeons: a CPU is
-// asked, not looked up. Measured products of 48 x 256 x 64, GFLOP/s of one core: Zen 4 at 2.6 GHz ..., Xeon
-// at 3.5 GHz 118 by pairs and 227 by f32.
+// Its rate is twice that of f32 multiply-adds on some CPUs and half of it on others, so that a CPU is asked, not
+// looked up. GFLOP/s of one core, out of the second-level cache: Zen 4 at 3.6 GHz 225 by pairs and 115 in f32;
+// Xeon at 3.5 GHz 118 and 227.
 #include "plugin/device/execute/simd/matmul.h"
 
 #if defined(__AVX512BF16__)
@@ -39,6 +39,7 @@ int least_exponent(const uint16_t* p, int64_t rows, int64_t columns, int64_t str
 }
 
 #if defined(__AVX512BF16__)
+// Both ways, on matrices of ones; the fastest of some runs each, since others may have the CPU for a while.
 bool pairs_are_faster() {
   constexpr int64_t kM = 48, kK = 256, kN = 2 * kPanel;
   alignas(64) static uint16_t left[kM * kK], right[kK * kN];
