@@ -1,8 +1,8 @@
 // Products of bf16 by vdpbf16ps, and when they are worth it.
 //
-// Its rate is twice that of f32 multiply-adds on some CPUs and half of it on others, so that a CPU is asked, not
-// looked up. GFLOP/s of one core, out of the second-level cache: Zen 4 at 3.6 GHz 225 by pairs and 115 in f32;
-// Xeon at 3.5 GHz 118 and 227.
+// Its rate is twice that of f32 multiply-adds on some CPUs and half of it on others, so that a CPU is asked,
+// not looked up. GFLOP/s of one core, out of the second-level cache: Zen 4 at 3.6 GHz 225 by pairs and 115 in
+// f32; Xeon at 3.5 GHz 118 and 227.
 #include "plugin/device/execute/simd/matmul.h"
 
 #if defined(__AVX512BF16__)
