@@ -30,9 +30,21 @@ NEEDS_MORE = {  # several devices or processes, other accelerators, or packages 
 }  # fmt: skip
 
 PLUGIN = """
+import importlib.util
 import os
+import sys
+from pathlib import Path
+
+class FromCheckout:
+    # what tests import and the wheel does not have
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        file = Path(os.environ["JAX_TESTS_CHECKOUT"], *name.split(".")).with_suffix(".py")
+        if name.startswith("jax._src.") and file.exists():
+            return importlib.util.spec_from_file_location(name, file)
 
 def pytest_configure(config):
+    sys.meta_path.append(FromCheckout)
     from jax._src import test_util
     test_util._TEST_DUT._set("cpu")
 
@@ -56,8 +68,20 @@ def run_pytest(checkout, folder, arguments, platforms, x64, log=None, seconds=No
         "JAX_ENABLE_X64": str(int(x64)),
         "PYTHONPATH": str(folder),
         "JAX_TESTS_LOG": str(log or folder / "unused"),
+        "JAX_TESTS_CHECKOUT": str(checkout),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "jax_tests_plugin", "-p", "no:cacheprovider", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "jax_tests_plugin",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
     child = subprocess.Popen(
         command, cwd=checkout / "tests", env=environment, text=True,
         stdout=subprocess.PIPE if log is None else subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -111,7 +135,7 @@ def measure(checkout, folder, name, arguments):
     odd = [test for test, outcome in found.items() if outcome not in ("passed", "skipped")]
     there = run_tests(checkout, folder, odd, "cpu", arguments.x64, arguments.seconds)
     return {
-        "file": name, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
+        "file": name, "x64": arguments.x64, "seed": arguments.seed, "sample": arguments.sample, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
         "passed": counts["passed"], "skipped": counts["skipped"],
         "odd": {test: {"ascend": found[test], "cpu": there.get(test, "not run")} for test in odd},
     }  # fmt: skip
@@ -147,7 +171,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
     parser.add_argument("--seconds", type=float, default=600, help="for one file (default 600)")
     parser.add_argument("--x64", action="store_true", help="with JAX_ENABLE_X64")
-    parser.add_argument("--json", type=Path, help="file for the records")
+    parser.add_argument("--json", type=Path, help="file for the records; those of a run that was cut are kept")
     parser.add_argument("--markdown", type=Path, help="file for the table")
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
@@ -155,7 +179,9 @@ def main():
     names = names or sorted(path.stem for path in (checkout / "tests").glob("*_test.py") if path.stem not in NEEDS_MORE)
     if not names or not all((checkout / "tests" / f"{name}.py").exists() for name in names):
         parser.error(f"{checkout} has no tests of these names; expected a checkout of jax-ml/jax")
-    records = []
+    records = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else []
+    kept = {(r["file"], r["x64"], r["seed"], r["sample"]) for r in records}
+    names = [name for name in names if (name, arguments.x64, arguments.seed, arguments.sample) not in kept]
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         (folder / "jax_tests_plugin.py").write_text(PLUGIN)
