@@ -48,6 +48,12 @@ def pytest_configure(config):
     from jax._src import test_util
     test_util._TEST_DUT._set("cpu")
 
+def pytest_collection_modifyitems(items):
+    chosen = Path(os.environ["JAX_TESTS_CHOSEN"])  # names with brackets are no arguments of pytest's
+    if chosen.exists():
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[name] for name in chosen.read_text().splitlines() if name in found]
+
 def _say(*words):
     with open(os.environ["JAX_TESTS_LOG"], "a") as log:
         print(*words, file=log)
@@ -61,14 +67,19 @@ def pytest_runtest_logreport(report):
 """
 
 
-def run_pytest(checkout, folder, arguments, platforms, x64, log=None, seconds=None):
+def run_pytest(checkout, folder, arguments, platforms, x64, chosen=None, log=None, seconds=None):
     """Run pytest in the checkout's tests; returns its output, or with a log ends it when a test or all take too long."""
+    selection = folder / "chosen"
+    selection.unlink(missing_ok=True)
+    if chosen:
+        selection.write_text("\n".join(chosen))
     environment = os.environ | {
         "JAX_PLATFORMS": platforms,
         "JAX_ENABLE_X64": str(int(x64)),
         "PYTHONPATH": str(folder),
         "JAX_TESTS_LOG": str(log or folder / "unused"),
         "JAX_TESTS_CHECKOUT": str(checkout),
+        "JAX_TESTS_CHOSEN": str(selection),
     }
     command = [
         sys.executable,
@@ -109,7 +120,8 @@ def run_tests(checkout, folder, tests, platforms, x64, seconds):
         log = folder / "log"
         log.write_text("")
         batch = left[:50]
-        run_pytest(checkout, folder, batch, platforms, x64, log, deadline - time.monotonic())
+        file = batch[0].partition("::")[0]
+        run_pytest(checkout, folder, [file], platforms, x64, batch, log, deadline - time.monotonic())
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         for word, test in lines:
             if word != "start" and outcomes.get(test) != "failed":  # as of a test that failed to tear down
