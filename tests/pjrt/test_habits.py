@@ -164,6 +164,7 @@ def test_pmap_over_one_device(device):
 @pytest.mark.parametrize("platforms", [["ascend"], ["ascend", "cpu"]], ids=str)
 def test_export(device, platforms):
     """Of any batch size, as bytes, for one platform or several."""
+    pytest.importorskip("flatbuffers", reason="exported functions are bytes by flatbuffers")
     shape = jax.ShapeDtypeStruct(export.symbolic_shape("n, 4"), jnp.float32)
     exported = export.export(jax.jit(lambda x: jax.nn.softmax(x).sum(0)), platforms=platforms)(shape)
     again = export.deserialize(exported.serialize())
@@ -218,3 +219,19 @@ def test_pallas_is_refused_without_interpretation(device):
     call = pallas.pallas_call(lambda x, out: None, out_shape=jax.ShapeDtypeStruct((3, 4), jnp.float32))
     with jax.default_device(device), pytest.raises(NotImplementedError, match="pallas_call"):
         jax.jit(call)(X)
+
+
+def test_a_part_on_the_cpu(device):
+    """The way out that docs/what_works.md and the compiler's refusals name."""
+    cpu, x = jax.devices("cpu")[0], jax.device_put(X, device)
+    with jax.default_device(cpu):
+        y = jnp.sin(jax.device_put(x, cpu))
+    assert y.devices() == {cpu} and jax.device_put(y, device).devices() == {device}
+
+    def on_cpu(x):
+        with jax.default_device(cpu):
+            return np.asarray(jnp.sin(np.asarray(x)))
+
+    inside = jax.jit(lambda x: jax.pure_callback(on_cpu, x, x) + 1)(x)
+    assert inside.devices() == {device}
+    np.testing.assert_array_equal(inside, y + 1)
