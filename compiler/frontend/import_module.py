@@ -77,11 +77,19 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
         raise ModuleFormatError(f"[frontend, module {name}] has no function; expected a public function @main")
     scope = Scope(state, Graph("main"), {})
     scope.fill(main.regions[0].blocks[0])
+    parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
+    for role, values in (("parameter", parameters), ("result", results)):
+        state.unsupported += [
+            (f"{role} {number}", state.location(main), f"layout {layout}; expected default, auto or row-major")
+            for number, attrs in enumerate(values)
+            if not _is_row_major(
+                layout := attrs["mhlo.layout_mode"].value if "mhlo.layout_mode" in attrs else "default"
+            )
+        ]
     if refused is not None:
         refused += state.unsupported
     elif state.unsupported:
         raise UnsupportedOpsError(name, state.unsupported)
-    parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
     parameters += [{}] * (len(scope.graph.arguments) - len(parameters))
     results += [{}] * (len(scope.graph.results) - len(results))
     aliases: list[int | None] = [None] * len(scope.graph.results)
@@ -95,6 +103,12 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
         [a["mhlo.memory_kind"].value if "mhlo.memory_kind" in a else "" for a in l] for l in (parameters, results)
     ]
     return Module(name, scope.graph, aliases, donated, counts[0], counts[1], memories[0], memories[1])
+
+
+def _is_row_major(layout: str) -> bool:
+    """Whether a layout that JAX asks for, minor dimensions first as in {1,0}, is the one that arrays have."""
+    dimensions = layout.strip("{}").split(",")
+    return layout in ("default", "auto", "{}") or dimensions == [str(d) for d in reversed(range(len(dimensions)))]
 
 
 def _attribute_dicts(function: ir.OpView, key: str) -> list[dict[str, Any]]:

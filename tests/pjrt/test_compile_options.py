@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from jax._src.lib import xla_client
+from jax.experimental.layout import Format, Layout
 
 import jax_ascend._plugin as plugin
 
@@ -58,6 +59,22 @@ def test_a_result_over_several_devices_is_refused(device, other_device):
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
     with pytest.raises(jax.errors.JaxRuntimeError, match="several devices is not there yet"):
         jax.jit(lambda: np.arange(8.0, dtype=np.float32), out_shardings=sharding)()
+
+
+def test_layouts_other_than_row_major_are_refused(device):
+    """Of parameters and of results; row-major ones and those that are left to the device are taken."""
+    single = jax.sharding.SingleDeviceSharding(device)
+    row_major, column_major = (Format(Layout(order), single) for order in ((0, 1), (1, 0)))
+    x = jax.device_put(np.arange(6.0, dtype=np.float32).reshape(2, 3), row_major)
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    taken = jax.jit(lambda x: x + 1, in_shardings=Format(Layout.AUTO), out_shardings=row_major).lower(shape).compile()
+    np.testing.assert_array_equal(taken(x), np.arange(1, 7).reshape(2, 3))
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"result 0.*layout \{0,1\}; expected .*row-major"):
+        jax.jit(lambda x: x + 1, out_shardings=column_major)(x)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"parameter 0.*layout \{0,1\}"):
+        jax.jit(lambda x: x + 1, in_shardings=column_major).lower(shape).compile()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="layout"):
+        jax.device_put(x, column_major)
 
 
 def test_what_can_be(device, other_device):
