@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from . import configuration, function_rules, jax_compat
+from . import configuration, foreign, function_rules, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
@@ -36,6 +36,7 @@ def register() -> None:
             PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options
         )
         function_rules.register(PLATFORM)
+        foreign.register(PLATFORM)
 
 
 @atexit.register
@@ -78,7 +79,8 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
 
         check = configuration.CHECK.get()
         device = parse_target(target, "client")
-        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check)
+        handlers = foreign.handlers()
+        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check, handlers)
         if check:
             _find_hazards(program)
         return program

@@ -6,6 +6,7 @@ accepted are collected.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jaxlib.mlir import ir
@@ -55,18 +56,21 @@ def module_name(module: ir.Module) -> str:
     return attributes["sym_name"].value if "sym_name" in attributes else "module"
 
 
-def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Module:
+def import_module(
+    module: ir.Module, refused: list[Refusal] | None = None, handlers: Mapping[str, str] | None = None
+) -> Module:
     """Import a StableHLO module; the MLIR module is not needed afterwards.
 
     Ops that are not accepted are added to `refused`, with zeros for their results, so that passes can look for more;
-    without a list they are raised as an UnsupportedOpsError.
+    without a list they are raised as an UnsupportedOpsError. `handlers` are the registered targets of custom calls, each
+    with the reason why it cannot be called, or "".
     """
     attributes: Any = module.operation.attributes
     name = module_name(module)
     counts = [
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]
-    state = ModuleState(IMPORTERS, control.REFUSED, *counts)
+    state = ModuleState(IMPORTERS, control.REFUSED, counts[0], counts[1], handlers or {})
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op

@@ -20,6 +20,7 @@ from .elementwise import (
 from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
     Fft,
+    Foreign,
     HostCall,
     Lapack,
     OptimizationBarrier,
@@ -52,6 +53,7 @@ __all__ = [
     "DynamicSlice",
     "DynamicUpdateSlice",
     "Fft",
+    "Foreign",
     "Gather",
     "GatherSlices",
     "GeneralReduce",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
+from ...isa.attributes import Attributes
 from ...isa.stream import AICPU_BY_NAME
-from ..graph import Op
+from ..graph import Op, TensorType
 
 
 @dataclass(eq=False)
@@ -101,9 +102,24 @@ class Fft(Op):
         self.require(1 <= len(self.length) <= 3, "one to three dimensions")
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """A handler of XLA's typed FFI, by the name it is registered for, with what a call of it needs to say.
+
+    `types` are those the handler sees, results first; `orders` are the dimensions of each from major to minor, in which the
+    values have them. `tokens` are the positions among them that stand for tokens.
+    """
+
+    target: str
+    types: tuple[TensorType, ...]
+    orders: tuple[tuple[int, ...], ...]
+    tokens: tuple[int, ...] = ()
+    attributes: Attributes = ()
+
+
 @dataclass(eq=False)
 class HostCall(Op):
-    """Call a function of the process that compiles, by its number there (isa/stream.py).
+    """Call a function of the process that compiles, by its number there, or a Foreign handler (isa/stream.py).
 
     With `effect` it is called as often and in the order in which the program says it; without one it is a function of its
     operands, and called if a result is needed. `aliases` are the (result, operand) whose elements the result starts with.
@@ -111,7 +127,7 @@ class HostCall(Op):
 
     name: ClassVar[str] = "host_call"
 
-    callback: int
+    callee: int | Foreign
     effect: bool
     aliases: tuple[tuple[int, int], ...] = ()
 
@@ -121,8 +137,17 @@ class HostCall(Op):
         return self.effect
 
     def verify(self) -> None:
-        """A number from 0; a result that starts as an operand has its type, and is one only."""
-        self.require(self.callback >= 0, "the number of a callback is not negative")
+        """A number from 0, or the types a handler sees; a result that starts as an operand has its type, and is one only."""
+        if isinstance(self.callee, Foreign):
+            laid = [
+                TensorType(tuple(t.shape[d] for d in order), t.dtype)
+                for t, order in zip(self.callee.types, self.callee.orders, strict=True)
+            ]
+            self.require(
+                laid == [v.type for v in (*self.results, *self.operands)], "a handler sees every operand and result"
+            )
+        else:
+            self.require(self.callee >= 0, "the number of a callback is not negative")
         self.require(len({r for r, _ in self.aliases}) == len(self.aliases), "a result starts as one operand")
         for r, o in self.aliases:
             inside = 0 <= r < len(self.results) and 0 <= o < len(self.operands)
