@@ -21,6 +21,7 @@ from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, G
 from .irregular import (
     Fft,
     Foreign,
+    GeneralSort,
     HostCall,
     Lapack,
     OptimizationBarrier,
@@ -57,6 +58,7 @@ __all__ = [
     "Gather",
     "GatherSlices",
     "GeneralReduce",
+    "GeneralSort",
     "HostCall",
     "Iota",
     "Lapack",

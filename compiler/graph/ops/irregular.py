@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ...isa.attributes import Attributes
 from ...isa.stream import AICPU_BY_NAME
-from ..graph import Op, TensorType
+from ..graph import Graph, Op, TensorType
 
 
 @dataclass(eq=False)
@@ -31,6 +31,28 @@ class Sort(Op):
         self.require(len({v.shape for v in self.operands}) == 1, "operands must have one shape")
         self.require(bool(self.keys), "needs keys")
         self.require(0 <= self.dimension < self.operands[0].type.rank, "dimension out of range")
+
+
+@dataclass(eq=False)
+class GeneralSort(Op):
+    """Sort n tensors of one shape together along `dimension`, by a body (x0, y0, x1, y1, ...): whether x comes before y.
+
+    Where the body says the same of (x, y) and (y, x), elements keep their order. Decomposed.
+    """
+
+    name: ClassVar[str] = "general_sort"
+
+    body: Graph
+    dimension: int
+
+    def verify(self) -> None:
+        """Operands have one shape, results the operands' types; the body takes two scalars of each and gives an i1."""
+        self.require([v.type for v in self.operands] == [v.type for v in self.results], "keeps the types")
+        self.require(len({v.shape for v in self.operands}) == 1, "operands must have one shape")
+        self.require(0 <= self.dimension < self.operands[0].type.rank, "dimension out of range")
+        scalars = [TensorType((), v.dtype) for v in self.operands for _ in range(2)]
+        self.require([v.type for v in self.body.arguments] == scalars, "the comparator takes two of each")
+        self.require([str(v.type) for v in self.body.results] == ["i1[]"], "the comparator gives i1[]")
 
 
 @dataclass(eq=False)
