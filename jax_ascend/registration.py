@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from . import configuration, foreign, function_rules, jax_compat
+from . import compile_options, configuration, foreign, function_rules, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
@@ -77,6 +77,7 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         from .compiler import pipeline
         from .compiler.target_text import parse_target
 
+        compile_options.check(options)
         check = configuration.CHECK.get()
         device = parse_target(target, "client")
         handlers = foreign.handlers()
