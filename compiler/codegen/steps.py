@@ -7,7 +7,7 @@ from typing import Any
 
 from ..fusion.region import Region
 from ..graph.graph import Value
-from ..graph.ops import Foreign
+from ..graph.ops import Draw, Foreign
 from ..kernel_passes.allocate_tiles import Layout
 from ..program.kernel import Kernel
 
@@ -47,9 +47,9 @@ class AicpuLaunch:
 
 @dataclass(eq=False)
 class CallHost:
-    """A function of the host by its number, or a handler, with its values: results first, which are the outputs."""
+    """A function of the host by its number, a handler or a draw, with its values: results first, which are the outputs."""
 
-    callee: int | Foreign
+    callee: int | Foreign | Draw
     arguments: list[Value]
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()

@@ -48,7 +48,6 @@ class ModuleState:
         self.functions: dict[str, ir.OpView] = {}
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
-        self.random_ops = 0
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token is i1[0], as JAX passes it. Raises UnsupportedOp for dynamic shapes and tuples."""

@@ -70,6 +70,10 @@ COMMANDS = (
                 "meanwhile.",
                 (Field("callback", "int"), Field("slots", "slots"), Field("results", "types"),
                  Field("operands", "types"))),
+    CommandSpec("draw",
+                "Write a number that no draw of this process has given before (u64, twice), counted from 0: what random "
+                "numbers without a state start from.",
+                (Field("number", "slot", Effect.write),)),
     CommandSpec("ffi_call",
                 "Call the handler registered for a target (XLA's typed FFI) on slots (results first) with these types "
                 "and attributes. tokens are the slots, by position, that stand for tokens. Who loads the program must "

@@ -12,7 +12,7 @@ from bisect import bisect
 import numpy as np
 
 from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
-from ..graph.ops import Foreign
+from ..graph.ops import Draw, Foreign
 from ..graph.trip_count import trip_count
 from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
@@ -120,6 +120,8 @@ class _Writer:
         count, callee, slots = len(item.outputs), item.callee, self.slots(item)
         types = list(callee.types) if isinstance(callee, Foreign) else [v.type for v in item.arguments]
         results, operands = types[:count], types[count:]
+        if isinstance(callee, Draw):
+            return command("draw", slots[0])
         if not isinstance(callee, Foreign):
             return command("host_call", callee, slots, results, operands)
         return command("ffi_call", callee.target, slots, results, operands, list(callee.tokens), callee.attributes)

@@ -53,6 +53,7 @@ class _Stream:
     program: Program
     target: Target
     host: HostFunctions
+    draws: int = 0
 
     def enter(self, function: Function, parameters: list[Bytes], results: list[Bytes], frame: Bytes | None) -> None:
         """Run a function; without a frame it gets one of its own."""
@@ -101,6 +102,10 @@ class _Stream:
         operands: list[TensorType], tokens: list[int], attributes: Attributes,
     ) -> None:  # fmt: skip
         self.host_call(function, table, target, slots, results, operands)
+
+    def draw(self, function: Function, table: list[Bytes], number: int) -> None:
+        table[number][:16] = np.full(2, self.draws, np.uint64).view(np.uint8)
+        self.draws += 1
 
     def copy(self, function: Function, table: list[Bytes], destination: int, source: int, bytes: int) -> None:
         table[destination][:bytes] = table[source][:bytes].copy()

@@ -34,6 +34,7 @@ class Stream {
   void execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const CallCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const DrawCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const FfiCallCommand& c, std::byte** slots) const;
 
   const Module& module_;

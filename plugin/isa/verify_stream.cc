@@ -71,6 +71,10 @@ class FunctionVerifier {
     verify_arrays("host_call", c.slots, c.results, c.operands);
     return 1;
   }
+  int64_t operator()(const DrawCommand& c) {
+    need(c.number, 16, "draw");
+    return 1;
+  }
   int64_t operator()(const FfiCallCommand& c) {
     if (c.target.empty()) fail("ffi_call: it names no target.");
     verify_arrays("ffi_call", c.slots, c.results, c.operands);

@@ -475,6 +475,20 @@ def call_that_writes_a_constant():
     return host_call(7, [F4], [F4], constant=True)
 
 
+@crafted(load="draw: slot 0 is too small; expected 16 bytes, got 8")
+def draw_into_half_a_slot():
+    f = main(64)
+    f.commands.append(command("draw", f.slot("frame", 0, 8)))
+    return one(f)
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def draw_into_a_constant():
+    f = main(64)
+    f.commands.append(command("draw", f.slot("constant", 0, 16)))
+    return one(f, constants=bytes(64))
+
+
 # ---- calls of handlers
 
 

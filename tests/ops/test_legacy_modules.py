@@ -165,3 +165,28 @@ def test_normal_random_numbers():
         assert abs(z.mean()) < 5 / np.sqrt(z.size) and abs(z.std() - 1) < 5 / np.sqrt(z.size)
         assert abs((z**4).mean() - 3) < 5 * np.sqrt(96 / z.size)
     assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)
+
+
+LOOP = """%z = stablehlo.constant dense<0> : tensor<i32>
+    %e = stablehlo.constant dense<0.0> : tensor<4x3xf32>
+    %r:2 = stablehlo.while(%i = %z, %x = %e) : tensor<i32>, tensor<4x3xf32>
+    cond { %n = stablehlo.constant dense<4> : tensor<i32>
+      %c = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+      stablehlo.return %c : tensor<i1>
+    } do { %a = stablehlo.constant dense<0.0> : tensor<f32>
+      %b = stablehlo.constant dense<1.0> : tensor<f32>
+      %s = stablehlo.constant dense<[1, 3]> : tensor<2xi64>
+      %u = stablehlo.rng %a, %b, %s, distribution = UNIFORM : (tensor<f32>, tensor<f32>, tensor<2xi64>) -> tensor<1x3xf32>
+      %w = stablehlo.dynamic_update_slice %x, %u, %i, %z : (tensor<4x3xf32>, tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<4x3xf32>
+      %o = stablehlo.constant dense<1> : tensor<i32>
+      %j = stablehlo.add %i, %o : tensor<i32>
+      stablehlo.return %j, %w : tensor<i32>, tensor<4x3xf32> }
+    return %r#1 : tensor<4x3xf32>"""
+
+
+def test_random_numbers_are_new_in_each_iteration_and_execution():
+    """As on XLA:CPU, and in another program too."""
+    with jax.default_device(jax.devices(PLATFORM)[0]):
+        first, second = (jax.jit(stablehlo("() -> (tensor<4x3xf32>)", LOOP + " // " + name)) for name in "ab")
+        found = [np.asarray(f()[0]).ravel() for f in (first, first, second, first)]
+    assert len(set(np.concatenate(found).tolist())) == 4 * 12

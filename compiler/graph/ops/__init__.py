@@ -19,6 +19,7 @@ from .elementwise import (
 )
 from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
 from .irregular import (
+    Draw,
     Fft,
     Foreign,
     GeneralSort,
@@ -51,6 +52,7 @@ __all__ = [
     "Convert",
     "Convolution",
     "Dot",
+    "Draw",
     "DynamicSlice",
     "DynamicUpdateSlice",
     "Fft",

@@ -139,9 +139,14 @@ class Foreign:
     attributes: Attributes = ()
 
 
+@dataclass(frozen=True)
+class Draw:
+    """The count of draws in this process, which gives a new number each time: u64[2], the number twice."""
+
+
 @dataclass(eq=False)
 class HostCall(Op):
-    """Call a function of the process that compiles, by its number there, or a Foreign handler (isa/stream.py).
+    """Call a function of the process that compiles, by its number there, a Foreign handler, or a Draw (isa/stream.py).
 
     With `effect` it is called as often and in the order in which the program says it; without one it is a function of its
     operands, and called if a result is needed. `aliases` are the (result, operand) whose elements the result starts with.
@@ -149,7 +154,7 @@ class HostCall(Op):
 
     name: ClassVar[str] = "host_call"
 
-    callee: int | Foreign
+    callee: int | Foreign | Draw
     effect: bool
     aliases: tuple[tuple[int, int], ...] = ()
 
@@ -168,6 +173,8 @@ class HostCall(Op):
             self.require(
                 laid == [v.type for v in (*self.results, *self.operands)], "a handler sees every operand and result"
             )
+        elif isinstance(self.callee, Draw):
+            self.require(not self.operands and [str(v.type) for v in self.results] == ["u64[2]"], "gives u64[2]")
         else:
             self.require(self.callee >= 0, "the number of a callback is not negative")
         self.require(len({r for r, _ in self.aliases}) == len(self.aliases), "a result starts as one operand")
