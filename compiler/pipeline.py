@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
-from .errors import Refusal, UnsupportedOpsError
+from .errors import CompileError, Refusal, UnsupportedOpsError
 from .interpreter import collector_paused, recursion_allowed
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
@@ -81,6 +81,10 @@ def compile_module(compilation: Compilation, stages: Stages, refused: Sequence[R
             stages.run(graph_pass, compilation)
         except UnsupportedOpsError as more:
             unsupported += more.ops
+        except CompileError:
+            if not unsupported:
+                raise
+            break  # of what stands for the results of refused ops
     if unsupported:
         raise UnsupportedOpsError(compilation.module.name, unsupported)
     for back_pass in BACK_PASSES:

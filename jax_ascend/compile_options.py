@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from . import jax_compat
 from .compiler.errors import InvalidInputError
 from .xla_options import TYPES
 
@@ -16,10 +17,7 @@ _INTEGERS = {"int32": 31, "int64": 63, "enum": 63}
 
 def check(options: bytes) -> None:
     """Raise InvalidInputError if a serialised CompileOptionsProto sets an option that does not exist, or to another type."""
-    from jaxlib import xla_client
-
-    given: Any = xla_client.CompileOptions.ParseFromString(options).env_option_overrides
-    for name, value in sorted(given, key=lambda pair: pair[0]):
+    for name, value in sorted(jax_compat.compile_options(options).items()):
         kind = TYPES.get(name)
         if kind is None:
             near = difflib.get_close_matches(name, TYPES, 5)
