@@ -58,8 +58,8 @@ def compile_options(serialized: bytes) -> dict[str, Any]:
     """Return the options by name that a serialised CompileOptionsProto carries from the user."""
     from jaxlib import xla_client
 
-    proto: Any = xla_client.CompileOptions.ParseFromString(serialized)  # pyright: ignore
-    return dict(proto.env_option_overrides)
+    client: Any = xla_client
+    return dict(client.CompileOptions.ParseFromString(serialized).env_option_overrides)
 
 
 def take_handlers(platform: str, handler: Callable[..., None], type_: Callable[..., None]) -> None:

@@ -75,7 +75,8 @@ def _cut_to_sizes(module: ir.Module) -> None:
         start, limit, stride = map(ir.DenseI64ArrayAttr.get, ([0] * type.rank, limits, [1] * type.rank))
         with op.location, ir.InsertionPoint(op):
             cut = stablehlo.SliceOp(operand, start, limit, stride).result
-        op.results[0].replace_all_uses_with(cut)
+        result: Any = op.results[0]
+        result.replace_all_uses_with(cut)
         op.erase()
 
 

@@ -98,7 +98,8 @@ def select_and_scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import select_and_scatter."""
     operands, type = scope.operands(op), scope.result_type(op)
     select, body = scope.region(op.regions[0], "select"), scope.region(op.regions[1], "scatter")
-    window, kind = _window(scope, op, operands[0].type.rank), reduction_kind(body)
+    window: dict[str, Any] = {**_window(scope, op, operands[0].type.rank)}
+    kind = reduction_kind(body)
     if kind is None:
         return [scope.emit(ops.SelectAndScatter(operands, select, "general", **window, body=body), type)]
     return [scope.emit(ops.SelectAndScatter(operands, select, boolean_kind(kind, type.dtype), **window), type)]
