@@ -53,6 +53,7 @@ struct Launch : Task {
     parameters.clear();
     results.clear();
     copies.clear();
+    foreign.reset();  // and so do states of handlers
   }
   void complete() override { done->set(std::move(status)); }
   bool can_start() const override {

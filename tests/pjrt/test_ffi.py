@@ -4,6 +4,7 @@ What XLA:CPU does with the same handler is the expectation, unless the test says
 """
 
 import ctypes
+import gc
 import shutil
 import subprocess
 import sys
@@ -227,6 +228,7 @@ def test_state_lives_as_long_as_the_executable(library):
         assert library.counters_alive() == before + 2  # each call has its own
         assert [[int(v) for v in both()] for _ in range(3)] == [[5, 5], [6, 6], [7, 7]]
         del both
+        gc.collect()
         assert library.counters_alive() == before
 
 
