@@ -86,9 +86,15 @@ def matmul_f32(n):
     return jnp.matmul, normal(n, n), normal(n, n)
 
 
-@workload("matmul bf16", 1024, 2048)
+@workload("matmul bf16", 1024, 2048, 4096)
 def matmul_bf16(n):
     return jnp.matmul, normal(n, n, dtype="bf16"), normal(n, n, dtype="bf16")
+
+
+@workload("matmul int8", 1024, 2048)
+def matmul_int8(n):
+    x = np.random.default_rng(0).integers(-128, 128, (n, n), np.int8)
+    return functools.partial(jnp.matmul, preferred_element_type=jnp.int32), x, x
 
 
 @workload("attention 8 heads of 512 x 64", "f32", "bf16")

@@ -10,11 +10,11 @@ checks what they leave if asked to, and writes it to a file if there is a dump d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
-from .errors import Refusal, UnsupportedOpsError
+from .errors import CompileError, Refusal, UnsupportedOpsError
 from .interpreter import collector_paused, recursion_allowed
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
@@ -23,7 +23,12 @@ from .targets import Target
 
 
 def compile_artifact(
-    artifact: bytes, compile_options: bytes, device: Target, dump_directory: str | None = None, check: bool = False
+    artifact: bytes,
+    compile_options: bytes,
+    device: Target,
+    dump_directory: str | None = None,
+    check: bool = False,
+    handlers: Mapping[str, str] | None = None,
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
@@ -33,22 +38,25 @@ def compile_artifact(
         device: what to compile for.
         dump_directory: where to write every stage, one sub-directory per compilation.
         check: verify what every pass leaves.
+        handlers: the targets of custom calls that are registered, each with why it cannot be called, or "".
 
     Raises:
         UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, device, Stages(dump_directory, check)).encode()
+    return compile_program(artifact, device, Stages(dump_directory, check), handlers).encode()
 
 
-def compile_program(artifact: bytes | str, target: Target, stages: Stages | None = None) -> Program:
+def compile_program(
+    artifact: bytes | str, target: Target, stages: Stages | None = None, handlers: Mapping[str, str] | None = None
+) -> Program:
     """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
     with collector_paused(), recursion_allowed():
-        return _compile_program(artifact, target, stages or Stages())
+        return _compile_program(artifact, target, stages or Stages(), handlers or {})
 
 
-def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> Program:
+def _compile_program(artifact: bytes | str, target: Target, stages: Stages, handlers: Mapping[str, str]) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
         bytecode = frontend.bytecode(mlir)
@@ -56,11 +64,11 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages) -> P
     stages.dump("stablehlo", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
     refused: list[Refusal] = []
     with stages.stage("import"):
-        module = frontend.import_module(mlir, refused)
+        module = frontend.import_module(mlir, refused, handlers)
         if refused:
             mlir = frontend.legalize(mlir)
             refused.clear()
-            module = frontend.import_module(mlir, refused)
+            module = frontend.import_module(mlir, refused, handlers)
     stages.dump("graph", lambda: str(module.main))
     return compile_module(Compilation(module, target, bytecode), stages, refused)
 
@@ -73,6 +81,10 @@ def compile_module(compilation: Compilation, stages: Stages, refused: Sequence[R
             stages.run(graph_pass, compilation)
         except UnsupportedOpsError as more:
             unsupported += more.ops
+        except CompileError:
+            if not unsupported:
+                raise
+            break  # of what stands for the results of refused ops
     if unsupported:
         raise UnsupportedOpsError(compilation.module.name, unsupported)
     for back_pass in BACK_PASSES:

@@ -179,8 +179,8 @@ def _count(
                     op, _, parameters = c.values
                     count, flops = aicpu.get(op, (0, 0.0))
                     aicpu[op] = count + times, flops + times * AICPU_BY_NAME[op].flops(parameters)
-                case "host_call":
-                    size = sum(t.bytes for types in c.values[2:] for t in types)
+                case "host_call" | "ffi_call":
+                    size = sum(t.bytes for types in c.values[2:4] for t in types)
                     host[size] = host.get(size, 0) + times
                 case "loop":
                     _, _, condition, body, trips = c.values

@@ -54,6 +54,22 @@ def register_plugin(platform: str, library: str, priority: int, options: Callabl
     xla_bridge.register_plugin(platform, priority=priority, library_path=library, options=options)  # pyright: ignore
 
 
+def compile_options(serialized: bytes) -> dict[str, Any]:
+    """Return the options by name that a serialised CompileOptionsProto carries from the user."""
+    from jaxlib import xla_client
+
+    client: Any = xla_client
+    return dict(client.CompileOptions.ParseFromString(serialized).env_option_overrides)
+
+
+def take_handlers(platform: str, handler: Callable[..., None], type_: Callable[..., None]) -> None:
+    """Have JAX give what `jax.ffi` registers for the platform, targets and types of state, also what it holds already."""
+    from jaxlib import xla_client
+
+    xla_client.register_custom_type_handler(platform, type_)  # handlers know their types when they are registered
+    xla_client.register_custom_call_handler(platform, handler)
+
+
 def _call_experimental_off(platform: str) -> None:
     from jax._src import xla_bridge
 

@@ -7,13 +7,14 @@ imported with the first compilation.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
-from . import configuration, function_rules, jax_compat
+from . import compile_options, configuration, foreign, function_rules, jax_compat
 from .compiler.errors import INTERNAL, AscendError, HazardError
 
 PLATFORM = "ascend"
@@ -36,9 +37,25 @@ def register() -> None:
             PLATFORM, _plugin.__file__, configuration.PRIORITY.get(), configuration.client_options
         )
         function_rules.register(PLATFORM)
+        foreign.register(PLATFORM)
+
+
+@contextmanager
+def _lost_ends_are_silent() -> Iterator[None]:
+    """Not report a SystemExit that ends a thread and arrives in a callback of the garbage collector, which swallows it.
+
+    The thread is sent another one.
+    """
+    report = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if lost.exc_type is SystemExit else report(lost)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
 
 
 @atexit.register
+@_lost_ends_are_silent()
 def _end_work() -> None:
     """Wait for the devices' work before the process exits, and end compilations and what takes longer than a moment.
 
@@ -76,9 +93,11 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         from .compiler import pipeline
         from .compiler.target_text import parse_target
 
+        compile_options.check(options)
         check = configuration.CHECK.get()
         device = parse_target(target, "client")
-        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check)
+        handlers = foreign.handlers()
+        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check, handlers)
         if check:
             _find_hazards(program)
         return program

@@ -7,6 +7,7 @@
 #include "plugin/device/cycles/module_cycles.h"
 #include "plugin/device/execute/module_vector.h"
 #include "plugin/device/module_device.h"
+#include "plugin/ffi/module_ffi.h"
 #include "plugin/isa/module_isa.h"
 #include "plugin/pjrt/api.h"
 #include "plugin/runtime/client.h"
@@ -67,6 +68,7 @@ NB_MODULE(_plugin, m) {
       },
       "Returns {struct: (its size here, the size its last caller said or 0)}, the function table's slots "
       "first.");
+  ascend::ffi::bind_ffi(m);
   ascend::bind_aicpu(m);
   ascend::bind_cycles(m);
   ascend::bind_vector(m);

@@ -28,7 +28,8 @@ class Compilation {
   }
   ~Compilation() {
     compiling.erase(std::ranges::find(compiling, thread_));
-    PyThreadState_SetAsyncExc(thread_, nullptr);  // an end that came too late
+    // An end that came too late. Without one, a null would leave the interpreter looking for it for ever.
+    if (closed) PyThreadState_SetAsyncExc(thread_, nullptr);
   }
   Compilation(const Compilation&) = delete;
 

@@ -64,15 +64,16 @@ PyObject* arrays(std::span<std::byte* const> slots, std::span<const TensorType> 
   return list.release();
 }
 
-// The threads that are inside a function; guarded by the GIL.
+// The threads that are inside a function, and whether they are to end; guarded by the GIL.
 std::vector<unsigned long> inside;
+bool ending = false;
 
 class Inside {
  public:
   Inside() : thread_(PyThread_get_thread_ident()) { inside.push_back(thread_); }
   ~Inside() {
     inside.erase(std::ranges::find(inside, thread_));
-    PyThreadState_SetAsyncExc(thread_, nullptr);  // an end that came too late
+    if (ending) PyThreadState_SetAsyncExc(thread_, nullptr);  // as of a compilation
   }
   Inside(const Inside&) = delete;
 
@@ -129,6 +130,7 @@ class PythonFunctions final : public HostFunctions {
 }  // namespace
 
 void end_host_calls() {
+  ending = true;
   for (unsigned long thread : inside) PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
 }
 

@@ -65,7 +65,7 @@ def _call_host(region: Region) -> CallHost:
     starts_as = tuple((op.results[r], op.operands[o]) for r, o in op.aliases)
     same = {o: op.results[r] for r, o in op.aliases}  # the host sees one array
     operands = [same.get(i, v) for i, v in enumerate(op.operands)]
-    return CallHost(op.callback, [*op.results, *operands], list(op.results), starts_as=starts_as)
+    return CallHost(op.callee, [*op.results, *operands], list(op.results), starts_as=starts_as)
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..fusion.region import Region
 from ..graph.graph import Value
+from ..graph.ops import Draw, Foreign
 from ..kernel_passes.allocate_tiles import Layout
 from ..program.kernel import Kernel
 
@@ -46,9 +47,9 @@ class AicpuLaunch:
 
 @dataclass(eq=False)
 class CallHost:
-    """A function of the host by its number, with its values: results first, which are the outputs."""
+    """A function of the host by its number, a handler or a draw, with its values: results first, which are the outputs."""
 
-    callback: int
+    callee: int | Foreign | Draw
     arguments: list[Value]
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()

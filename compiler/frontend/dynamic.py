@@ -100,7 +100,9 @@ def set_dimension_size(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import the size that a dimension has anyway."""
     x, size = scope.operands(op)
     if known_integers(size) != (x.shape[scope.integer(op, "dimension")],):
-        raise UnsupportedOp("a size that is not the dimension's: shapes here do not depend on data")
+        raise UnsupportedOp(
+            "a size that is neither the dimension's nor a smaller constant: shapes here do not depend on data"
+        )
     return [x]
 
 

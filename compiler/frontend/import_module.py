@@ -6,6 +6,7 @@ accepted are collected.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jaxlib.mlir import ir
@@ -55,18 +56,21 @@ def module_name(module: ir.Module) -> str:
     return attributes["sym_name"].value if "sym_name" in attributes else "module"
 
 
-def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Module:
+def import_module(
+    module: ir.Module, refused: list[Refusal] | None = None, handlers: Mapping[str, str] | None = None
+) -> Module:
     """Import a StableHLO module; the MLIR module is not needed afterwards.
 
     Ops that are not accepted are added to `refused`, with zeros for their results, so that passes can look for more;
-    without a list they are raised as an UnsupportedOpsError.
+    without a list they are raised as an UnsupportedOpsError. `handlers` are the registered targets of custom calls, each
+    with the reason why it cannot be called, or "".
     """
     attributes: Any = module.operation.attributes
     name = module_name(module)
     counts = [
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]
-    state = ModuleState(IMPORTERS, control.REFUSED, *counts)
+    state = ModuleState(IMPORTERS, control.REFUSED, counts[0], counts[1], handlers or {})
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op
@@ -77,11 +81,19 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
         raise ModuleFormatError(f"[frontend, module {name}] has no function; expected a public function @main")
     scope = Scope(state, Graph("main"), {})
     scope.fill(main.regions[0].blocks[0])
+    parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
+    for role, values in (("parameter", parameters), ("result", results)):
+        state.unsupported += [
+            (f"{role} {number}", state.location(main), f"layout {layout}; expected default, auto or row-major")
+            for number, attrs in enumerate(values)
+            if not _is_row_major(
+                layout := attrs["mhlo.layout_mode"].value if "mhlo.layout_mode" in attrs else "default"
+            )
+        ]
     if refused is not None:
         refused += state.unsupported
     elif state.unsupported:
         raise UnsupportedOpsError(name, state.unsupported)
-    parameters, results = (_attribute_dicts(main, key) for key in ("arg_attrs", "res_attrs"))
     parameters += [{}] * (len(scope.graph.arguments) - len(parameters))
     results += [{}] * (len(scope.graph.results) - len(results))
     aliases: list[int | None] = [None] * len(scope.graph.results)
@@ -95,6 +107,12 @@ def import_module(module: ir.Module, refused: list[Refusal] | None = None) -> Mo
         [a["mhlo.memory_kind"].value if "mhlo.memory_kind" in a else "" for a in l] for l in (parameters, results)
     ]
     return Module(name, scope.graph, aliases, donated, counts[0], counts[1], memories[0], memories[1])
+
+
+def _is_row_major(layout: str) -> bool:
+    """Whether a layout that JAX asks for, minor dimensions first as in {1,0}, is the one that arrays have."""
+    dimensions = layout.strip("{}").split(",")
+    return layout in ("default", "auto", "{}") or dimensions == [str(d) for d in reversed(range(len(dimensions)))]
 
 
 def _attribute_dicts(function: ir.OpView, key: str) -> list[dict[str, Any]]:

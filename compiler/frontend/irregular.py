@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import stablehlo
 
 from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import Value
 from ..isa.dtypes import DType
 from . import lapack
+from .foreign import aliases_of, ffi_call
 from .fourier import fft
 from .log_gamma import log_gamma
 from .scope import Importer, Scope
@@ -54,16 +54,8 @@ def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     number = int(attributes["mhlo.backend_config"]["index"].value)
     if not 0 <= number < 1 << 63:
         raise UnsupportedOp(f"no function has number {number}")
-    aliases: list[tuple[int, int]] = []
-    for alias in _optional(attributes, "output_operand_aliases"):
-        pair = stablehlo.OutputOperandAlias(alias)
-        aliases.append(((*pair.output_tuple_indices, 0)[0], pair.operand_index))
     effect = bool(scope.integer(op, "has_side_effect"))
-    return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, tuple(aliases)), scope.result_types(op))
-
-
-def _optional(attributes: Any, name: str) -> Any:
-    return attributes[name] if name in attributes else ()  # noqa: SIM401 (not every jaxlib's attributes have get)
+    return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, aliases_of(op)), scope.result_types(op))
 
 
 _CALLS: dict[str, Importer] = {
@@ -90,7 +82,7 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     results = lapack.custom_call(scope, op)
     if results is not None:
         return results
-    raise UnsupportedOp("no kernel for this target")
+    return ffi_call(scope, op)
 
 
 IMPORTERS: dict[str, Importer] = {

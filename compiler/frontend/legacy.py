@@ -98,7 +98,7 @@ def torch_index_select(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def rng(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import random numbers without a state: Philox, keyed by the op's number in the module, the same in each run."""
+    """Import random numbers without a state: Philox, keyed by a number that is new in each run."""
     low, high, *_ = scope.operands(op)
     type, distribution = scope.result_type(op), scope.keyword(op, "rng_distribution")
     if distribution == "NORMAL":
@@ -139,8 +139,7 @@ def _moved(scope: Scope, x: Value, offset: Value, scale: Value) -> Value:
 
 def _bits(scope: Scope, type: TensorType) -> Value:
     state = TensorType((2,), DType.u64)
-    scope.module.random_ops += 1
-    key = scope.constant(scope.module.random_ops, state)
+    (key,) = scope.emit_op(ops.HostCall([], ops.Draw(), True), [state])
     return scope.emit_op(ops.RngBitGenerator([key], "PHILOX"), [state, type])[1]
 
 

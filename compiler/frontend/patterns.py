@@ -75,15 +75,6 @@ def arg_reduction(body: Graph) -> str | None:
     return None
 
 
-def window_selection(body: Graph) -> str | None:
-    """Return the direction of a select_and_scatter selection `compare(arg0, arg1)`, or None."""
-    value = body.results[0]
-    op = value.producer
-    if not isinstance(op, ops.Compare) or op.operands != body.arguments:
-        return None
-    return op.direction if op.direction in ("GE", "GT", "LE", "LT") else None
-
-
 def lexicographic_keys(body: Graph) -> list[tuple[Value, Value, bool]] | None:
     """Split a comparator into compared pairs, most significant first: (left, right, total order), or None.
 

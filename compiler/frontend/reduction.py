@@ -14,7 +14,7 @@ from ..graph.builder import splat_element
 from ..graph.graph import TensorType, Value
 from ..graph.identities import identity_element
 from .elementwise import boolean_kind
-from .patterns import arg_reduction, reduction_kind, window_selection
+from .patterns import arg_reduction, reduction_kind
 from .scope import Importer, Scope
 
 
@@ -95,14 +95,14 @@ def reduce_window(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def select_and_scatter(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import select_and_scatter with a comparison as selection and a simple combination."""
+    """Import select_and_scatter."""
     operands, type = scope.operands(op), scope.result_type(op)
-    select = window_selection(scope.region(op.regions[0], "select"))
-    kind = reduction_kind(scope.region(op.regions[1], "scatter"))
-    if select is None or kind is None:
-        raise UnsupportedOp("expected a comparison as selection and add, mul, max or min as combination")
-    window = _window(scope, op, operands[0].type.rank)
-    return [scope.emit(ops.SelectAndScatter(operands, select, kind, **window), type)]
+    select, body = scope.region(op.regions[0], "select"), scope.region(op.regions[1], "scatter")
+    window: dict[str, Any] = {**_window(scope, op, operands[0].type.rank)}
+    kind = reduction_kind(body)
+    if kind is None:
+        return [scope.emit(ops.SelectAndScatter(operands, select, "general", **window, body=body), type)]
+    return [scope.emit(ops.SelectAndScatter(operands, select, boolean_kind(kind, type.dtype), **window), type)]
 
 
 IMPORTERS: dict[str, Importer] = {

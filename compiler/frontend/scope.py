@@ -7,7 +7,7 @@ An importer is a function `(scope, op) -> results`. It reads operands with `scop
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from jaxlib.mlir import ir
@@ -29,12 +29,18 @@ class ModuleState:
     """What all scopes of one module share: caches, functions, unsupported ops found so far."""
 
     def __init__(
-        self, importers: dict[str, Importer], refused: dict[str, str], num_partitions: int, num_replicas: int
+        self,
+        importers: dict[str, Importer],
+        refused: dict[str, str],
+        num_partitions: int,
+        num_replicas: int,
+        handlers: Mapping[str, str],
     ) -> None:
         self.importers = importers
         self.refused = refused
         self.num_partitions = num_partitions
         self.num_replicas = num_replicas
+        self.handlers = handlers
         self.types: dict[ir.Type, TensorType] = {}
         self.locations: dict[ir.Attribute, str] = {}
         self.lists: dict[ir.Attribute, tuple[int, ...]] = {}
@@ -42,7 +48,6 @@ class ModuleState:
         self.functions: dict[str, ir.OpView] = {}
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
-        self.random_ops = 0
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token is i1[0], as JAX passes it. Raises UnsupportedOp for dynamic shapes and tuples."""

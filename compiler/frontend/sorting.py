@@ -2,7 +2,7 @@
 
 A comparator that compares f(a) with f(b), lexicographically over any number of such pairs, is a sort by the
 keys f(x). JAX's own f, which makes zeros equal and NaNs equal and last, is what the keys of Sort mean; any
-other f is computed for whole tensors and sorted along.
+other f is computed for whole tensors and sorted along. Other comparators are a GeneralSort.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def sort(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     body = scope.region(op.regions[0], "comparator")
     found = _keys(scope, body, operands)
     if found is None:
-        raise UnsupportedOp("a comparator that is no lexicographic comparison of keys")
+        return scope.emit_op(ops.GeneralSort(operands, body, dimension), types)
     extra, keys = found
     op_types = [*types, *(v.type for v in extra)]
     return scope.emit_op(ops.Sort([*operands, *extra], dimension, stable, keys), op_types)[: len(operands)]

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 
 from ..errors import DecodeError
+from .attributes import ATTRIBUTE_KINDS
 from .dtypes import DType
 from .machine import KERNEL_CORES, LIMITS, CoreType, Layout, Loc, Pipe
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
@@ -53,7 +54,7 @@ def isa_hash() -> int:
         (type.__name__, [{k: v for k, v in vars(m).items() if k == "_name_" or k[0] != "_"} for m in type])
         for type in (CoreType, Pipe, Layout, Loc)
     ]
-    declared = (FORMAT_VERSION, machine, KERNEL_CORES, LIMITS, list(DType), specs(), COMMANDS, AICPU)
+    declared = (FORMAT_VERSION, machine, KERNEL_CORES, LIMITS, list(DType), specs(), COMMANDS, AICPU, ATTRIBUTE_KINDS)
     text = repr(_stable(declared))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 

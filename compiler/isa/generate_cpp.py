@@ -14,6 +14,7 @@ from typing import Any
 
 from ..targets import ARCHITECTURES, Architecture, MemoryKind, Target
 from .aicpu import ELEMENTS, AicpuSpec, Slots
+from .attributes import ATTRIBUTE_KINDS
 from .dtypes import DType
 from .encoding import FORMAT_VERSION, isa_hash, specs
 from .machine import (
@@ -192,6 +193,15 @@ struct TensorType {
   DType dtype;
   std::vector<int64_t> dims;
 };
+struct Attribute;
+using Attributes = std::vector<Attribute>;
+struct Attribute {
+  std::string name;
+  AttributeKind kind{};
+  DType dtype{};      // of numbers
+  std::string bytes;  // of numbers or of a text
+  Attributes inner;   // of a dictionary
+};
 struct ParameterInfo {
   const char* name;
   int64_t low, high;  // of integers
@@ -348,7 +358,8 @@ def _tables() -> list[str]:
 _FIELDS = {
     "slot": "int64_t", "kernel": "int64_t", "function": "int64_t", "int": "int64_t", "slots": "std::vector<int64_t>",
     "pairs": "std::vector<std::pair<int64_t, int64_t>>", "aicpu": "AicpuOp", "parameters": "AicpuParameters",
-    "commands": "Commands", "branches": "std::vector<Commands>", "types": "std::vector<TensorType>",
+    "commands": "Commands", "branches": "std::vector<Commands>", "types": "std::vector<TensorType>", "ints": "std::vector<int64_t>",
+    "text": "std::string", "attributes": "Attributes",
 }  # fmt: skip
 _PARAMETERS = {"int": "int64_t", "bool": "bool", "dtype": "DType"}
 
@@ -419,6 +430,8 @@ def _stream() -> list[str]:
         f"inline constexpr int kAicpuOps = {len(AICPU)};\n",
         _names("kAicpuNames", calls),
         _enum("SlotElement", ELEMENTS, "uint8_t"),
+        _enum("AttributeKind", [kind.capitalize() for kind in ATTRIBUTE_KINDS], "uint8_t"),
+        f"inline constexpr int kAttributeKinds = {len(ATTRIBUTE_KINDS)};\n",
         _STREAM_STRUCTS,
         *map(_parameters, AICPU),
         f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",

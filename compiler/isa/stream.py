@@ -9,6 +9,10 @@ length in words in the upper half), then the fields in declared order:
     aicpu                         index of the kernel
     parameters (of that kernel)   a number or code each; lists after their count
     types                         count, then of each the element type's code, the rank and the dimensions
+    ints                          count, then the numbers
+    text                          length in bytes, then the bytes
+    attributes (attributes.py)    count, then of each its name (text), its kind, and text, attributes, or the element
+                                  type's code and the elements' bytes (as a text)
 """
 
 from __future__ import annotations
@@ -29,7 +33,9 @@ class Field:
     """A field of a command; `effect` says what the command does to the slots it names (none: what it runs says)."""
 
     name: str
-    kind: str  # slot | slots | pairs (of slots) | kernel | function | int | aicpu | parameters | types | commands | branches
+    # slot | slots | pairs (of slots) | kernel | function | int | ints | text | aicpu | parameters | types | attributes
+    # | commands | branches
+    kind: str
     effect: Effect | None = None
     default: int | None = None  # the value of an int that is left out
 
@@ -66,6 +72,16 @@ COMMANDS = (
                 "meanwhile.",
                 (Field("callback", "int"), Field("slots", "slots"), Field("results", "types"),
                  Field("operands", "types"))),
+    CommandSpec("draw",
+                "Write a number that no draw of this process has given before (u64, twice), counted from 0: what random "
+                "numbers without a state start from.",
+                (Field("number", "slot", Effect.write),)),
+    CommandSpec("ffi_call",
+                "Call the handler registered for a target (XLA's typed FFI) on slots (results first) with these types "
+                "and attributes. tokens are the slots, by position, that stand for tokens. Who loads the program must "
+                "have registered the target. The device does other work meanwhile.",
+                (Field("target", "text"), Field("slots", "slots"), Field("results", "types"),
+                 Field("operands", "types"), Field("tokens", "ints"), Field("attributes", "attributes"))),
 )  # fmt: skip
 
 

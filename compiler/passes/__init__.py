@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ..graph.module import Module
 from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
+from .decompose_general_sort import decompose_general_sort
 from .decompose_random_bits import decompose_random_bits
 from .decompose_reduce_window import decompose_reduce_window
 from .decompose_select_and_scatter import decompose_select_and_scatter
@@ -35,6 +36,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     eliminate_common_subexpressions,
     simplify_loops,
     decompose_general_reduce,
+    decompose_general_sort,
     decompose_reduce_window,
     decompose_select_and_scatter,
     decompose_random_bits,

@@ -16,6 +16,7 @@ from ..graph.identities import identity_element
 from ..graph.module import Module
 from ..graph.ops import SelectAndScatter
 from ..graph.rewrite import rewrite
+from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 
 
@@ -29,9 +30,7 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         return None
     x, source, init = op.operands
     shape = source.shape
-    extreme = "max" if op.select in ("GE", "GT") else "min"
-    worst = b.constant(identity_element(extreme, x.dtype), TensorType((), x.dtype))
-    padded = b.pad(x, worst, op.low, op.high)
+    padded = b.pad(x, b.constant(0, TensorType((), x.dtype)), op.low, op.high)
     cells = list(product(*(range(w) for w in op.window)))
 
     def cell_of(value: Value, cell: tuple[int, ...]) -> Value:
@@ -56,23 +55,38 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         have = inside[0]
     for k, cell in enumerate(cells[1:], 1):
         rival = cell_of(padded, cell)
-        keep = b.compare(op.select, best, rival)
+        (keep,) = apply_elementwise(b.emit, op.select, [best, rival], shape)
         take = b.unary("not", keep)
         if have is not None:
             take = b.binary("and", inside[k], b.binary("or", take, b.unary("not", have)))
             have = b.binary("or", have, inside[k])
         best = b.select(take, rival, best)
         chosen = b.select(take, b.constant(k, chosen_type), chosen)
-    neutral = identity_element(op.kind, x.dtype)
-    nothing, scalar = b.constant(neutral, source.type), b.constant(neutral, TensorType((), x.dtype))
-    total: Value | None = None
-    for k, cell in enumerate(cells):
-        mine = b.select(b.compare("EQ", chosen, b.constant(k, chosen_type)), source, nothing)
+
+    def place(value: Value, element: Value, cell: tuple[int, ...]) -> Value:
+        """Return the value of each window where its cell lies in x, and the element elsewhere."""
         low = [c - lo for c, lo in zip(cell, op.low)]
         interior = [t - 1 for t in op.stride]
         reach = [lo + (n - 1) * t + 1 for lo, n, t in zip(low, shape, op.stride)]
         high = [n - r for n, r in zip(x.shape, reach)]
-        part = b.pad(mine, scalar, low, high, interior)
+        return b.pad(value, element, low, high, interior)
+
+    hits = [b.compare("EQ", chosen, b.constant(k, chosen_type)) for k in range(len(cells))]
+    if have is not None:  # a window without a cell of x has none
+        hits = [b.binary("and", hit, have) for hit in hits]
+    total: Value | None = None
+    if op.body is not None:
+        total = b.broadcast(init, x.shape)
+        zero, no = b.constant(0, TensorType((), x.dtype)), b.constant(False, TensorType((), DType.i1))
+        for cell, hit in zip(reversed(cells), reversed(hits)):  # an element's last cell is of its first window
+            both = [total, place(source, zero, cell)]
+            (combined,) = apply_elementwise(b.emit, op.body, both, x.shape)
+            total = b.select(place(hit, no, cell), combined, total)
+        return [total]
+    neutral = identity_element(op.kind, x.dtype)
+    nothing, scalar = b.constant(neutral, source.type), b.constant(neutral, TensorType((), x.dtype))
+    for cell, hit in zip(cells, hits):
+        part = place(b.select(hit, source, nothing), scalar, cell)
         total = part if total is None else b.binary(op.kind, total, part)
     assert total is not None
     if splat_element(init) == neutral:

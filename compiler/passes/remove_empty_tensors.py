@@ -22,12 +22,12 @@ def remove_empty_tensors(module: Module, target: object) -> None:
 
 
 def _remove(op: Op, b: Builder) -> Sequence[Value] | None:
-    if isinstance(op, (ops.While, ops.Case, ops.Constant, ops.HostCall)) or not op.results:
+    if isinstance(op, (ops.While, ops.Case, ops.Constant)) or op.has_effect or not op.results:
         return None
     sizes = [r.type.size for r in op.results]
     if not any(sizes):
         return [b.constant(0, r.type) for r in op.results]
-    if all(v.type.size for v in op.operands):
+    if isinstance(op, ops.HostCall) or all(v.type.size for v in op.operands):
         return None
     if isinstance(op, ops.Reduce):
         return [b.constant(identity_element(op.kind, op.result.dtype), op.result.type)]

@@ -12,6 +12,7 @@ from bisect import bisect
 import numpy as np
 
 from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
+from ..graph.ops import Draw, Foreign
 from ..graph.trip_count import trip_count
 from ..isa.stream import SLOT_ALIGNMENT
 from ..program.kernel import Kernel
@@ -116,6 +117,16 @@ class _Writer:
     def copy(self, copy: Copy) -> Command:
         return command("copy", self.slot(copy.destination), self.slot(copy.source), copy.bytes)
 
+    def call_host(self, item: CallHost) -> Command:
+        count, callee, slots = len(item.outputs), item.callee, self.slots(item)
+        types = list(callee.types) if isinstance(callee, Foreign) else [v.type for v in item.arguments]
+        results, operands = types[:count], types[count:]
+        if isinstance(callee, Draw):
+            return command("draw", slots[0])
+        if not isinstance(callee, Foreign):
+            return command("host_call", callee, slots, results, operands)
+        return command("ffi_call", callee.target, slots, results, operands, list(callee.tokens), callee.attributes)
+
     def schedule(self, placed: PlacedSchedule) -> list[Command]:
         commands: list[Command] = []
         for item in placed.items:
@@ -135,9 +146,7 @@ class _Writer:
         if isinstance(item, AicpuLaunch):
             return [command("aicpu", item.op, self.slots(item), item.parameters)]
         if isinstance(item, CallHost):
-            results = [v.type for v in item.outputs]
-            operands = [v.type for v in item.arguments[len(results) :]]
-            return [command("host_call", item.callback, self.slots(item), results, operands)]
+            return [self.call_host(item)]
         parts = [self.schedule(p) for p in placed.parts]
         where = self._placer.storage
         if isinstance(item, Loop):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..graph.graph import TensorType
 from ..interpreter import recursion_allowed
+from ..isa.attributes import Attribute, Attributes, Numbers
 from ..isa.stream import AICPU_BY_NAME, COMMANDS, SLOT_KINDS, Parameter
 from ..target_text import target_of
 from ..targets import MemoryKind, Target, TargetError, target
@@ -155,14 +156,38 @@ class _ProgramParser(KernelParser):
             return self.integer()
         if kind == "int":
             return self.integer()
+        if kind == "text":
+            return self.string()
+        if kind == "attributes":
+            self.expect("{")
+            return self._dictionary()
         if kind == "aicpu":
             return self.one_of(AICPU_BY_NAME, "AICPU kernel")
         self.expect("[")
         if kind == "types":
             return self.items("]", self._type)
+        if kind == "ints":
+            return self.items("]", self.integer)
         if kind == "pairs":
             return self.items("]", lambda: (self.reference("s"), self.reference("s")))
         return self.items("]", lambda: self.reference("s"))
+
+    def _dictionary(self) -> Attributes:
+        return tuple(self.items("}", self._named_attribute))
+
+    def _named_attribute(self) -> tuple[str, Attribute]:
+        name = self.string()
+        self.expect("=")
+        if self.has("{"):
+            return name, self._dictionary()
+        if self.peek.startswith('"'):
+            return name, self.string()
+        array = self.has("[")
+        dtype = self.dtype()
+        numbers = Numbers(dtype, bytes.fromhex(self.string()), not array)
+        if array:
+            self.expect("]")
+        return name, numbers
 
     def _parameters(self, name: str, op: str) -> dict[str, Any]:
         declared = {p.name: p for p in AICPU_BY_NAME[op].parameters}

@@ -34,6 +34,7 @@ from typing import Any
 from ..errors import DecodeError
 from ..graph.graph import TensorType
 from ..interpreter import recursion_allowed
+from ..isa.attributes import ATTRIBUTE_KINDS, Attribute, Attributes, Numbers, kind_of, text_bytes, text_of
 from ..isa.encoding import FORMAT_VERSION, Reader, isa_hash
 from ..isa.stream import AICPU, AICPU_BY_NAME, COMMANDS, SLOT_KINDS
 from ..target_text import parse_target, print_target
@@ -200,8 +201,12 @@ def _read_command(reader: Reader) -> Command:
 def _read_field(reader: Reader, kind: str) -> Any:
     if kind in ("slot", "kernel", "function", "int"):
         return reader.word()
-    if kind == "slots":
+    if kind in ("slots", "ints"):
         return list(reader.several(reader.word()))
+    if kind == "text":
+        return text_of(_read_blob(reader))
+    if kind == "attributes":
+        return _read_attributes(reader)
     if kind == "pairs":
         flat = reader.several(2 * reader.word())
         return list(zip(flat[::2], flat[1::2], strict=True))
@@ -224,6 +229,34 @@ def _read_parameters(reader: Reader, op: str) -> dict[str, Any]:
             raise DecodeError(f"[word {at}] {p.name} of {op}; no element type has code {error.args[0]}") from None
         parameters[p.name] = items if p.is_list else items[0]
     return parameters
+
+
+def _read_attributes(reader: Reader) -> Attributes:
+    attributes: list[tuple[str, Attribute]] = []
+    for _ in range(reader.count()):
+        name, kind = text_of(_read_blob(reader)), reader.one_of(ATTRIBUTE_KINDS)
+        if kind == "dictionary":
+            attributes.append((name, _read_attributes(reader)))
+        elif kind == "text":
+            attributes.append((name, text_of(_read_blob(reader))))
+        else:
+            dtype = reader.dtype()
+            attributes.append((name, Numbers(dtype, _read_blob(reader), kind == "scalar")))
+    return tuple(attributes)
+
+
+def _attributes(words: array[int], attributes: Attributes) -> None:
+    words.append(len(attributes))
+    for name, attribute in attributes:
+        _blob(words, text_bytes(name))
+        words.append(ATTRIBUTE_KINDS.index(kind_of(attribute)))
+        if isinstance(attribute, Numbers):
+            words.append(attribute.dtype.code)
+            _blob(words, attribute.data)
+        elif isinstance(attribute, str):
+            _blob(words, text_bytes(attribute))
+        else:
+            _attributes(words, attribute)
 
 
 def _string(words: array[int], text: str) -> None:
@@ -260,9 +293,13 @@ def _command(words: array[int], c: Command) -> None:
         kind = field.kind
         if kind in ("slot", "kernel", "function", "int"):
             words.append(value)
-        elif kind == "slots":
+        elif kind in ("slots", "ints"):
             words.append(len(value))
             words.extend(value)
+        elif kind == "text":
+            _blob(words, text_bytes(value))
+        elif kind == "attributes":
+            _attributes(words, value)
         elif kind == "pairs":
             words.append(len(value))
             words.extend(x for pair in value for x in pair)

@@ -24,6 +24,7 @@ from typing import Any, cast
 
 from ..graph.graph import TensorType
 from ..interpreter import recursion_allowed
+from ..isa.attributes import Attribute, Attributes, Numbers
 from ..isa.machine import Layout
 from ..isa.model import Affine
 from ..isa.text_operands import print_instruction
@@ -156,6 +157,10 @@ def _field(program: Program, kind: str, value: Any) -> str:
         return f"{_name(owners[value].name if value < len(owners) else '?')}#{value}"
     if kind == "slot":
         return f"%s{value}"
+    if kind == "text":
+        return json.dumps(value)
+    if kind == "attributes":
+        return _attributes(value)
     if kind == "slots":
         return f"[{', '.join(f'%s{s}' for s in value)}]"
     if kind == "pairs":
@@ -165,6 +170,17 @@ def _field(program: Program, kind: str, value: Any) -> str:
     if kind == "parameters":
         return f"{{{', '.join(f'{name}={_parameter(v)}' for name, v in value.items())}}}"
     return str(value)
+
+
+def _attributes(attributes: Attributes) -> str:
+    return f"{{{', '.join(f'{json.dumps(name)}={_attribute(a)}' for name, a in attributes)}}}"
+
+
+def _attribute(attribute: Attribute) -> str:
+    if isinstance(attribute, Numbers):
+        text = f'{attribute.dtype} "{attribute.data.hex()}"'
+        return text if attribute.scalar else f"[{text}]"
+    return json.dumps(attribute) if isinstance(attribute, str) else _attributes(attribute)
 
 
 def _parameter(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.graph import TensorType
+from ..isa.attributes import Attributes
 from ..program.program import Command, Function, Program
 from ..targets import Target
 from .aicpu import AICPU_MEANINGS
@@ -19,7 +20,7 @@ from .machine import POISON, ReferenceFault
 Bytes = np.ndarray
 
 
-HostFunctions = Mapping[int, Callable[..., Sequence[np.ndarray]]]
+HostFunctions = Mapping[int | str, Callable[..., Sequence[np.ndarray]]]
 
 
 def run_program(
@@ -27,7 +28,7 @@ def run_program(
 ) -> list[np.ndarray]:
     """Run a program, given as object or as bytes, on one array per parameter; return one array per result.
 
-    `host` are the functions of the host that it calls, by number: each takes the operands and returns the results. Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
+    `host` are the functions of the host that it calls, by number or by target: each takes the operands and returns the results. Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
     """
     if isinstance(program, bytes):
         program = Program.decode(program)
@@ -52,6 +53,7 @@ class _Stream:
     program: Program
     target: Target
     host: HostFunctions
+    draws: int = 0
 
     def enter(self, function: Function, parameters: list[Bytes], results: list[Bytes], frame: Bytes | None) -> None:
         """Run a function; without a frame it gets one of its own."""
@@ -85,7 +87,7 @@ class _Stream:
             AICPU_MEANINGS[op]([table[s] for s in slots], **parameters)
 
     def host_call(
-        self, function: Function, table: list[Bytes], callback: int, slots: list[int],
+        self, function: Function, table: list[Bytes], callback: int | str, slots: list[int],
         results: list[TensorType], operands: list[TensorType],
     ) -> None:  # fmt: skip
         outs, ins = slots[: len(results)], slots[len(results) :]
@@ -94,6 +96,16 @@ class _Stream:
             if (array.shape, array.dtype) != (t.shape, t.dtype.numpy):
                 raise ReferenceFault(f"[function {function.name}] host function {callback} gives another type than {t}")
             table[s][: t.bytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+    def ffi_call(
+        self, function: Function, table: list[Bytes], target: str, slots: list[int], results: list[TensorType],
+        operands: list[TensorType], tokens: list[int], attributes: Attributes,
+    ) -> None:  # fmt: skip
+        self.host_call(function, table, target, slots, results, operands)
+
+    def draw(self, function: Function, table: list[Bytes], number: int) -> None:
+        table[number][:16] = np.full(2, self.draws, np.uint64).view(np.uint8)
+        self.draws += 1
 
     def copy(self, function: Function, table: list[Bytes], destination: int, source: int, bytes: int) -> None:
         table[destination][:bytes] = table[source][:bytes].copy()

@@ -12,7 +12,7 @@
 
 namespace ascend {
 
-// The host keeps elements of the cube unit's memories wide (f16 and bf16 as f32, i8 as i32) and rows padded,
+// The host keeps elements of the cube unit's memories wide (f16 as f32) and rows padded,
 // so a byte of those memories has this many bytes of host memory: enough for every type and tile of whole
 // fractals.
 inline constexpr int64_t kCubeScale = 8;

@@ -21,4 +21,16 @@ class HostFunctions {
                     std::span<const TensorType> results, std::span<const TensorType> operands) const = 0;
 };
 
+struct RunContext;
+
+// Handlers that a program calls by name.
+class ForeignFunctions {
+ public:
+  virtual ~ForeignFunctions() = default;
+  // Calls the handler of `command`, which is one of the program's, on device memory, results first, and
+  // returns when it is done. As for HostFunctions, nobody may hold a lock. Throws Error if the handler fails.
+  virtual void call(const RunContext& context, const FfiCallCommand& command,
+                    std::span<std::byte* const> slots) const = 0;
+};
+
 }  // namespace ascend

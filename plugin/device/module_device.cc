@@ -96,7 +96,7 @@ class ProgramRunner {
  public:
   explicit ProgramRunner(const nb::bytes& bytes)
       : program_(Program::load(span_of(bytes))), workspace_(program_->workspace_bytes()) {
-    if (!program_->host_calls().empty())
+    if (!program_->host_calls().empty() || !program_->ffi_calls().empty())
       throw Error(Code::kInvalidArgument,
                   "[run_program] the program calls functions of the process that compiled it.");
     for (const TensorSpec& t : program_->parameters()) parameters_.push_back(allocate(t.bytes));

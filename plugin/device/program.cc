@@ -25,8 +25,12 @@ class LoadedProgram final : public Program {
   }
   std::span<const std::byte> bytes() const override { return bytes_; }
 
-  bool may_block() const override { return stream_.unbounded() || !host_calls().empty(); }
+  bool may_block() const override {
+    return stream_.unbounded() || !host_calls().empty() || !ffi_calls().empty();
+  }
   const std::vector<int64_t>& host_calls() const override { return stream_.host_calls(); }
+
+  const std::vector<const FfiCallCommand*>& ffi_calls() const override { return stream_.ffi_calls(); }
 
   void execute(const RunContext& context, std::span<std::byte* const> parameters,
                std::span<std::byte* const> results, std::byte* workspace) const override {

@@ -53,6 +53,9 @@ class Program {
   // run.
   virtual const std::vector<int64_t>& host_calls() const = 0;
 
+  // Its calls of handlers, which whoever runs it has to look up.
+  virtual const std::vector<const FfiCallCommand*>& ffi_calls() const = 0;
+
   // Runs to completion, or until the context is cancelled, on the calling thread and the shared worker pool.
   // No allocation, and no Python but the functions of the host that it calls. All pointers are 64-byte
   // aligned device memory. Where result i aliases parameter p the caller passes results[i] == parameters[p].

@@ -25,6 +25,7 @@ class Cancellation {
   std::atomic<int64_t> through_{0};  // numbers up to here are cancelled
 };
 
+class ForeignFunctions;
 class HostDesk;
 class HostFunctions;
 
@@ -35,6 +36,7 @@ struct RunContext {
   const HostFunctions* host =
       nullptr;               // that the program calls; nobody calls them in programs from bytes alone
   HostDesk* desk = nullptr;  // where it calls them
+  const ForeignFunctions* foreign = nullptr;  // the handlers that it calls
 
   // Throws Error{kCancelled} once the execution is not wanted. Whatever repeats something calls it each time:
   // commands and iterations of the stream, blocks and loops of a kernel, lines of an AICPU kernel.

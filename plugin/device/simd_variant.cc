@@ -1,5 +1,6 @@
 #include "plugin/device/simd_variant.h"
 
+#include <algorithm>
 #include <atomic>
 
 #if JAX_ASCEND_X86_VARIANTS
@@ -11,10 +12,17 @@
 #endif
 
 namespace ascend {
+
+#if JAX_ASCEND_X86_VARIANTS
+namespace avx512 {
+bool pairs_are_faster();
+}
+#endif
+
 namespace {
 
-constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "amx"};
-constexpr int kAmx = 3;  // a choice of products on top of kAvx512
+constexpr std::string_view kNames[] = {"portable", "avx2", "avx512", "bf16", "amx"};
+constexpr int kBf16 = 3, kAmx = 4;  // choices of products on top of kAvx512
 
 #if JAX_ASCEND_X86_VARIANTS
 bool tile_registers_allowed() {
@@ -40,7 +48,7 @@ bool supported(int variant) {
   if (variant == static_cast<int>(SimdVariant::kAvx2)) return avx2;
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512bf16");
+                      __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   static const bool tiles = tile_registers_allowed();
   return variant == kAmx ? avx512 && tiles : avx512;
 #else
@@ -48,14 +56,26 @@ bool supported(int variant) {
 #endif
 }
 
-int best() {
-  int variant = kAmx;
-  while (!supported(variant)) --variant;
-  return variant;
+// What the CPU can run, best first.
+std::vector<int> ranking() {
+  std::vector<int> variants;
+  for (int i = kAmx; i >= 0; --i) {
+    if (supported(i)) variants.push_back(i);
+  }
+#if JAX_ASCEND_X86_VARIANTS
+  const auto pairs = std::find(variants.begin(), variants.end(), kBf16);
+  if (pairs != variants.end() && !avx512::pairs_are_faster()) std::iter_swap(pairs, pairs + 1);
+#endif
+  return variants;
+}
+
+const std::vector<int>& ranked() {
+  static const std::vector<int> variants = ranking();
+  return variants;
 }
 
 std::atomic<int>& chosen() {
-  static std::atomic<int> variant{best()};
+  static std::atomic<int> variant{ranked().front()};
   return variant;
 }
 
@@ -63,10 +83,15 @@ std::atomic<int>& chosen() {
 
 SimdVariant simd_variant() {
   const int variant = chosen().load(std::memory_order_relaxed);
-  return variant == kAmx ? SimdVariant::kAvx512 : static_cast<SimdVariant>(variant);
+  return variant >= kBf16 ? SimdVariant::kAvx512 : static_cast<SimdVariant>(variant);
 }
 
-bool tile_registers() { return chosen().load(std::memory_order_relaxed) == kAmx; }
+Bf16Products bf16_products() {
+  const int variant = chosen().load(std::memory_order_relaxed);
+  return variant == kAmx    ? Bf16Products::kTiles
+         : variant == kBf16 ? Bf16Products::kPairs
+                            : Bf16Products::kWidened;
+}
 
 std::string_view simd_variant_name() { return kNames[static_cast<int>(simd_variant())]; }
 
@@ -81,9 +106,7 @@ bool set_simd_variant(std::string_view name) {
 
 std::vector<std::string_view> simd_variants() {
   std::vector<std::string_view> names;
-  for (int i = kAmx; i >= 0; --i) {
-    if (supported(i)) names.push_back(kNames[i]);
-  }
+  for (const int i : ranked()) names.push_back(kNames[i]);
   return names;
 }
 

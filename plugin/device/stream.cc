@@ -1,6 +1,7 @@
 #include "plugin/device/stream.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 
@@ -58,6 +59,16 @@ std::vector<int64_t> find_host_calls(const Module& module) {
   return numbers;
 }
 
+std::vector<const FfiCallCommand*> find_ffi_calls(const Module& module) {
+  std::vector<const FfiCallCommand*> calls;
+  for (const Function& f : module.functions) {
+    for_each_command(f.commands, [&](const Command& c) {
+      if (const auto* call = std::get_if<FfiCallCommand>(&c.value)) calls.push_back(call);
+    });
+  }
+  return calls;
+}
+
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
@@ -66,6 +77,7 @@ Stream::Stream(const Module& module, std::byte* constants) : module_(module), co
   prepare_kernels(module);
   unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
   host_calls_ = find_host_calls(module);
+  ffi_calls_ = find_ffi_calls(module);
 }
 
 void Stream::run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const {
@@ -154,6 +166,22 @@ void Stream::execute(const RunContext& context, const HostCallCommand& c, std::b
   Pointers arguments(c.slots.size());
   for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
   context.host->call(context.desk, c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);
+}
+
+void Stream::execute(const RunContext&, const DrawCommand& c, std::byte** slots) const {
+  static std::atomic<uint64_t> draws{0};
+  const uint64_t number = draws.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t twice[] = {number, number};
+  std::memcpy(slots[c.number], twice, sizeof twice);
+}
+
+void Stream::execute(const RunContext& context, const FfiCallCommand& c, std::byte** slots) const {
+  if (!context.foreign)
+    throw Error(Code::kInvalidArgument,
+                "[ffi call] nobody has looked up the handlers that this program calls.");
+  Pointers arguments(c.slots.size());
+  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
+  context.foreign->call(context, c, {arguments.data(), c.slots.size()});
 }
 
 }  // namespace ascend

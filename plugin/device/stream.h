@@ -16,6 +16,9 @@ class Stream {
   // The functions of the host that it calls, by number, each once.
   const std::vector<int64_t>& host_calls() const { return host_calls_; }
 
+  // Its calls of handlers.
+  const std::vector<const FfiCallCommand*>& ffi_calls() const { return ffi_calls_; }
+
   // `arguments` are the entry's parameters, then its results.
   void run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const;
 
@@ -31,12 +34,15 @@ class Stream {
   void execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const CallCommand& c, std::byte** slots) const;
   void execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const DrawCommand& c, std::byte** slots) const;
+  void execute(const RunContext& context, const FfiCallCommand& c, std::byte** slots) const;
 
   const Module& module_;
   std::byte* constants_;
   std::vector<KernelCode> kernels_;
   bool unbounded_ = false;
   std::vector<int64_t> host_calls_;
+  std::vector<const FfiCallCommand*> ffi_calls_;
 };
 
 }  // namespace ascend

@@ -225,6 +225,22 @@ AicpuParameters take_parameters(AicpuOp op, Reader& reader) {
   return parameters;
 }
 
+Attributes read_attributes(Reader& reader, int64_t depth) {
+  if (depth >= kMaxNesting) reader.fail(concat("attributes are nested deeper than ", kMaxNesting));
+  Attributes attributes(reader.count(3));
+  for (Attribute& a : attributes) {
+    a.name = reader.string();
+    a.kind = static_cast<AttributeKind>(reader.within(kAttributeKinds, "the kind of an attribute"));
+    if (a.kind == AttributeKind::kDictionary) {
+      a.inner = read_attributes(reader, depth + 1);
+      continue;
+    }
+    if (a.kind != AttributeKind::kText) a.dtype = reader.dtype();
+    a.bytes = reader.string();
+  }
+  return attributes;
+}
+
 // Fills the fields of a command in declared order.
 struct FieldReader {
   Reader& reader;
@@ -247,6 +263,8 @@ struct FieldReader {
       types.push_back({dtype, reader.list()});
     }
   }
+  void operator()(const FieldInfo&, std::string& text) { text = reader.string(); }
+  void operator()(const FieldInfo&, Attributes& attributes) { attributes = read_attributes(reader, 0); }
   void operator()(const FieldInfo&, Commands& commands) { commands = read_commands(reader, depth); }
   void operator()(const FieldInfo&, std::vector<Commands>& lists) {
     for (size_t n = reader.count(); n > 0; --n) lists.push_back(read_commands(reader, depth));

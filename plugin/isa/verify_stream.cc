@@ -68,17 +68,23 @@ class FunctionVerifier {
   }
   int64_t operator()(const HostCallCommand& c) {
     if (c.callback < 0) fail(concat("host_call: no callback ", c.callback, "."));
-    const size_t expected = c.results.size() + c.operands.size();
-    if (c.slots.size() != expected)
-      fail(concat("host_call: expected ", expected, " slots, got ", c.slots.size(), "."));
-    for (size_t i = 0; i < expected; ++i) {
-      const bool result = i < c.results.size();
-      const TensorType& type = result ? c.results[i] : c.operands[i - c.results.size()];
-      const int64_t bytes = tensor_bytes(type.dtype, type.dims);
-      if (bytes < 0) fail(concat("host_call: array ", i, " is too large."));
-      need(c.slots[i], bytes, concat("host_call, array ", i));
-      if (result) write(c.slots[i]);
+    verify_arrays("host_call", c.slots, c.results, c.operands);
+    return 1;
+  }
+  int64_t operator()(const DrawCommand& c) {
+    need(c.number, 16, "draw");
+    return 1;
+  }
+  int64_t operator()(const FfiCallCommand& c) {
+    if (c.target.empty()) fail("ffi_call: it names no target.");
+    verify_arrays("ffi_call", c.slots, c.results, c.operands);
+    int64_t least = 0;
+    for (int64_t t : c.tokens) {
+      if (t < least || t >= static_cast<int64_t>(c.slots.size()))
+        fail(concat("ffi_call: tokens; expected positions of arrays, ascending, got ", t, "."));
+      least = t + 1;
     }
+    verify_attributes(c.attributes);
     return 1;
   }
   int64_t operator()(const CopyCommand& c) {
@@ -142,6 +148,35 @@ class FunctionVerifier {
     if (slot(number).bytes < bytes) {
       fail(concat(what, ": slot ", number, " is too small; expected ", bytes, " bytes, got ",
                   slot(number).bytes, "."));
+    }
+  }
+  void verify_arrays(const char* what, const std::vector<int64_t>& slots,
+                     const std::vector<TensorType>& results, const std::vector<TensorType>& operands) {
+    const size_t expected = results.size() + operands.size();
+    if (slots.size() != expected)
+      fail(concat(what, ": expected ", expected, " slots, got ", slots.size(), "."));
+    for (size_t i = 0; i < expected; ++i) {
+      const bool result = i < results.size();
+      const TensorType& type = result ? results[i] : operands[i - results.size()];
+      const int64_t bytes = tensor_bytes(type.dtype, type.dims);
+      if (bytes < 0) fail(concat(what, ": array ", i, " is too large."));
+      need(slots[i], bytes, concat(what, ", array ", i));
+      if (result) write(slots[i]);
+    }
+  }
+  // Handlers look names up by bisection, and read as many bytes as the element type has.
+  void verify_attributes(const Attributes& attributes) const {
+    for (size_t i = 0; i < attributes.size(); ++i) {
+      const Attribute& a = attributes[i];
+      if (i > 0 && attributes[i - 1].name >= a.name)
+        fail(concat("ffi_call: attribute ", i, " is out of order; expected ascending names."));
+      verify_attributes(a.inner);
+      const size_t each = static_cast<size_t>(dtype_bytes(a.dtype));
+      if (a.kind == AttributeKind::kScalar && a.bytes.size() != each)
+        fail(concat("ffi_call: attribute ", i, "; expected ", each, " bytes, got ", a.bytes.size(), "."));
+      if (a.kind == AttributeKind::kArray && a.bytes.size() % each != 0)
+        fail(concat("ffi_call: attribute ", i, "; expected elements of ", each, " bytes, got ",
+                    a.bytes.size(), " bytes."));
     }
   }
   void write(int64_t number) {

@@ -1,12 +1,29 @@
 // Compiling, loading and serialising executables.
+#include <cfenv>
+
 #include "plugin/pjrt/shim.h"
 #include "plugin/runtime/compiler.h"
 
 namespace ascend::pjrt {
 namespace {
 
+// jaxlib's threads take subnormal numbers as zero, which a constant of a program must not become.
+class DefaultArithmetic {
+ public:
+  DefaultArithmetic() {
+    std::fegetenv(&callers_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~DefaultArithmetic() { std::fesetenv(&callers_); }
+  DefaultArithmetic(const DefaultArithmetic&) = delete;
+
+ private:
+  std::fenv_t callers_;
+};
+
 std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options,
                                           const Topology& topology) {
+  const DefaultArithmetic arithmetic;
   note_size(input);
   std::string_view format = input.format;
   if (format != "mlir")
@@ -46,6 +63,7 @@ void fill_compile(Api& api) {
     give_bytes(a, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   });
   fill(api.Executable_DeserializeAndLoad_, [](Executable_DeserializeAndLoad& a) {
+    const DefaultArithmetic arithmetic;
     std::string_view options = has(a, a.overridden_options) ? a.overridden_options : std::string_view();
     auto executable = std::make_shared<Executable>(a.bytes, options);
     a.loaded = new LoadedExecutable(a.client, executable, executable->assignment);

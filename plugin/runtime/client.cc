@@ -72,6 +72,13 @@ Client::Options Client::Options::from(pjrt::NamedValues values) {
       options.devices = static_cast<int>(value.int64_value);
     } else if (name == "hbm_bytes" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
       options.hbm_bytes = value.int64_value;
+    } else if (name == "num_nodes" && value.type == pjrt::kInt64 && value.int64_value != 1) {
+      throw Error(Code::kUnimplemented,
+                  "[client] a program over several processes is not there yet; expected " +
+                      std::string("1 process of jax.distributed; got ") + std::to_string(value.int64_value) +
+                      ".");
+    } else if ((name == "num_nodes" || name == "node_id") && value.type == pjrt::kInt64) {
+      // of jax.distributed: the only process is number 0
     } else {
       throw Error(Code::kInvalidArgument,
                   "[client] unusable option '" + std::string(name) +

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "plugin/ffi/calls.h"
+
 namespace ascend {
 namespace {
 
@@ -32,6 +34,7 @@ std::shared_ptr<const HostFunctions> functions_of(const Program& program, Execut
 Executable::Executable(std::string_view bytes, std::string_view options, FindFunctions find_functions)
     : program(Program::load(std::as_bytes(std::span(bytes)))),
       host(functions_of(*program, find_functions)),
+      foreign(ffi::bind_calls(program)),
       compile_options(options),
       assignment(parse_compile_options(options)),
       fingerprint(fingerprint_of(bytes)) {

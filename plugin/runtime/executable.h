@@ -16,13 +16,15 @@ namespace ascend {
 class Executable {
  public:
   // `bytes` is a Program; throws what Program::load throws. `find_functions` gives the functions of the host
-  // that it calls; without it such a program is refused.
+  // that it calls; without it such a program is refused, and so is one that calls handlers which nobody has
+  // registered.
   using FindFunctions = std::shared_ptr<const HostFunctions> (*)(std::span<const int64_t> numbers);
   Executable(std::string_view bytes, std::string_view compile_options,
              FindFunctions find_functions = nullptr);
 
   const std::shared_ptr<const Program> program;
-  const std::shared_ptr<const HostFunctions> host;  // null if the program calls none
+  const std::shared_ptr<const HostFunctions> host;        // null if the program calls none
+  const std::shared_ptr<const ForeignFunctions> foreign;  // null if the program calls none
   const std::string compile_options;
   const DeviceAssignment assignment;  // its devices may be empty
   const std::string fingerprint;

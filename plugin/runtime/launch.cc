@@ -27,7 +27,8 @@ struct Launch : Task {
   const RunContext context;
   const std::shared_ptr<HostDesk> desk;  // of `context`
   std::shared_ptr<const Program> program;
-  std::shared_ptr<const HostFunctions> host;  // of `context`
+  std::shared_ptr<const HostFunctions> host;        // of `context`
+  std::shared_ptr<const ForeignFunctions> foreign;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
   std::vector<Ref<Storage>> parameters, results;
@@ -52,6 +53,7 @@ struct Launch : Task {
     parameters.clear();
     results.clear();
     copies.clear();
+    foreign.reset();  // and so do states of handlers
   }
   void complete() override { done->set(std::move(status)); }
   bool can_start() const override {
@@ -129,6 +131,7 @@ void check_donations(std::span<Buffer* const> arguments, const std::vector<int>&
 RunContext LoadedExecutable::context_of(const Device* device) const {
   RunContext context{client->cancellation, client->cancellation.accept(), device->description->id};
   context.host = executable->host.get();
+  context.foreign = executable->foreign.get();
   const auto place = std::find(devices.begin(), devices.end(), device);
   if (place != devices.end()) {
     const auto& logical = logical_ids[place - devices.begin()];
@@ -166,6 +169,7 @@ Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arg
   launch->results.resize(results.size());
   launch->program = executable->program;
   launch->host = executable->host;
+  launch->foreign = executable->foreign;
   launch->workspace_arena = device->device_memory.arena;
   launch->last_run = last_run_;
 

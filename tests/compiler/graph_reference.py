@@ -5,6 +5,7 @@ compared with tolerances.
 """
 
 import math
+from functools import cmp_to_key
 from itertools import product
 
 import numpy as np
@@ -346,16 +347,21 @@ def _reduce_window(op, args, env):
 def _select_and_scatter(op, args, env):
     x, source, init = args
     result = np.full(x.shape, init, x.dtype)
-    f = {"GE": np.greater_equal, "GT": np.greater, "LE": np.less_equal, "LT": np.less}[op.select]
+
+    def keeps(a, b):
+        return _graph(op.select, [a, b], env)[0]
+
     for out, cells in _windows(op, x.shape):
         best = None
         for c in cells:
-            if c is not None and (best is None or not f(x[best], x[c])):
+            if c is not None and (best is None or not keeps(x[best], x[c])):
                 best = c
         if best is not None:
-            result[best] = binary(
-                op.kind, result[best : best + 1] if False else np.asarray(result[best]), np.asarray(source[out])
-            )
+            received, so_far = np.asarray(source[out]), np.asarray(result[best])
+            if op.kind == "general":
+                (result[best],) = _graph(op.body, [so_far, received], env)
+            else:
+                result[best] = binary(op.kind, so_far, received)
     return result
 
 
@@ -525,6 +531,20 @@ def _sort(op, args, env):
     return [np.moveaxis(np.take_along_axis(np.moveaxis(a, d, -1), order, -1), -1, d) for a in args]
 
 
+def _general_sort(op, args, env):
+    d, last = op.dimension, [np.moveaxis(a, op.dimension, -1) for a in args]
+    outs = [a.copy() for a in last]
+    for row in np.ndindex(last[0].shape[:-1]):
+
+        def before(i, j, row=row):
+            return bool(_graph(op.body, [a[row][k] for a in last for k in (i, j)], env)[0])
+
+        order = sorted(range(last[0].shape[-1]), key=cmp_to_key(lambda i, j: before(j, i) - before(i, j)))
+        for out, a in zip(outs, last):
+            out[row] = a[row][order]
+    return [np.moveaxis(out, -1, d) for out in outs]
+
+
 def _top_k(op, args, env):
     (x,) = args
     keys = _total(x) if DType.of_numpy(x.dtype).is_float else x
@@ -560,6 +580,7 @@ EVALUATE = {
     ops.Gather: _gather,
     ops.GatherSlices: _gather_slices,
     ops.GeneralReduce: _general_reduce,
+    ops.GeneralSort: _general_sort,
     ops.Iota: lambda op, args, env: np.broadcast_to(
         np.arange(op.result.shape[op.dimension]).reshape(
             [-1 if d == op.dimension else 1 for d in range(op.result.type.rank)]

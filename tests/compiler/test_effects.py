@@ -6,7 +6,11 @@ import pytest
 from jax_ascend.compiler import frontend, passes
 from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.graph import ops
+from jax_ascend.compiler.isa.attributes import Numbers
+from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.program.program import Program
+from jax_ascend.compiler.program.text import parse_program, print_program
 from jax_ascend.compiler.reference import run_program
 from jax_ascend.compiler.targets import target
 
@@ -52,6 +56,48 @@ def test_effects_stay_in_order_among_computations():
         lines += [f"%y{i} = stablehlo.sine %x : {T}", call(i), call(i + 20, f"%y{i}"), call(i)]
     _, calls = run(function("\n".join(lines)), [X])
     assert [n for n, _ in calls] == [n for i in range(6) for n in (i, i + 20, i)]
+
+
+HANDLER = """
+func.func public @main(%x: tensor<2x3xf32>, %t: !stablehlo.token) -> (tensor<2x3xf32>, tensor<2xi8>) {
+  %r:3 = stablehlo.custom_call @"a \\22handler\\22"(%x, %t) {
+    mhlo.backend_config = {b = 1.5 : f32, a = dense<[1, -2]> : tensor<2xi16>, s = "x\\22y", d = {yes = true, e = {}}},
+    operand_layouts = [dense<[0, 1]> : tensor<2xindex>, dense<> : tensor<0xindex>],
+    result_layouts = [dense<[1, 0]> : tensor<2xindex>, dense<> : tensor<0xindex>, dense<0> : tensor<1xindex>]}
+    : (tensor<2x3xf32>, !stablehlo.token) -> (tensor<2x3xf32>, !stablehlo.token, tensor<2xi8>)
+  return %r#0, %r#2 : tensor<2x3xf32>, tensor<2xi8>
+}"""
+
+
+def test_a_call_of_a_handler_says_all_that_the_module_does():
+    name = 'a "handler"'
+    program = compile_program(HANDLER, target("ascend910b"), handlers={name: ""})
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    def handler(x, token):
+        return x, np.zeros(0, bool), np.array([3, 4], np.int8)
+
+    y, z = run_program(program, [x, np.zeros(0, bool)], {name: handler})
+    assert z.tolist() == [3, 4] and y.ravel().tolist() == x.T.ravel().tolist()  # the handler sees columns
+    (command,) = (c for c in program.functions[0].commands if c.spec.name == "ffi_call")
+    call = {f.name: v for f, v in command.fields()}
+    assert [str(t) for t in call["results"]] == ["f32[2,3]", "i1[0]", "i8[2]"]
+    assert (call["target"], call["tokens"]) == (name, [1, 4])
+    assert call["attributes"] == (
+        ("a", Numbers(DType.i16, np.array([1, -2], np.int16).tobytes(), False)),
+        ("b", Numbers(DType.f32, np.float32(1.5).tobytes(), True)),
+        ("d", (("e", ()), ("yes", Numbers(DType.i1, b"\1", True)))),
+        ("s", 'x"y'),
+    )
+    for again in (parse_program(print_program(program)), Program.decode(program.encode())):
+        assert print_program(again) == print_program(program)
+        assert again.encode() == program.encode()
+
+
+def test_a_target_without_a_handler_is_refused():
+    for handlers, why in (({}, "no handler of that name"), ({'a "handler"': "it is broken"}, "it is broken")):
+        with pytest.raises(UnsupportedOpsError, match=why):
+            compile_program(HANDLER, target("ascend910b"), handlers=handlers)
 
 
 def test_a_pure_call_is_made_if_it_is_needed():
@@ -150,7 +196,7 @@ def test_equal_pure_calls_are_one_and_effects_are_not():
     )
     passes.run_graph_passes(module)
     calls = [op for op in module.main.ops if isinstance(op, ops.HostCall)]
-    assert [op.callback for op in calls] == [10, 1, 1]
+    assert [op.callee for op in calls] == [10, 1, 1]
 
 
 @pytest.mark.parametrize("index", ["", "mhlo.backend_config = {index = 9223372036854775808 : ui64}"])

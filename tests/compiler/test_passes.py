@@ -98,6 +98,16 @@ CASES = {
           : (tensor<6x6xf32>, tensor<f32>) -> tensor<3x6xf32>
         return %0 : tensor<3x6xf32>
       }""",
+    "decompose_general_sort": """
+      func.func @main(%x: tensor<3xi32>) -> tensor<3xi32> {
+        %0 = "stablehlo.sort"(%x) ({ ^bb0(%a: tensor<i32>, %b: tensor<i32>):
+          %c = stablehlo.constant dense<2> : tensor<i32>
+          %r = stablehlo.remainder %a, %c : tensor<i32>
+          %s = stablehlo.remainder %b, %c : tensor<i32>
+          %t = stablehlo.xor %r, %s : tensor<i32>
+          %p = stablehlo.compare NE, %t, %s : (tensor<i32>, tensor<i32>) -> tensor<i1>
+          stablehlo.return %p : tensor<i1> }) {dimension = 0 : i64, is_stable = true} : (tensor<3xi32>) -> tensor<3xi32>
+        return %0 : tensor<3xi32> }""",
     "decompose_select_and_scatter": """
       func.func public @main(%x: tensor<4xf32>, %s: tensor<2xf32>) -> tensor<4xf32> {
         %z = stablehlo.constant dense<0.0> : tensor<f32>

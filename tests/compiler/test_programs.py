@@ -14,7 +14,15 @@ from jax_ascend.compiler.pipeline import compile_program
 from jax_ascend.compiler.targets import target
 
 INTERMEDIATE = (
-    *(ops.Call, ops.Gather, ops.GeneralReduce, ops.OptimizationBarrier, ops.ReduceWindow, ops.RngBitGenerator),
+    *(
+        ops.Call,
+        ops.Gather,
+        ops.GeneralReduce,
+        ops.GeneralSort,
+        ops.OptimizationBarrier,
+        ops.ReduceWindow,
+        ops.RngBitGenerator,
+    ),
     *(ops.Scatter, ops.SelectAndScatter),
 )
 

@@ -8,7 +8,8 @@ need one device are run. pytest, absl-py and hypothesis have to be installed. Of
 the same for the same seed, in the order of the sample; `--seconds` bounds the time for one file, and what was not run
 then is said. Tests that JAX restricts to CPUs, GPUs and TPUs run as on a CPU. A test that ends its process counts as
 crashed, one that takes longer than 120 s as hung, and the rest of the file goes on. What does not pass is run again on
-XLA:CPU alone: the last column says how much of it passes there.
+XLA:CPU alone: the last column says how much of it passes there. known_jax_tests.txt has the reason of each such test; one
+without ends this script with 1.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 SECONDS = 120  # for one test
+KNOWN = Path(__file__).with_name("known_jax_tests.txt")
 NEEDS_MORE = {  # several devices or processes, other accelerators, or packages that are not in the wheel
     "array_test", "compilation_cache_test", "cudnn_fusion_test", "filecheck", "fused_attention_stablehlo_test",
     "host_callback_test", "infeed_test", "multi_device_test", "multiprocess_gpu_test", "pgle_test", "pjit_test",
@@ -30,11 +33,29 @@ NEEDS_MORE = {  # several devices or processes, other accelerators, or packages 
 }  # fmt: skip
 
 PLUGIN = """
+import importlib.util
 import os
+import sys
+from pathlib import Path
+
+class FromCheckout:
+    # what tests import and the wheel does not have
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        file = Path(os.environ["JAX_TESTS_CHECKOUT"], *name.split(".")).with_suffix(".py")
+        if name.startswith("jax._src.") and file.exists():
+            return importlib.util.spec_from_file_location(name, file)
 
 def pytest_configure(config):
+    sys.meta_path.append(FromCheckout)
     from jax._src import test_util
     test_util._TEST_DUT._set("cpu")
+
+def pytest_collection_modifyitems(items):
+    chosen = Path(os.environ["JAX_TESTS_CHOSEN"])  # names with brackets are no arguments of pytest's
+    if chosen.exists():
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[name] for name in chosen.read_text().splitlines() if name in found]
 
 def _say(*words):
     with open(os.environ["JAX_TESTS_LOG"], "a") as log:
@@ -49,15 +70,32 @@ def pytest_runtest_logreport(report):
 """
 
 
-def run_pytest(checkout, folder, arguments, platforms, x64, log=None, seconds=None):
+def run_pytest(checkout, folder, arguments, platforms, x64, chosen=None, log=None, seconds=None):
     """Run pytest in the checkout's tests; returns its output, or with a log ends it when a test or all take too long."""
+    selection = folder / "chosen"
+    selection.unlink(missing_ok=True)
+    if chosen:
+        selection.write_text("\n".join(chosen))
     environment = os.environ | {
         "JAX_PLATFORMS": platforms,
         "JAX_ENABLE_X64": str(int(x64)),
         "PYTHONPATH": str(folder),
         "JAX_TESTS_LOG": str(log or folder / "unused"),
+        "JAX_TESTS_CHECKOUT": str(checkout),
+        "JAX_TESTS_CHOSEN": str(selection),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "jax_tests_plugin", "-p", "no:cacheprovider", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "jax_tests_plugin",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
     child = subprocess.Popen(
         command, cwd=checkout / "tests", env=environment, text=True,
         stdout=subprocess.PIPE if log is None else subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -85,7 +123,8 @@ def run_tests(checkout, folder, tests, platforms, x64, seconds):
         log = folder / "log"
         log.write_text("")
         batch = left[:50]
-        run_pytest(checkout, folder, batch, platforms, x64, log, deadline - time.monotonic())
+        file = batch[0].partition("::")[0]
+        run_pytest(checkout, folder, [file], platforms, x64, batch, log, deadline - time.monotonic())
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         for word, test in lines:
             if word != "start" and outcomes.get(test) != "failed":  # as of a test that failed to tear down
@@ -111,31 +150,46 @@ def measure(checkout, folder, name, arguments):
     odd = [test for test, outcome in found.items() if outcome not in ("passed", "skipped")]
     there = run_tests(checkout, folder, odd, "cpu", arguments.x64, arguments.seconds)
     return {
-        "file": name, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
+        "file": name, "x64": arguments.x64, "seed": arguments.seed, "sample": arguments.sample, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
         "passed": counts["passed"], "skipped": counts["skipped"],
         "odd": {test: {"ascend": found[test], "cpu": there.get(test, "not run")} for test in odd},
     }  # fmt: skip
 
 
+def known_differences():
+    """Return {pattern: reason} of the tests that are known to pass on XLA:CPU only."""
+    lines = [line for line in KNOWN.read_text().splitlines() if not line.startswith("#")]
+    return dict(line.split("  ", 1) for line in lines)
+
+
+def differences(records):
+    """Return {test: reason} of the tests that pass on XLA:CPU only; "" is a reason that the list does not know."""
+    only = [test for r in records for test, where in r["odd"].items() if where["cpu"] == "passed"]
+    known = known_differences()
+    return {test: next((why for pattern, why in known.items() if fnmatch(test, pattern)), "") for test in only}
+
+
 def table(records):
-    """The records as a table in Markdown, and the tests that pass on XLA:CPU only."""
+    """The records as a table in Markdown, and by reason the tests that pass on XLA:CPU only."""
     lines = [
-        "| file | collected | sampled | ran | passed | skipped | other | of these pass on XLA:CPU |",
-        "|---|" + "---:|" * 7,
+        "| file | x64 | collected | sampled | ran | passed | skipped | other | of these pass on XLA:CPU |",
+        "|---|---|" + "---:|" * 7,
     ]
-    ours = []
-    for r in records:
-        only = [test for test, where in r["odd"].items() if where["cpu"] == "passed"]
-        ours += [f"- `{test}`: {r['odd'][test]['ascend']}" for test in only]
+    for r in sorted(records, key=lambda r: (r["x64"], r["file"])):
+        only = sum(where["cpu"] == "passed" for where in r["odd"].values())
         lines.append(
-            f"| {r['file']} | {r['collected']} | {r['sampled']} | {r['ran']} | {r['passed']} | {r['skipped']} "
-            f"| {len(r['odd'])} | {len(only)} |"
+            f"| {r['file']} | {'on' if r['x64'] else 'off'} | {r['collected']} | {r['sampled']} | {r['ran']} "
+            f"| {r['passed']} | {r['skipped']} | {len(r['odd'])} | {only} |"
         )
-    passed = sum(r["passed"] for r in records)
-    lines.append(
-        f"\n{passed} pass; {len(ours)} pass on XLA:CPU only ({passed / max(passed + len(ours), 1):.2%} of what it passes).\n"
-    )
-    return "\n".join([*lines, *ours]) + "\n"
+    passed, only = sum(r["passed"] for r in records), differences(records)
+    share = passed / max(passed + len(only), 1)
+    lines.append(f"\n{passed} pass; {len(only)} pass on XLA:CPU only ({share:.2%} of what it passes).\n")
+    if only:
+        lines += ["| pass on XLA:CPU only | tests | first |", "|---|---:|---|"]
+    for reason in sorted(set(only.values())):
+        tests = [test for test, why in only.items() if why == reason]
+        lines.append(f"| {reason or '**not known**'} | {len(tests)} | {tests[0].partition('::')[2]} |")
+    return "\n".join(lines) + "\n"
 
 
 def main():
@@ -147,15 +201,17 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
     parser.add_argument("--seconds", type=float, default=600, help="for one file (default 600)")
     parser.add_argument("--x64", action="store_true", help="with JAX_ENABLE_X64")
-    parser.add_argument("--json", type=Path, help="file for the records")
-    parser.add_argument("--markdown", type=Path, help="file for the table")
+    parser.add_argument("--json", type=Path, help="file for the records; those of a run that was cut are kept")
+    parser.add_argument("--markdown", type=Path, help="page that gets the table between its marks `jax`")
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     names = [name.removesuffix(".py") for name in arguments.files]
     names = names or sorted(path.stem for path in (checkout / "tests").glob("*_test.py") if path.stem not in NEEDS_MORE)
     if not names or not all((checkout / "tests" / f"{name}.py").exists() for name in names):
         parser.error(f"{checkout} has no tests of these names; expected a checkout of jax-ml/jax")
-    records = []
+    records = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else []
+    kept = {(r["file"], r["x64"], r["seed"], r["sample"]) for r in records}
+    names = [name for name in names if (name, arguments.x64, arguments.seed, arguments.sample) not in kept]
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         (folder / "jax_tests_plugin.py").write_text(PLUGIN)
@@ -170,7 +226,10 @@ def main():
     text = table(records)
     print(text)
     if arguments.markdown:
-        arguments.markdown.write_text(text)
+        page, begin, end = arguments.markdown.read_text(), "<!-- jax: begin -->\n", "<!-- jax: end -->"
+        arguments.markdown.write_text(page.split(begin)[0] + begin + text + end + page.split(end)[1])
+    if new := [test for test, reason in differences(records).items() if not reason]:
+        sys.exit(f"{len(new)} pass on XLA:CPU only, and {KNOWN.name} has no reason: {', '.join(new)}")
 
 
 if __name__ == "__main__":

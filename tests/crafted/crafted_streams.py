@@ -4,6 +4,7 @@ import numpy as np
 from corpus import crafted, launching, program
 
 from jax_ascend.compiler.graph.graph import TensorType
+from jax_ascend.compiler.isa.attributes import Numbers
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
@@ -512,3 +513,92 @@ def call_on_an_array_of_negative_size():
 @crafted(load="slot 2 is a constant and cannot be written")
 def call_that_writes_a_constant():
     return host_call(7, [F4], [F4], constant=True)
+
+
+@crafted(load="draw: slot 0 is too small; expected 16 bytes, got 8")
+def draw_into_half_a_slot():
+    f = main(64)
+    f.commands.append(command("draw", f.slot("frame", 0, 8)))
+    return one(f)
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def draw_into_a_constant():
+    f = main(64)
+    f.commands.append(command("draw", f.slot("constant", 0, 16)))
+    return one(f, constants=bytes(64))
+
+
+# ---- calls of handlers
+
+
+def ffi_call(target="nobody", slots=(0, 1), size=16, tokens=(), attributes=(), results=None, constant=False):
+    """A program that calls a handler on two pieces of its frame, the first of which is the result."""
+    f = main(4096)
+    pieces = [f.slot("constant" if constant else "frame", 0, size), f.slot("frame", 64, size)]
+    results = [F4] if results is None else results
+    f.commands.append(command("ffi_call", target, [pieces[s] for s in slots], results, [F4], list(tokens), attributes))
+    return one(f, constants=bytes(64))
+
+
+@crafted(load="calls functions of the process that compiled it")
+def call_of_a_handler_that_nobody_has_registered():
+    return ffi_call("nobody\x00\n")
+
+
+@crafted(load="ffi_call: it names no target")
+def call_of_a_handler_without_a_name():
+    return ffi_call("")
+
+
+@crafted(load="ffi_call: expected 2 slots, got 1")
+def call_of_a_handler_with_too_few_slots():
+    return ffi_call(slots=[0])
+
+
+@crafted(load="ffi_call, array 0: slot 0 is too small; expected 16 bytes, got 8")
+def call_of_a_handler_whose_result_does_not_fit():
+    return ffi_call(size=8)
+
+
+@crafted(load="ffi_call: array 0 is too large")
+def call_of_a_handler_on_an_array_whose_size_wraps():
+    return ffi_call(results=[TensorType((2**32, 2**32), DType.u8)])
+
+
+@crafted(load="slot 0 is a constant and cannot be written")
+def call_of_a_handler_that_writes_a_constant():
+    return ffi_call(constant=True)
+
+
+@crafted(load="ffi_call: tokens; expected positions of arrays, ascending, got 2")
+def call_of_a_handler_with_a_token_beyond_its_arrays():
+    return ffi_call(tokens=[0, 2])
+
+
+@crafted(load="ffi_call: tokens; expected positions of arrays, ascending, got 0")
+def call_of_a_handler_with_a_token_twice():
+    return ffi_call(tokens=[0, 0])
+
+
+@crafted(load="ffi_call: attribute 1 is out of order")
+def call_of_a_handler_with_names_out_of_order():
+    return ffi_call(attributes=(("b", "x"), ("a", "y")))
+
+
+@crafted(load="ffi_call: attribute 0; expected 8 bytes, got 4")
+def call_of_a_handler_with_a_short_scalar():
+    return ffi_call(attributes=(("d", (("x", Numbers(DType.f64, bytes(4), True)),)),))
+
+
+@crafted(load="ffi_call: attribute 0; expected elements of 8 bytes, got 12 bytes")
+def call_of_a_handler_with_half_an_element():
+    return ffi_call(attributes=(("x", Numbers(DType.f64, bytes(12), False)),))
+
+
+@crafted(load="attributes are nested deeper than")
+def call_of_a_handler_with_attributes_without_end():
+    attributes = (("x", "leaf"),)
+    for _ in range(2100):
+        attributes = (("x", attributes),)
+    return ffi_call(attributes=attributes)

@@ -20,8 +20,11 @@ def variant(request):
     plugin.set_simd_variant(plugin.simd_variants()[0])
 
 
-def chain(size, seed, length=40):
-    """Return a kernel that mixes tiles of four types at random and stores them all, some of them halfway too."""
+def chain(size, seed, length=40, rows=1):
+    """Return a kernel that mixes tiles of four types at random and stores them all, some of them halfway too.
+
+    With more than one row, columns and rows of two types are expanded as well, and made anew now and then.
+    """
     rng = np.random.default_rng(seed)
     b = KernelBuilder("chain", "aiv", (1,))
     tiles, address = {}, 0
@@ -29,11 +32,11 @@ def chain(size, seed, length=40):
         capacity = -(-size * dtype.bytes // 32) * 32 // dtype.bytes
         tiles[dtype] = []
         for _ in range(count):
-            tiles[dtype].append(b.tile(Loc.vec, dtype, 1, capacity, (1, size), address=address))
-            address += capacity * dtype.bytes
+            tiles[dtype].append(b.tile(Loc.vec, dtype, rows, capacity, (rows, size), address=address))
+            address += rows * capacity * dtype.bytes
 
-    def transfer(dtype, tile, store):
-        view = b.view(b.argument(dtype, size, store), 0, (1, size), (size, 1))
+    def transfer(dtype, tile, store, shape=(rows, size)):
+        view = b.view(b.argument(dtype, shape[0] * shape[1], store), 0, shape, (shape[1], 1))
         b.tstore(view, tile) if store else b.tload(tile, view)
 
     for dtype, some in tiles.items():
@@ -42,7 +45,15 @@ def chain(size, seed, length=40):
     f, i, h, m = (
         lambda d=d: tiles[d][rng.integers(len(tiles[d]))] for d in (DType.f32, DType.i32, DType.bf16, DType.i1)
     )
+
+    def rotate():  # or nearly: the tiles may coincide, the shifts not add up to 32
+        x, left, right, by, rest = i(), i(), i(), int(rng.integers(1, 32)), int(rng.choice([0, 0, 0, 1]))
+        b.tshls(left, x, by)
+        b.tshrls(right, x, 32 - by - rest)
+        b.tor(i(), *rng.permutation([left, right]))
+
     operations = [
+        rotate,
         lambda: b.tadd(f(), f(), f()),
         lambda: b.tsub(f(), f(), f()),
         lambda: b.tmax(f(), f(), f()),
@@ -62,6 +73,28 @@ def chain(size, seed, length=40):
         lambda: b.tcvt(h(), f(), "rint"),
         lambda: b.tcvt(f(), h()),
     ]
+    if rows > 1:
+        columns, lines = {}, {}
+        for dtype in (DType.f32, DType.i32):
+            columns[dtype] = b.tile(Loc.vec, dtype, rows, 8, (rows, 1), address=address)
+            capacity = -(-size // 8) * 8
+            lines[dtype] = b.tile(Loc.vec, dtype, 1, capacity, (1, size), address=address + rows * 32)
+            address += rows * 32 + capacity * 4
+            transfer(dtype, columns[dtype], False, (rows, 1))
+            transfer(dtype, lines[dtype], False, (1, size))
+        fc, fr, ic, ir = columns[DType.f32], lines[DType.f32], columns[DType.i32], lines[DType.i32]
+        operations += [
+            lambda: b.trowexpandadd(f(), f(), fc),
+            lambda: b.trowexpandsub(f(), f(), fc),
+            lambda: b.trowexpandmul(i(), i(), ic),
+            lambda: b.tcolexpandsub(f(), f(), fr),
+            lambda: b.tcolexpandmax(i(), i(), ir),
+            lambda: b.tcolexpandadd(f(), f(), fr),
+            lambda: b.trowexpand(f(), fc),
+            lambda: b.tcolexpand(i(), ir),
+            lambda: b.trowmax(fc, f()),
+            lambda: b.tcolmin(ir, i()),
+        ]
     for step in range(length):
         operations[rng.integers(len(operations))]()
         if step == length // 2:
@@ -70,9 +103,18 @@ def chain(size, seed, length=40):
         for tile in some[1:]:  # the first of each type need not exist
             transfer(dtype, tile, True)
     for tile in tiles[DType.f32][2:]:  # these are read after the run
-        b.tcolmax(tiles[DType.f32][0], tile)
-        transfer(DType.f32, tiles[DType.f32][0], True)
+        extreme = lines[DType.f32] if rows > 1 else tiles[DType.f32][0]
+        b.tcolmax(extreme, tile)
+        transfer(DType.f32, extreme, True, (1, size))
     return b.kernel
+
+
+@pytest.mark.parametrize("rows,size", [(2, 128), (3, 256), (5, 640), (3, 1100), (17, 128), (3, 1152), (4, 200)])
+def test_random_chains_of_rows(variant, rows, size):
+    """Columns and rows expanded on the way: each row is a loop of its own."""
+    for seed in range(12):
+        kernel = chain(size, seed, rows=rows)
+        check(kernel, [random_array(np.random.default_rng(seed), a.dtype, a.size) for a in kernel.arguments])
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -22,17 +22,17 @@ def up(n, multiple=32):
 
 
 def matmul_kernel(
-    dtype, acc, m, k, n, transposed=(False, False), bias=False, result=None, relu=False, steps=1, sums=False
+    dtype, acc, m, k, n, transposed=(False, False), bias=False, result=None, relu=False, steps=1, sums=False, right=None
 ):
-    """One block: load both operands, extract `steps` pieces of K, multiply, store."""
-    result = result or acc
+    """One block: load both operands, `right` of another type perhaps, extract `steps` pieces of K, multiply, store."""
+    result, right = result or acc, right or dtype
     b = KernelBuilder("matmul", "aic", (1,))
-    x, y = b.argument(dtype, m * k), b.argument(dtype, k * n)
+    x, y = b.argument(dtype, m * k), b.argument(right, k * n)
     z = b.argument(acc, n) if bias else None
     out = b.argument(result, m * n, True)
     step = up(-(-k // steps))
     a1 = b.tile(Loc.mat, dtype, up(m), step * steps, (m, k), Layout.nz, address=0)
-    b1 = b.tile(Loc.mat, dtype, step * steps, up(n), (k, n), Layout.zn, address=128 * 1024)
+    b1 = b.tile(Loc.mat, right, step * steps, up(n), (k, n), Layout.zn, address=128 * 1024)
     c0 = b.tile(Loc.acc, acc, up(m), up(n), (m, n), Layout.nz, address=0)
     b.tload(a1, b.view(x, 0, (m, k), (1, m) if transposed[0] else (k, 1)))
     b.tload(b1, b.view(y, 0, (k, n), (1, k) if transposed[1] else (n, 1)))
@@ -44,7 +44,7 @@ def matmul_kernel(
     for i in range(steps):
         valid = min(step, k - i * step)
         a0 = b.tile(Loc.left, dtype, up(m), step, (m, valid), Layout.nz, address=0)
-        b0 = b.tile(Loc.right, dtype, step, up(n), (valid, n), Layout.zn, address=0)
+        b0 = b.tile(Loc.right, right, step, up(n), (valid, n), Layout.zn, address=0)
         b.textract(a0, a1, 0, i * step)
         b.textract(b0, b1, i * step, 0)
         if bias and i == 0:
@@ -53,6 +53,14 @@ def matmul_kernel(
             b.tmatmul(c0, a0, b0, 1 if i else 0)
     b.tstore(b.view(out, 0, (m, n), (n, 1)), c0, "add" if sums else "none", "relu" if relu else "none")
     return b.kernel
+
+
+def sums_of(dtype):
+    return DType.f32 if dtype.is_float else DType.i32
+
+
+def tolerance(dtype):
+    return 1e-5 if dtype.is_float else 0.0
 
 
 def arguments(kernel, seed=0):
@@ -76,6 +84,24 @@ def test_matmul(variant, dtype, acc, m, k, n):
         check(kernel, arguments(kernel), 0.0 if acc is DType.i32 else 1e-5)
 
 
+def bytes_of(dtype, size, seed):
+    """Return all values of a type of bytes in some order, its extremes more often than others."""
+    limits, rng = np.iinfo(dtype.numpy), np.random.default_rng(seed)
+    values = rng.integers(limits.min, limits.max, size, endpoint=True)
+    return np.where(rng.random(size) < 0.3, rng.choice([limits.min, limits.max], size), values).astype(dtype.numpy)
+
+
+@pytest.mark.parametrize("left,right", list(itertools.product([DType.i8, DType.u8], repeat=2)), ids=str)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("m,k,n", [*SIZES, (25, 3, 33), (12, 17, 32), (3, 130, 16), (50, 641, 9)])
+def test_products_of_bytes(variant, left, right, m, k, n, bias):
+    """Exact sums of signed and unsigned bytes, -128 and 255 among them, in one step of K and in two."""
+    for steps, transposed in itertools.product((1, 2) if k > 32 else (1,), itertools.product((False, True), repeat=2)):
+        kernel = matmul_kernel(left, DType.i32, m, k, n, transposed, bias, steps=steps, right=right)
+        z = [np.arange(n, dtype=np.int32) * 0x12345678 if bias else None]  # wraps
+        check(kernel, [bytes_of(left, m * k, 1), bytes_of(right, k * n, 2), *z[:bias], np.zeros(m * n, np.int32)])
+
+
 @pytest.mark.parametrize("result", [DType.f32, DType.bf16, DType.f16], ids=str)
 @pytest.mark.parametrize("bias,relu,sums", list(itertools.product((False, True), repeat=3)))
 def test_store_of_accumulator(result, bias, relu, sums):
@@ -83,11 +109,11 @@ def test_store_of_accumulator(result, bias, relu, sums):
     check(kernel, arguments(kernel), 1e-5 if result is DType.f32 else 1e-2)
 
 
-@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
 def test_steps_of_k(variant, dtype):
     for m, k, n in ((30, 100, 40), (64, 128, 64)):
-        kernel = matmul_kernel(dtype, DType.f32, m, k, n, bias=True, steps=2)
-        check(kernel, arguments(kernel), 1e-5)
+        kernel = matmul_kernel(dtype, sums_of(dtype), m, k, n, bias=True, steps=2)
+        check(kernel, arguments(kernel), tolerance(dtype))
 
 
 @pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
@@ -95,7 +121,7 @@ def test_steps_of_k(variant, dtype):
 @pytest.mark.parametrize("backwards", [False, True])
 def test_steps_of_k_in_a_loop(variant, dtype, k, step, backwards):
     """Two parts of rows, for each the steps of k through L0 in this order or the other."""
-    acc, rows, n, steps = DType.f32 if dtype.is_float else DType.i32, (32, 20), 40, -(-k // step)
+    acc, rows, n, steps = sums_of(dtype), (32, 20), 40, -(-k // step)
     m = sum(rows)
     b = KernelBuilder("steps", "aic", (1,))
     x, y, out = b.argument(dtype, m * k), b.argument(dtype, k * n), b.argument(acc, m * n, True)
@@ -114,7 +140,7 @@ def test_steps_of_k_in_a_loop(variant, dtype, k, step, backwards):
             b.textract(b0, b1, place, 0)
             b.tmatmul(c0, a0, b0, at)
         b.tstore(b.view(out, part * 32 * n, (count, n), (n, 1)), c0)
-    check(b.kernel, arguments(b.kernel), 1e-5 if dtype.is_float else 0.0)
+    check(b.kernel, arguments(b.kernel), tolerance(dtype))
 
 
 @pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
@@ -176,6 +202,29 @@ def test_extremes_of_bf16(variant, case, m, k, n):
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", [DType.bf16, DType.i8, DType.u8], ids=str)
+@pytest.mark.parametrize("k", [1, 2, 3, 31, 33, 62, 63])
+def test_product_ends_within_a_group(variant, dtype, k):
+    """What stands behind the valid K is not looked at, in neither operand: infinity times infinity, NaN times zero."""
+    b = KernelBuilder("ends", "aic", (1,))
+    x, y, out = b.argument(dtype, 64 * 64), b.argument(dtype, 64 * 64), b.argument(sums_of(dtype), 1024, True)
+    a1 = b.tile(Loc.mat, dtype, 64, 64, layout=Layout.nz, address=0)
+    b1 = b.tile(Loc.mat, dtype, 64, 64, layout=Layout.zn, address=64 * 1024)
+    a0 = b.tile(Loc.left, dtype, 32, 64, (32, k), Layout.nz, address=0)
+    b0 = b.tile(Loc.right, dtype, 64, 32, (k, 32), Layout.zn, address=0)
+    c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, layout=Layout.nz, address=0)
+    b.tload(a1, b.view(x, 0, (64, 64), (64, 1)))
+    b.tload(b1, b.view(y, 0, (64, 64), (64, 1)))
+    b.textract(a0, a1, 0, 0)
+    b.textract(b0, b1, 0, 0)
+    b.tmatmul(c0, a0, b0)
+    b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
+    left, right, sums = arguments(b.kernel)
+    behind = [np.inf, np.nan] if dtype.is_float else [np.iinfo(dtype.numpy).max, np.iinfo(dtype.numpy).min]
+    left.reshape(64, 64)[:, k:], right.reshape(64, 64)[k:] = behind[0], behind[1]
+    check(b.kernel, [left, right, sums], tolerance(dtype))
+
+
 def test_later_steps_keep_small_sums(variant):
     """A sum below the normal numbers stays when products that need no care are added to its tile."""
     b = KernelBuilder("small", "aic", (1,))
@@ -196,7 +245,7 @@ def test_later_steps_keep_small_sums(variant):
     check(b.kernel, [left.ravel(), np.eye(32).ravel().astype(DType.bf16.numpy), np.zeros(1024, np.float32)])
 
 
-@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
 @pytest.mark.parametrize(
     "right", [((5, 6, 2, 9), (3, 20, 200, 1), 2), ((6, 5, 18), (150, 20, 1), 2), ((10, 3, 18), (3, 30, 50), 2)]
 )
@@ -204,38 +253,38 @@ def test_multi_dimensional_operands(variant, right, dtype):
     """Both operands from views of rank four and five whose rows and columns are nests of dimensions."""
     b = KernelBuilder("matmul", "aic", (1,))
     m, k, n = 2 * 3 * 4, 5 * 6, 2 * 9
-    x, y, out = b.argument(dtype, 2000), b.argument(dtype, 2000), b.argument(DType.f32, m * n, True)
+    x, y, out = b.argument(dtype, 2000), b.argument(dtype, 2000), b.argument(sums_of(dtype), m * n, True)
     a1 = b.tile(Loc.mat, dtype, 32, 32, (m, k), Layout.nz, address=0)
     b1 = b.tile(Loc.mat, dtype, 32, 32, (k, n), Layout.zn, address=64 * 1024)
     a0 = b.tile(Loc.left, dtype, 32, 32, (m, k), Layout.nz, address=0)
     b0 = b.tile(Loc.right, dtype, 32, 32, (k, n), Layout.zn, address=0)
-    c0 = b.tile(Loc.acc, DType.f32, 32, 32, (m, n), Layout.nz, address=0)
+    c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, (m, n), Layout.nz, address=0)
     b.tload(a1, b.view(x, 3, (2, 3, 4, 5, 6), (500, 6, 100, 20, 1), 3))
     b.tload(b1, b.view(y, 1, *right))
     b.textract(a0, a1, 0, 0)
     b.textract(b0, b1, 0, 0)
     b.tmatmul(c0, a0, b0)
     b.tstore(b.view(out, 0, (2, 12, 18), (12, 1, 24), 2), c0)
-    check(b.kernel, arguments(b.kernel), 1e-5)
+    check(b.kernel, arguments(b.kernel), tolerance(dtype))
 
 
-@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
 @pytest.mark.parametrize("row,column", [(0, 0), (8, 16), (3, 5), (16, 40)])
 def test_extract_anywhere(variant, dtype, row, column):
     b = KernelBuilder("extract", "aic", (1,))
-    x, y, out = b.argument(dtype, 64 * 96), b.argument(dtype, 64 * 96), b.argument(DType.f32, 32 * 32, True)
+    x, y, out = b.argument(dtype, 64 * 96), b.argument(dtype, 64 * 96), b.argument(sums_of(dtype), 32 * 32, True)
     a1 = b.tile(Loc.mat, dtype, 64, 96, layout=Layout.nz, address=0)
     b1 = b.tile(Loc.mat, dtype, 64, 96, layout=Layout.zn, address=64 * 1024)
     a0 = b.tile(Loc.left, dtype, 32, 32, (32, 32), Layout.nz, address=0)
     b0 = b.tile(Loc.right, dtype, 32, 32, (32, 32), Layout.zn, address=0)
-    c0 = b.tile(Loc.acc, DType.f32, 32, 32, layout=Layout.nz, address=0)
+    c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, layout=Layout.nz, address=0)
     b.tload(a1, b.view(x, 0, (64, 96), (96, 1)))
     b.tload(b1, b.view(y, 0, (64, 96), (96, 1)))
     b.textract(a0, a1, row, column)
     b.textract(b0, b1, row, column)
     b.tmatmul(c0, a0, b0)
     b.tstore(b.view(out, 0, (32, 32), (32, 1)), c0)
-    check(b.kernel, arguments(b.kernel), 1e-5)
+    check(b.kernel, arguments(b.kernel), tolerance(dtype))
 
 
 def test_extract_survives_reload():
@@ -259,7 +308,7 @@ def test_extract_survives_reload():
 
 
 @pytest.mark.parametrize("channels", [3, 16, 20])
-@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
 @pytest.mark.parametrize(
     "window", [(3, 3, 1, 1, 1, 1, 1, 1, 5, 6), (2, 3, 2, 1, 1, 2, 1, 1, 3, 5), (3, 2, 1, 1, 1, 1, 2, 2, 8, 9)]
 )
@@ -269,28 +318,28 @@ def test_img2col(variant, window, dtype, channels):
     m, k = images * oh * ow, kh * kw * channels
     b = KernelBuilder("conv", "aic", (1,))
     x, y = b.argument(dtype, images * h * w * channels), b.argument(dtype, 4096 * 32)
-    out = b.argument(DType.f32, m * n, True)
+    out = b.argument(sums_of(dtype), m * n, True)
     f1 = b.tile(Loc.mat, dtype, up(images * h * w), up(channels), (images * h * w, channels), Layout.fmap, address=0)
     b1 = b.tile(Loc.mat, dtype, up(k), 32, (k, n), Layout.zn, address=128 * 1024)
     a0 = b.tile(Loc.left, dtype, 32, 64, (32, 64), Layout.nz, address=0)
     b.tload(f1, b.view(x, 0, (images, h, w, channels), (h * w * channels, w * channels, channels, 1), 3))
     b.tload(b1, b.view(y, 0, (k, n), (n, 1)))
-    c0 = b.tile(Loc.acc, DType.f32, 32, 32, (32, n), Layout.nz, address=0)
+    c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, (32, n), Layout.nz, address=0)
     for row in range(0, m, 32):
         rows = min(32, m - row)
         for column in range(0, k, 64):
             columns = min(64, k - column)
             a0 = b.tile(Loc.left, dtype, 32, 64, (rows, columns), Layout.nz, address=0)
             b0 = b.tile(Loc.right, dtype, 64, 32, (columns, n), Layout.zn, address=0)
-            c0 = b.tile(Loc.acc, DType.f32, 32, 32, (rows, n), Layout.nz, address=0)
+            c0 = b.tile(Loc.acc, sums_of(dtype), 32, 32, (rows, n), Layout.nz, address=0)
             b.timg2col(a0, f1, row, column, 1, 1, (images, h, w, channels), window)
             b.textract(b0, b1, column, 0)
             b.tmatmul(c0, a0, b0, 1 if column else 0)
         b.tstore(b.view(out, row * n, (rows, n), (n, 1)), c0)
-    check(b.kernel, arguments(b.kernel), 1e-5)
+    check(b.kernel, arguments(b.kernel), tolerance(dtype))
 
 
-@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16], ids=str)
+@pytest.mark.parametrize("dtype", [DType.f32, DType.bf16, DType.i8], ids=str)
 def test_img2col_as_right_operand(variant, dtype):
     """The gradient of a kernel contracts output positions."""
     images, h, w, channels, oh, ow, m = 1, 6, 6, 20, 6, 6, 32
@@ -300,7 +349,7 @@ def test_img2col_as_right_operand(variant, dtype):
     x, y, out = (
         b.argument(dtype, h * w * channels),
         b.argument(dtype, k * m),
-        b.argument(DType.f32, m * n, True),
+        b.argument(sums_of(dtype), m * n, True),
     )
     f1 = b.tile(Loc.mat, dtype, up(h * w), up(channels), (h * w, channels), Layout.fmap, address=0)
     a1 = b.tile(Loc.mat, dtype, m, up(k), (m, k), Layout.nz, address=128 * 1024)
@@ -311,8 +360,8 @@ def test_img2col_as_right_operand(variant, dtype):
     for column in range(0, n, 64):
         columns = min(64, n - column)
         b0 = b.tile(Loc.right, dtype, up(k), 64, (k, columns), Layout.zn, address=0)
-        c0 = b.tile(Loc.acc, DType.f32, m, 64, (m, columns), Layout.nz, address=0)
+        c0 = b.tile(Loc.acc, sums_of(dtype), m, 64, (m, columns), Layout.nz, address=0)
         b.timg2col(b0, f1, 0, column, 1, 1, (images, h, w, channels), window)
         b.tmatmul(c0, a0, b0)
         b.tstore(b.view(out, column, (m, columns), (n, 1)), c0)
-    check(b.kernel, arguments(b.kernel), 1e-5)
+    check(b.kernel, arguments(b.kernel), tolerance(dtype))

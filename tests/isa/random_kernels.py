@@ -3,6 +3,7 @@
 import struct
 
 from jax_ascend.compiler.graph.graph import TensorType
+from jax_ascend.compiler.isa.attributes import Numbers, in_order
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS, Layout, Loc
 from jax_ascend.compiler.isa.model import Affine, TileRef, View, instruction_set
@@ -80,6 +81,9 @@ def random_commands(rng, program, slots, depth=0):
         "kernel": lambda: rng.randrange(len(program.kernels)),
         "function": lambda: rng.randrange(len(program.functions)),
         "int": lambda: integer(rng),
+        "ints": lambda: [integer(rng) for _ in range(rng.randint(0, 5))],
+        "text": lambda: random_text(rng),
+        "attributes": lambda: random_attributes(rng),
         "aicpu": lambda: aicpu.name,
         "types": lambda: [random_type(rng) for _ in range(rng.randint(0, 3))],
         "parameters": lambda: {p.name: parameter(rng, p) for p in aicpu.parameters},
@@ -93,6 +97,24 @@ def random_commands(rng, program, slots, depth=0):
         spec, aicpu = rng.choice(COMMANDS if depth < 2 else flat), rng.choice(AICPU)
         commands.append(Command(spec, tuple(fields[f.kind]() for f in spec.fields)))
     return commands
+
+
+def random_text(rng):
+    return rng.choice(["", "x", 'a "b"\n', "\N{GREEK SMALL LETTER PI}\0", "\udcff"]) + str(integer(rng))
+
+
+def random_attributes(rng, depth=0):
+    attributes = {}
+    for _ in range(rng.randint(0, 3)):
+        dtype, size = rng.choice(list(DType)), rng.randint(0, 3)
+        values = [
+            Numbers(dtype, rng.randbytes(dtype.bytes), True),
+            Numbers(dtype, rng.randbytes(dtype.bytes * size), False),
+            random_text(rng),
+            random_attributes(rng, depth + 1) if depth < 3 else (),
+        ]
+        attributes[random_text(rng)] = rng.choice(values)
+    return in_order(attributes)
 
 
 def parameter(rng, declared):

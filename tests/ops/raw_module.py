@@ -26,7 +26,7 @@ def result_shapes(*_, text):
         types = ir.Module.parse(text).body.operations[0].type.results
         numpy_types = {
             str(jax_mlir.dtype_to_ir_type(jnp.dtype(t))): jnp.dtype(t)
-            for t in ("f4", "bfloat16", "i4", "u4", "u8", "i1")
+            for t in ("f2", "f4", "f8", "bfloat16", "i1", "i4", "u4", "u8", "c8")
         }
         numpy_types["i1"] = jnp.dtype(bool)
         return [jax.core.ShapedArray(tuple(t.shape), numpy_types[str(t.element_type)]) for t in types]

@@ -54,3 +54,22 @@ def test_complex_loops_over_nothing(device):
         assert jax.jit(divide)(np.ones((3, 0, 2), np.complex64)).shape == (3, 0, 2)
         part = np.ones((2, 0), np.complex64)
         assert jax.jit(update)(np.ones((5, 0), np.complex64), part).shape == (5, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_subnormal_constants(device, dtype):
+    """XLA:CPU takes them for zero, as jaxlib's threads do that call the compiler."""
+    with jax.enable_x64(True), jax.default_device(device):
+        x, tiny = jnp.array([3, -2, 0.5], dtype), jnp.finfo(dtype).smallest_subnormal * 8
+
+        @jax.jit
+        def f(x):
+            some = np.array([8, 16, 24], dtype) * (tiny / 8)
+            return x * tiny, x + some, jnp.full(3, 2, dtype) * some, x * 0 + tiny
+
+        in_numpy = np.array(x)
+        some = np.array([8, 16, 24], dtype) * (tiny / 8)
+        want = in_numpy * tiny, in_numpy + some, np.full(3, 2, dtype) * some, in_numpy * 0 + tiny
+        for got, right in zip(f(x), want, strict=True):
+            assert (right != 0).all()
+            np.testing.assert_array_equal(np.asarray(got), right)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from case import PLATFORM, case, checks, verify
 from jax import lax
+from jax._src.lib import xla_client
+from jax.interpreters import mlir
+from jaxlib.mlir import ir
 from raw_module import stablehlo
 
 
@@ -165,3 +168,70 @@ def test_normal_random_numbers():
         assert abs(z.mean()) < 5 / np.sqrt(z.size) and abs(z.std() - 1) < 5 / np.sqrt(z.size)
         assert abs((z**4).mean() - 3) < 5 * np.sqrt(96 / z.size)
     assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 5 / np.sqrt(a.size)
+
+
+LOOP = """%z = stablehlo.constant dense<0> : tensor<i32>
+    %e = stablehlo.constant dense<0.0> : tensor<4x3xf32>
+    %r:2 = stablehlo.while(%i = %z, %x = %e) : tensor<i32>, tensor<4x3xf32>
+    cond { %n = stablehlo.constant dense<4> : tensor<i32>
+      %c = stablehlo.compare LT, %i, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+      stablehlo.return %c : tensor<i1>
+    } do { %a = stablehlo.constant dense<0.0> : tensor<f32>
+      %b = stablehlo.constant dense<1.0> : tensor<f32>
+      %s = stablehlo.constant dense<[1, 3]> : tensor<2xi64>
+      %u = stablehlo.rng %a, %b, %s, distribution = UNIFORM : (tensor<f32>, tensor<f32>, tensor<2xi64>) -> tensor<1x3xf32>
+      %w = stablehlo.dynamic_update_slice %x, %u, %i, %z : (tensor<4x3xf32>, tensor<1x3xf32>, tensor<i32>, tensor<i32>) -> tensor<4x3xf32>
+      %o = stablehlo.constant dense<1> : tensor<i32>
+      %j = stablehlo.add %i, %o : tensor<i32>
+      stablehlo.return %j, %w : tensor<i32>, tensor<4x3xf32> }
+    return %r#1 : tensor<4x3xf32>"""
+
+
+def test_random_numbers_are_new_in_each_iteration_and_execution():
+    """As on XLA:CPU, and in another program too."""
+    with jax.default_device(jax.devices(PLATFORM)[0]):
+        first, second = (jax.jit(stablehlo("() -> (tensor<4x3xf32>)", LOOP + " // " + name)) for name in "ab")
+        found = [np.asarray(f()[0]).ravel() for f in (first, first, second, first)]
+    assert len(set(np.concatenate(found).tolist())) == 4 * 12
+
+
+def resized(size, arguments=""):
+    """Cut a row to a size and compute with what is left; the size is text that defines %n."""
+    return (
+        f"""module {{ func.func @main(%a: tensor<2x6xf32>{arguments}) -> (tensor<2xf32>, tensor<i32>) {{
+        {size}
+        %d = stablehlo.set_dimension_size %a, %n, dim = 1 : (tensor<2x6xf32>, tensor<i32>) -> tensor<2x?xf32, #stablehlo.bounds<?, 6>>
+        %e = stablehlo.exponential %d : tensor<2x?xf32, #stablehlo.bounds<?, 6>>
+        %m = stablehlo.constant dense<1> : tensor<i32>
+        %z = stablehlo.constant dense<0.0> : tensor<f32>
+        %r = stablehlo.reduce(%e init: %z) applies stablehlo.add across dimensions = [1] """
+        """: (tensor<2x?xf32, #stablehlo.bounds<?, 6>>, tensor<f32>) -> tensor<2xf32>
+        %g = stablehlo.get_dimension_size %e, dim = 1 : (tensor<2x?xf32, #stablehlo.bounds<?, 6>>) -> tensor<i32>
+        return %r, %g : tensor<2xf32>, tensor<i32> } }"""
+    )
+
+
+def executed(platform, text, *arguments):
+    device = jax.devices(platform)[0]
+    with mlir.make_ir_context():
+        program = device.client.compile_and_load(
+            ir.Module.parse(text), xla_client.DeviceList((device,)), xla_client.CompileOptions()
+        )
+    results = program.execute_sharded([jax.device_put(x, device) for x in arguments])
+    return [np.asarray(r[0]) for r in results.disassemble_into_single_device_arrays()]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 6])
+def test_a_dimension_of_a_smaller_size(size):
+    x = np.arange(12, dtype=np.float32).reshape(2, 6) / 4
+    text = resized(f"%n = stablehlo.constant dense<{size}> : tensor<i32>")
+    for got, want in zip(executed(PLATFORM, text, x), executed("cpu", text, x), strict=True):
+        np.testing.assert_allclose(got, want, 1e-6)
+    assert executed(PLATFORM, text, x)[1] == size
+
+
+def test_a_size_that_depends_on_data_is_refused():
+    with pytest.raises(
+        jax.errors.JaxRuntimeError, match=r"UNIMPLEMENTED[^@]*set_dimension_size.*shapes here do not depend on data"
+    ):
+        executed(PLATFORM, resized("", ", %n: tensor<i32>"), np.zeros((2, 6), np.float32), np.int32(3))

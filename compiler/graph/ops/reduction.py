@@ -127,24 +127,27 @@ class ReduceWindow(Op):
 class SelectAndScatter(Op):
     """Operands (x, source, scalar initial value): each window of x sends its source element to its chosen one.
 
-    The chosen element is the first for which `select` (GE or LE against the best so far) holds; elements
-    received combine by `kind` (add, ...). Decomposed before codegen.
+    An element is chosen as long as `select` of it and each later one of the window holds, else that one is. What an
+    element receives combines by `kind`, or if that is general by `body` of (so far, received), in the order of the windows.
+    Decomposed before codegen.
     """
 
     name: ClassVar[str] = "select_and_scatter"
 
-    select: str
+    select: Graph
     kind: str
     window: tuple[int, ...]
     stride: tuple[int, ...]
     low: tuple[int, ...]
     high: tuple[int, ...]
+    body: Graph | None = None
 
     def verify(self) -> None:
         """The result has x's type."""
         (x, source, init), (y,) = self.operands, self.results
-        self.require(self.select in ("GE", "GT", "LE", "LT"), f"unknown selection {self.select!r}")
-        self.require(self.kind in REDUCE_KINDS, f"unknown kind {self.kind!r}")
+        self.require([str(v.type) for v in self.select.results] == ["i1[]"], "the selection gives i1[]")
+        self.require(self.kind in (*REDUCE_KINDS, "general"), f"unknown kind {self.kind!r}")
+        self.require((self.body is not None) == (self.kind == "general"), "a body goes with kind general")
         self.require(x.type == y.type and init.shape == () and source.dtype is x.dtype, "types must agree")
         rank = x.type.rank
         self.require(

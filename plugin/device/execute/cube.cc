@@ -7,9 +7,9 @@
 namespace ascend {
 namespace {
 
-// Whether no operand, product or sum of a product of bf16 can be a subnormal f32, which tiles take as zero. A
-// bf16 of exponent e is a multiple of 2^(e-7). If each product is one of 2^-126, the least normal f32, so is
-// each sum.
+// Whether no operand, product or sum of a product of bf16 can be a subnormal f32, which matmul_normal takes
+// as zero. A bf16 of exponent e is a multiple of 2^(e-7). If each product is one of 2^-126, the least normal
+// f32, so is each sum.
 bool all_normal(const CubeOperand& left, const CubeOperand& right, const MatmulArgs& args) {
   constexpr int kBias = 127, kLeast = 2 * (kBias + 7) - 126;
   if (std::min(left.least_exponent, right.least_exponent) == 0) return false;
@@ -34,7 +34,7 @@ struct Matmul final : Action {
         accumulate(accumulate),
         site(d.site()),
         panel(d.cube().panel),
-        function(d.cube().matmul(this->left.dtype())) {
+        function(d.cube().matmul(this->left.dtype(), this->right.dtype())) {
     m = d.valid_rows(this->left, dst.spec().rows);
     k = d.valid_columns(this->left, this->right.spec().rows);
     int64_t most_columns = dst.spec().columns;
@@ -44,10 +44,11 @@ struct Matmul final : Action {
       most_columns = std::min(most_columns, bias.spec().columns);
     }
     n = d.valid_columns(this->right, most_columns);
-    if (this->left.dtype() == DType::kbf16) tiles = d.cube().matmul_tiles;
+    if (this->left.dtype() == DType::kbf16) normal = d.cube().matmul_normal;
     if (!function) site.fail("there is no product of such operands.");
-    // Nanoseconds: 100 GFLOP/s, or 1000 in tiles.
-    d.add_work((tiles ? 0.002 : 0.02) * dst.spec().rows * dst.spec().columns * this->left.spec().columns);
+    // Nanoseconds: 100 GFLOP/s of f32, twice as many of elements of half the size.
+    d.add_work(0.005 * static_cast<double>(this->left.element_bytes()) * dst.spec().rows *
+               dst.spec().columns * this->left.spec().columns);
   }
 
   TileAccess dst, left, right, bias;
@@ -56,7 +57,7 @@ struct Matmul final : Action {
   Extent m, k, n;
   Site site;
   int64_t panel;
-  MatmulFn function, tiles = nullptr;
+  MatmulFn function, normal = nullptr;
   bool has_bias = false, waits = false;
 
   bool lets_products_wait() const override { return true; }
@@ -78,10 +79,10 @@ struct Matmul final : Action {
     args.accumulate = evaluate(accumulate, core) > 0;
     args.scratch = core.scratch;
     CubeOperand& sums = sums_slot(core);
-    sums.normal = (sums.normal || !args.accumulate) && tiles && all_normal(l, r, args);
-    const MatmulFn f = sums.normal ? tiles : function;
+    sums.normal = (sums.normal || !args.accumulate) && normal && all_normal(l, r, args);
+    const MatmulFn f = sums.normal ? normal : function;
     if (waits) {
-      core.product.add(f, args, left.element_bytes(), panel);
+      core.product.add(f, args, left.element_bytes(), panel, panel_group(left.dtype()));
     } else {
       f(args);
     }

@@ -12,7 +12,7 @@ namespace avx2 {
 extern const CubeKernels kCubeKernels;
 }
 namespace avx512 {
-extern const CubeKernels kCubeKernels, kTileCubeKernels;
+extern const CubeKernels kCubeKernels, kPairCubeKernels, kTileCubeKernels;
 }
 #endif
 
@@ -20,7 +20,15 @@ const CubeKernels& cube_kernels() {
 #if JAX_ASCEND_X86_VARIANTS
   switch (simd_variant()) {
     case SimdVariant::kAvx512:
-      return tile_registers() ? avx512::kTileCubeKernels : avx512::kCubeKernels;
+      switch (bf16_products()) {
+        case Bf16Products::kTiles:
+          return avx512::kTileCubeKernels;
+        case Bf16Products::kPairs:
+          return avx512::kPairCubeKernels;
+        case Bf16Products::kWidened:
+          return avx512::kCubeKernels;
+      }
+      break;
     case SimdVariant::kAvx2:
       return avx2::kCubeKernels;
     case SimdVariant::kPortable:

@@ -2,7 +2,7 @@
 //
 // Left operands, accumulators and feature maps are row-major with a padded row stride; right operands are
 // column panels of `panel` columns: element (k, n) is at [n / panel][k / g][n % panel][k % g], where g, the
-// rows that lie together, is 2 for bf16 (what the tile registers of CPUs read) and else 1.
+// rows that lie together, is 2 for bf16 and 4 for bytes, what the products of CPUs read, and else 1.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,9 @@
 
 namespace ascend {
 
-constexpr int64_t panel_group(DType host) { return host == DType::kbf16 ? 2 : 1; }
+constexpr int64_t panel_group(DType host) {
+  return host == DType::kbf16 ? 2 : host == DType::ki8 || host == DType::ku8 ? 4 : 1;
+}
 
 struct MatmulArgs {  // strides in elements
   const void* left;
@@ -38,15 +40,16 @@ using CopyFn = void (*)(const CopyArgs&);
 
 struct CubeKernels {
   int64_t panel;
-  MatmulFn (*matmul)(DType operand);      // as the host keeps it; bf16 is summed in f32, others in their own
+  // Of types as the host keeps them; bf16 is summed in f32, bytes in i32, others in their own.
+  MatmulFn (*matmul)(DType left, DType right);
   CopyFn (*copy)(int64_t element_bytes);  // 1, 2, 4, 8, 16
   CopyFn (*widen)(DType from);            // to the host's type (device/execute/operands.h); dst_column is 1
   CopyFn (*pack)(DType from);  // the same into panels: dst_row is the panel stride, dst_column not used
 
-  // Where the CPU has tile registers, else nullptr: a product of bf16 which takes subnormal numbers as zero
-  // and gives none, and what tells that there are none. The latter gives the least exponent field among the
+  // Where the CPU has a faster one, else nullptr: a product of bf16 which takes subnormal numbers as zero and
+  // gives none, and what tells that there are none. The latter gives the least exponent field among the
   // elements that are not zero (255: there are none).
-  MatmulFn matmul_tiles = nullptr;
+  MatmulFn matmul_normal = nullptr;
   int (*least_exponent)(const uint16_t* first, int64_t rows, int64_t columns, int64_t stride) = nullptr;
 };
 

@@ -61,18 +61,19 @@ struct Img2col final : Action {
     kernel_h = i.window_[0], kernel_w = i.window_[1], stride_h = i.window_[2], stride_w = i.window_[3];
     dilation_h = i.window_[4], dilation_w = i.window_[5], input_h = i.window_[6], input_w = i.window_[7];
     out_h = i.window_[8], out_w = i.window_[9];
+    if (!d.cube().widen(dst.dtype())) site.fail("the cube unit does not take this element type.");
     switch (dst.element_bytes()) {
+      case 1:
+        gather = to.group == 4 ? &Img2col::fill<uint8_t, 4> : &Img2col::fill<uint8_t, 1>;
+        break;
       case 2:
         gather = to.group == 2 ? &Img2col::fill<uint16_t, 2> : &Img2col::fill<uint16_t, 1>;
         break;
       case 4:
         gather = &Img2col::fill<uint32_t, 1>;
         break;
-      case 8:
-        gather = &Img2col::fill<uint64_t, 1>;
-        break;
       default:
-        site.fail("the cube unit does not take this element type.");
+        gather = &Img2col::fill<uint64_t, 1>;
     }
     d.add_work(dst.spec().bytes() / 5.0);
   }

@@ -17,9 +17,6 @@ DType host_dtype(Loc loc, DType dtype) {
       return loc == Loc::kbias ? DType::kf32 : DType::kbf16;
     case DType::kf16:
       return DType::kf32;
-    case DType::ki8:
-    case DType::ku8:
-      return DType::ki32;
     default:
       return dtype;
   }

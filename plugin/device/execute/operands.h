@@ -14,8 +14,7 @@ struct Site {
   [[noreturn]] void fail(const std::string& what) const;  // throws Error{kInvalidArgument}
 };
 
-// The type the host keeps elements in: that of GM in UB and of bf16 operands, a wider one elsewhere around
-// the cube unit.
+// The type the host keeps elements in: that of GM, but f32 for f16 around the cube unit, and for bf16 in BT.
 DType host_dtype(Loc loc, DType dtype);
 
 // Elements from row to row of a row-major tile as the host keeps it.

@@ -10,9 +10,11 @@ namespace ascend {
 
 class PendingProduct {
  public:
-  // Appends the product to the one that waits if it continues that one, else runs that one first.
-  void add(MatmulFn function, const MatmulArgs& args, int64_t element_bytes, int64_t panel) {
-    if (function == function_ && args.accumulate && continues(args, element_bytes, panel)) {
+  // Appends the product to the one that waits if it continues that one, else runs that one first. `group`
+  // rows of the right operand lie together.
+  void add(MatmulFn function, const MatmulArgs& args, int64_t element_bytes, int64_t panel, int64_t group) {
+    if (function == function_ && args.accumulate && args_.k % group == 0 &&
+        continues(args, element_bytes, panel)) {
       args_.k += args.k;
       return;
     }
@@ -31,7 +33,7 @@ class PendingProduct {
     const auto* right = static_cast<const std::byte*>(args_.right) + args_.k * panel * element_bytes;
     return next.left == left && next.right == right && next.acc == args_.acc && next.m == args_.m &&
            next.n == args_.n && next.left_stride == args_.left_stride &&
-           next.panel_stride == args_.panel_stride && args_.k % 2 == 0;  // whole pairs of bf16
+           next.panel_stride == args_.panel_stride;
   }
 
   MatmulFn function_ = nullptr;

@@ -168,19 +168,59 @@ bool StripPlan::read_later(int tile, int part, std::optional<int> except) const 
   return false;
 }
 
+// Whether a vector part reads the tile as a column or a row that it expands.
+bool StripPlan::expands(int part, int tile) const {
+  const VectorAction* v = parts[part].vector;
+  for (int i = 0; v && i < parts[part].count; ++i) {
+    if (parts[part].sources[i] == tile && v->sources[i].shape != Shape::kFull) return true;
+  }
+  return false;
+}
+
+// Whether a vector part can be in a chain that begins with part `first`: it has stages, and what one of the
+// chain expands none of them writes, since each row of a chain runs through all of it before the next row.
+bool StripPlan::joins(int first, int part) const {
+  const StripPart& p = parts[part];
+  const VectorAction& v = *p.vector;
+  if (v.stages.operate[0] == nullptr || v.dst_shape != Shape::kFull) return false;
+  for (int i = 0; i < p.count; ++i) {
+    const Shape shape = v.sources[i].shape;
+    if (shape != Shape::kFull && (i + 1 < p.count || (shape != Shape::kColumn && shape != Shape::kRow)))
+      return false;
+  }
+  for (int q = first; q <= part; ++q) {
+    if (!parts[q].vector) continue;
+    if (expands(q, *p.written) || expands(part, *parts[q].written)) return false;
+  }
+  return true;
+}
+
+// Whether this part and the next two rotate 32 bits, by shifts to either side, of which nobody reads the
+// halves: random bits are made so.
+bool StripPlan::rotates(int part) const {
+  if (part + 2 >= static_cast<int>(parts.size())) return false;
+  const StripPart &left = parts[part], &right = parts[part + 1], &both = parts[part + 2];
+  if (!left.vector || !right.vector || !both.vector || left.vector->opcode != Opcode::ktshls ||
+      right.vector->opcode != Opcode::ktshrls || both.vector->opcode != Opcode::ktor ||
+      !left.vector->stages.rotate)
+    return false;
+  const int64_t by = left.vector->constants.scalar;
+  return by > 0 && by < 32 && right.vector->constants.scalar == 32 - by &&
+         left.sources[0] == right.sources[0] && left.written != left.sources[0] &&
+         left.written != right.written && reads(both, *left.written) && reads(both, *right.written) &&
+         !read_later(*left.written, part, part + 2) && !read_later(*right.written, part + 1, part + 2);
+}
+
 // A chain goes on as long as instructions have stages; what one of them computes the next takes from
 // registers if it is an operand.
 void StripPlan::find_chains() {
   const int count = static_cast<int>(parts.size());
-  const auto chained = [&](int p) {
-    return parts[p].elementwise && parts[p].vector->stages.operate[0] != nullptr;
-  };
   for (int first = 0; first < count; ++first) {
-    if (!parts[first].vector || !chained(first)) continue;
-    StripChain chain{first, first, {}};
+    if (!parts[first].vector || !joins(first, first)) continue;
+    StripChain chain{first, first, false, {}};
     int vectors = 0;
     std::optional<int> held;  // the tile whose value registers hold
-    for (int p = first; p < count && (!parts[p].vector || chained(p)); ++p) {
+    for (int p = first; p < count && (!parts[p].vector || joins(first, p)); ++p) {
       const StripPart& part = parts[p];
       if (!part.vector) {
         if (part.written == held) held = std::nullopt;
@@ -196,18 +236,30 @@ void StripPlan::find_chains() {
                                b = source(masked + 1);
       Held form = Held::kFirst;
       if (b && b == held) form = a == held ? Held::kBoth : Held::kSecond;
-      if (a && form == Held::kFirst && a != held) {
+      const Shape shape = part.count > 0 ? v.sources[part.count - 1].shape : Shape::kFull;
+      chain.by_rows |= shape != Shape::kFull;
+      const bool loads =
+          part.count > 1 || shape == Shape::kFull;  // what is expanded alone is no first operand
+      if (a && loads && form == Held::kFirst && a != held) {
         chain.steps.push_back({v.stages.load, "load", a, std::nullopt, p});
-        if (a == b) form = Held::kBoth;
+        if (a == b && shape == Shape::kFull) form = Held::kBoth;
       }
-      const std::optional<int> other = form == Held::kSecond ? a : form == Held::kBoth ? std::nullopt : b;
-      chain.steps.push_back({v.stages.operate[static_cast<int>(form)], name, other, mask, p});
-      held = v.stages.kept ? part.written : std::nullopt;
+      const std::optional<int> other = form == Held::kSecond ? a
+                                       : form == Held::kBoth ? std::nullopt
+                                       : loads               ? b
+                                                             : a;
+      chain.steps.push_back({v.stages.operate[static_cast<int>(form)], name, other, mask, p, shape});
+      if (rotates(p) && joins(first, p + 1) && joins(first, p + 2)) {
+        chain.steps.back().function = v.stages.rotate, chain.steps.back().name = "rotate";
+        p += 2, vectors += 2;
+      }
+      const StripPart& result = parts[p];
+      held = result.vector->stages.kept ? result.written : std::nullopt;
       int next = p + 1;
       while (next < count && !parts[next].vector && parts[next].written != held) ++next;
-      const bool goes_on = held && next < count && parts[next].vector && chained(next);
-      if (read_later(*part.written, p, goes_on ? std::optional(next) : std::nullopt))
-        chain.steps.push_back({v.stages.store, "store", part.written, std::nullopt, p});
+      const bool goes_on = held && next < count && parts[next].vector && joins(first, next);
+      if (read_later(*result.written, p, goes_on ? std::optional(next) : std::nullopt))
+        chain.steps.push_back({result.vector->stages.store, "store", result.written, std::nullopt, p});
       chain.last = p;
       ++vectors;
     }
@@ -231,7 +283,12 @@ void StripPlan::assign_scratch() {
       const auto free = std::ranges::find_if(
           strips, [=](const Strip& s) { return s.last_use < p && s.element_bytes == bytes; });
       t.strip = static_cast<int>(free - strips.begin());
-      const int last_use = *std::max(t.last_read, t.last_write);
+      int last_use = *std::max(t.last_read, t.last_write);
+      for (const StripChain& c : chains) {  // a chain expands it for each of its rows
+        for (int q = c.first; q <= c.last; ++q) {
+          if (expands(q, static_cast<int>(&t - tiles.data()))) last_use = std::max(last_use, c.last);
+        }
+      }
       if (free == strips.end())
         strips.push_back({last_use, bytes});
       else
@@ -279,6 +336,7 @@ std::vector<std::string> print(const StripPlan& plan) {
       if (step.mask) line += " " + name(*step.mask);
       if (step.tile) line += " " + name(*step.tile);
     }
+    if (chain.by_rows) line += "; row by row";
     lines.push_back(std::move(line));
   }
   lines.push_back(concat(plan.scratch_strips, " strips of scratch memory",

@@ -43,17 +43,20 @@ struct StripPart {
   int moved() const { return load ? *written : sources[0]; }  // the tile that a load or store moves
 };
 
-// Vector parts that are executed as one loop over their elements, loads and stores between them being none
-// where tiles stay in GM.
+// Vector parts that are executed as one loop over their elements, or over those of each row, loads and stores
+// between them being none where tiles stay in GM.
 struct StripChain {
+  using Shape = VectorAction::Shape;
   struct Step {
     StageFn function;
     const char* name;         // load, store, or what computes
     std::optional<int> tile;  // of the operand; none: the scalar of the part
     std::optional<int> mask;  // tile
     int part;
+    Shape shape = Shape::kFull;  // of the operand
   };
-  int first, last;  // parts
+  int first, last;       // parts
+  bool by_rows = false;  // a column or a row is expanded: each row of the run is a loop
   std::vector<Step> steps;
 };
 
@@ -90,6 +93,9 @@ class StripPlan {
   void assign_scratch();
   bool in_the_way(int part, int tile, bool written) const;
   bool read_later(int tile, int part, std::optional<int> except) const;
+  bool expands(int part, int tile) const;
+  bool joins(int first, int part) const;
+  bool rotates(int part) const;
 };
 
 // A line for each part, then one for each chain.

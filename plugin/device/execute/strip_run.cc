@@ -41,9 +41,9 @@ struct StripRun::State {
     int64_t stride;  // bytes from row to row within a strip
   };
 
-  // How far a stage's pointers move from strip to strip, in bytes.
+  // How far a stage's pointers move from strip to strip, and from row to row, in bytes.
   struct Advance {
-    int64_t operand, mask;
+    int64_t operand, mask, row_operand, row_mask;
   };
 
   int64_t rows = 0, most_columns = 0, element_bytes = 0;
@@ -53,7 +53,7 @@ struct StripRun::State {
   Tile tiles[StripPlan::kMostTiles];
   Stage stages[kMostStages];  // of the chains one after the other, each with room for its end
   Advance advance[kMostStages];
-  bool chained[StripPlan::kMostParts];  // of each chain, whether it runs as one
+  Chained chained[StripPlan::kMostParts];  // of each chain, how it runs
 
   // Rows (flat: elements), and how many of them a strip has.
   int64_t total() const { return flat ? rows * most_columns : rows; }
@@ -82,8 +82,8 @@ void StripRun::repeat(Core& core, Values v) const {
     // Unsigned: from the least of 64 bits to the greatest there are more than a signed number counts.
     const uint64_t more =
         (static_cast<uint64_t>(v.stop) - 1 - static_cast<uint64_t>(v.start)) / static_cast<uint64_t>(v.step);
-    const bool chained =
-        std::any_of(state.chained, state.chained + plan_.chains.size(), [](bool c) { return c; });
+    const bool chained = std::any_of(state.chained, state.chained + plan_.chains.size(),
+                                     [](Chained c) { return c != Chained::kNot; });
     for (uint64_t i = 0; chained && i <= more; ++i) {
       core.context->check();
       run_strip(state, 0, state.total());
@@ -322,8 +322,10 @@ void StripRun::place_operands(Core& core, State& s) const {
   size_t chain = 0;
   for (int p = 0; p < count; ++p) {
     if (chain < plan_.chains.size() && p == plan_.chains[chain].first) {
-      if (s.chained[chain]) p = plan_.chains[chain].last;
-      if (s.chained[chain++]) continue;
+      const bool chained = s.chained[chain] != Chained::kNot;
+      if (chained) p = plan_.chains[chain].last;
+      ++chain;
+      if (chained) continue;
     }
     if (!plan_.parts[p].vector) continue;
     const VectorAction& v = *plan_.parts[p].vector;
@@ -340,29 +342,38 @@ bool StripRun::moves_nothing(int p, const State& s) const {
   return s.tiles[t].in_gm && (tile.load ? tile.load : tile.store) == p;
 }
 
-bool StripRun::can_chain(const StripChain& chain, const State& s) const {
+StripRun::Chained StripRun::how_chained(const StripChain& chain, const State& s) const {
   const int64_t columns = s.parts[chain.first].columns;
-  if (std::min(s.total(), s.at_once()) * (s.flat ? 1 : columns) < kMostBlock) return false;
+  bool dense = !chain.by_rows;
   for (int p = chain.first; p <= chain.last; ++p) {
-    if (!(plan_.parts[p].vector ? s.parts[p].dense && s.parts[p].columns == columns : moves_nothing(p, s)))
-      return false;
+    if (plan_.parts[p].vector ? s.parts[p].columns != columns : !moves_nothing(p, s)) return Chained::kNot;
+    if (plan_.parts[p].vector) dense &= s.parts[p].dense;
   }
-  return true;
+  if (dense) {
+    const bool block = std::min(s.total(), s.at_once()) * (s.flat ? 1 : columns) >= kMostBlock;
+    return block ? Chained::kWhole : Chained::kNot;
+  }
+  // What blocks leave of a row costs a call per part.
+  const bool blocks = columns % kMostBlock == 0 || columns > 8 * kMostBlock;
+  return blocks ? Chained::kByRows : Chained::kNot;
 }
 
 void StripRun::place_stages(State& s) const {
   Stage* stage = s.stages;
   State::Advance* advance = s.advance;
   for (size_t c = 0; c < plan_.chains.size(); ++c, ++stage, ++advance) {
-    s.chained[c] = can_chain(plan_.chains[c], s);
+    s.chained[c] = how_chained(plan_.chains[c], s);
     for (const StripChain::Step& step : plan_.chains[c].steps) {
       // Nobody writes a scalar.
       auto* scalar = const_cast<int64_t*>(&plan_.parts[step.part].vector->constants.scalar);
       stage->function = step.function;
       stage->operand = step.tile ? s.tiles[*step.tile].base : reinterpret_cast<std::byte*>(scalar);
       stage->mask = step.mask ? s.tiles[*step.mask].base : nullptr;
-      advance->operand = step.tile ? s.at_once() * s.tiles[*step.tile].step : 0;
+      const bool moves = step.tile && step.shape != Shape::kRow;
+      advance->operand = moves ? s.at_once() * s.tiles[*step.tile].step : 0;
       advance->mask = step.mask ? s.at_once() * s.tiles[*step.mask].step : 0;
+      advance->row_operand = moves ? s.tiles[*step.tile].stride : 0;
+      advance->row_mask = step.mask ? s.tiles[*step.mask].stride : 0;
       ++stage, ++advance;
     }
   }
@@ -371,27 +382,46 @@ void StripRun::place_stages(State& s) const {
 // A chain on rows (flat: elements) [from, from + count) of the run.
 void StripRun::run_chain(State& s, const StripChain& chain, Stage* stages, int64_t from,
                          int64_t count) const {
-  const int64_t n = s.flat ? count : count * s.parts[chain.first].columns;
-  const int64_t steps = static_cast<int64_t>(chain.steps.size());
-  const int64_t done = chain_function_(stages, steps, n);
-  // Less than a block is left to the instructions one by one.
-  for (int p = chain.first; done < n && p <= chain.last; ++p) {
+  const bool by_rows = s.chained[&chain - plan_.chains.data()] == Chained::kByRows;
+  const int64_t columns = s.parts[chain.first].columns, rows = by_rows ? count : 1,
+                n = s.flat    ? count
+                    : by_rows ? columns
+                              : count * columns,
+                steps = static_cast<int64_t>(chain.steps.size());
+  const State::Advance* advance = s.advance + (stages - s.stages);
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; row > 0 && i < steps; ++i) {
+      stages[i].operand += advance[i].row_operand;
+      stages[i].mask += advance[i].row_mask;
+    }
+    const int64_t done = chain_function_(stages, steps, n);
+    if (done < n) run_rest(s, chain, from, row, done, n);
+  }
+  const bool last = from + count == s.total();
+  if (last && rows == 1) return;
+  for (int64_t i = 0; i < steps; ++i) {
+    stages[i].operand += (last ? 0 : advance[i].operand) - (rows - 1) * advance[i].row_operand;
+    stages[i].mask += (last ? 0 : advance[i].mask) - (rows - 1) * advance[i].row_mask;
+  }
+}
+
+// Less than a block is left to the instructions one by one: elements [done, n) of a row of the strip that
+// begins with row (flat: element) `from` of the run.
+void StripRun::run_rest(const State& s, const StripChain& chain, int64_t from, int64_t row, int64_t done,
+                        int64_t n) const {
+  for (int p = chain.first; p <= chain.last; ++p) {
     const StripPart& part = plan_.parts[p];
     if (!part.vector) continue;
     VectorArgs args = operands(part, s);
-    const auto offset = [&](int t) {
-      return from * s.tiles[t].step + done * plan_.tiles[t].tile.element_bytes();
+    const auto offset = [&](int t, Shape shape) {
+      const int64_t down = shape == Shape::kRow ? 0 : from * s.tiles[t].step + row * s.tiles[t].stride;
+      return down + (shape == Shape::kColumn ? 0 : done * plan_.tiles[t].tile.element_bytes());
     };
     args.rows = 1, args.columns = n - done;
-    args.dst += offset(*part.written);
-    for (int i = 0; i < part.count; ++i) args.src[i] += offset(part.sources[i]);
+    args.dst += offset(*part.written, Shape::kFull);
+    for (int i = 0; i < part.count; ++i)
+      args.src[i] += offset(part.sources[i], part.vector->sources[i].shape);
     part.vector->function(args);
-  }
-  if (from + count == s.total()) return;
-  const State::Advance* advance = s.advance + (stages - s.stages);
-  for (int64_t i = 0; i < steps; ++i) {
-    stages[i].operand += advance[i].operand;
-    stages[i].mask += advance[i].mask;
   }
 }
 
@@ -408,7 +438,7 @@ void StripRun::run_strip(State& s, int64_t from, int64_t count) const {
   for (int p = 0; p < static_cast<int>(plan_.parts.size()); ++p) {
     if (chain < plan_.chains.size() && p == plan_.chains[chain].first) {
       const StripChain& c = plan_.chains[chain];
-      const bool chained = s.chained[chain++];
+      const bool chained = s.chained[chain++] != Chained::kNot;
       if (chained) {
         run_chain(s, c, stages, from, count);
         p = c.last;

@@ -23,6 +23,7 @@ class StripRun final : public Action {
 
  private:
   struct State;
+  enum class Chained { kNot, kWhole, kByRows };
   bool prepare(Core& core, State& state) const;
   bool resolve_extents(Core& core, State& state) const;
   bool memory_allows(State& state) const;
@@ -36,9 +37,11 @@ class StripRun final : public Action {
   void run_strips(State& state) const;
   void run_strip(State& state, int64_t from, int64_t count) const;
   bool moves_nothing(int part, const State& state) const;
-  bool can_chain(const StripChain& chain, const State& state) const;
+  Chained how_chained(const StripChain& chain, const State& state) const;
   void place_stages(State& state) const;
   void run_chain(State& state, const StripChain& chain, Stage* stages, int64_t from, int64_t count) const;
+  void run_rest(const State& state, const StripChain& chain, int64_t from, int64_t row, int64_t done,
+                int64_t n) const;
   bool move(Core& core, State& state) const;
 
   Actions actions_;

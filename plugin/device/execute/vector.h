@@ -40,7 +40,9 @@ struct StageFns {
   StageFn operate[3] = {};  // by what is in registers: see Held
   StageFn load = nullptr;   // an operand into registers
   StageFn store = nullptr;  // the result
-  bool kept = true;         // registers hold the result as it is stored
+  StageFn rotate =
+      nullptr;       // of a shift to the left of all of 32 bits by a scalar: what it shifts out comes back
+  bool kept = true;  // registers hold the result as it is stored
 };
 // Which operands (the mask of tsel aside) of an operation registers hold; the other is in memory.
 enum class Held { kFirst, kSecond, kBoth };

@@ -134,7 +134,8 @@ VectorBody quotient(Form form, DType t) {
                     return VectorBody(&instruction_scalar<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>,
                                       stages_of_scalar<DivByScalar, T>());
                   if (form == Form::kColumn)
-                    return VectorBody(&instruction_row<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>);
+                    return VectorBody(&instruction_row<row_quotient<T>, row_binary<Div, T>, kSizes2<T>>,
+                                      stages_of_scalar<DivByScalar, T>());
                 }
                 return in_form<Div, T, T, true>(form);
               });

@@ -51,6 +51,12 @@ struct ShiftLeft : Light {
     return bits_as<Vec<C>>(b < C(kWidth)) & (a << (b & C(kWidth - 1)));
   }
 };
+struct RotateLeft : Light {  // by 1 to 31
+  template <class C>
+  static ASCEND_INLINE Vec<C> apply(Vec<C> a, Vec<C> b) {
+    return a << b | a >> (C(32) - b);
+  }
+};
 template <int kWidth>
 struct ShiftRightLogical : Light {
   template <class C>
@@ -165,7 +171,12 @@ VectorBody find_bits(const VectorKey& key) {
   if ((form = kShl.of(key.opcode)) != Form::kNone)
     return pick(signless(t), [=]<class T>()
                   requires(kInt<T> && !kSigned<T>)
-                { return shift<ShiftLeft, T>(form); });
+                {
+                  VectorBody body = shift<ShiftLeft, T>(form);
+                  if constexpr (sizeof(T) == 4)
+                    body.stages.rotate = as_stage(operate<RotateLeft, T, InRegister, InScalar<T>>);
+                  return body;
+                });
   if ((form = kShrl.of(key.opcode)) != Form::kNone)
     return pick(signless(t), [=]<class T>()
                   requires(kInt<T> && !kSigned<T>)

@@ -12,17 +12,13 @@ namespace {
 // How an element of GM becomes the host's element; eight at a time where rows are contiguous.
 template <class T>
 struct Same {
+  static constexpr bool kCopies = true;  // bytes, as they are
   using From = T;
   using To = T;
   static To one(From x) { return x; }
 };
-template <class T>
-struct Integer {
-  using From = T;
-  using To = int32_t;
-  static To one(From x) { return x; }
-};
 struct F16 {
+  static constexpr bool kCopies = false;
   using From = uint16_t;
   using To = float;
   static To one(From x) {
@@ -37,7 +33,7 @@ struct F16 {
 template <class C>
 inline __attribute__((always_inline)) void convert_run(typename C::To* dst, const typename C::From* src,
                                                        int64_t n) {
-  if constexpr (__is_same(typename C::From, typename C::To)) {
+  if constexpr (C::kCopies) {
     __builtin_memcpy(dst, src, n * sizeof(typename C::To));
   } else {
     int64_t i = 0;
@@ -78,13 +74,13 @@ inline typename C::From element(const std::byte* src, int64_t stride, int64_t c,
   return x;
 }
 
-// dst[r, c] = src[c, r] for a block of eight by eight, in registers where elements have two or four bytes.
+// dst[r, c] = src[c, r] for a block of eight by eight, in registers where elements have up to four bytes.
 template <class C>
 inline __attribute__((always_inline)) void transpose_block(typename C::To* dst, int64_t dst_stride,
                                                            const std::byte* src, int64_t src_stride) {
   using To = typename C::To;
-  if constexpr (sizeof(To) == 2) {
-    typedef To V __attribute__((vector_size(16)));
+  if constexpr (sizeof(To) <= 2) {
+    typedef To V __attribute__((vector_size(8 * sizeof(To))));
     V x[8], y[8];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) __builtin_memcpy(&x[i], column<C>(src, src_stride, i), sizeof(V));
@@ -202,9 +198,8 @@ CopyFn by_type(DType from, F f) {
     case DType::kf16:
       return f.template operator()<F16>();
     case DType::ki8:
-      return f.template operator()<Integer<int8_t>>();
     case DType::ku8:
-      return f.template operator()<Integer<uint8_t>>();
+      return f.template operator()<Same<uint8_t>>();
     default:
       return nullptr;
   }

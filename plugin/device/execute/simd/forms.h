@@ -34,9 +34,10 @@ VectorBody in_form(Form form) {
       return {&instruction_scalar<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>,
               stages_of_scalar<Op, T, Compute<T>, R>()};
     case Form::kColumn:
-      return &instruction_row<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>;
+      return {&instruction_row<row_splat<Op, T, R>, row_binary<Op, T, R>, sizes>,
+              stages_of_scalar<Op, T, Compute<T>, R>()};
     case Form::kRow:
-      return &instruction_column<row_binary<Op, T, R>, sizes>;
+      return {&instruction_column<row_binary<Op, T, R>, sizes>, stages_of_two<Op, T, Compute<T>, R>()};
     case Form::kReversedScalar:
       if constexpr (kWithReversed)
         return {&instruction_scalar<row_splat<Reversed<Op>, T, R>, row_binary<Reversed<Op>, T, R>, sizes>,

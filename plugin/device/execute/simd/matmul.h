@@ -17,9 +17,15 @@ inline constexpr int kRegisterBytes = 16, kAccumulators = 12;
 // multiplications.
 inline constexpr int kPanel = kRegisterBytes == 64 ? 32 : 16;
 
-MatmulFn find_matmul(DType operand);
+MatmulFn find_matmul(DType left, DType right);
+MatmulFn find_widened(DType left, DType right);  // of bf16 and bytes, by products of f32 and i32
 CopyFn find_copy(int64_t element_bytes);
 CopyFn find_widen(DType from);
 CopyFn find_pack(DType from);
+int least_exponent(const uint16_t* first, int64_t rows, int64_t columns, int64_t stride);
+
+#if defined(__AVX512BF16__)
+void matmul_bf16_pairs(const MatmulArgs& a);
+#endif
 
 }  // namespace ascend::SIMD_VARIANT

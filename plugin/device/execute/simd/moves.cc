@@ -182,9 +182,17 @@ VectorBody find_move(const VectorKey& key) {
         return &expand_scalar<T>;
       });
     case ktrowexpand:
-      return by_size(key.dst, []<class T>() -> VectorBody { return &expand_column<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody {
+        if constexpr (sizeof(T) == 4)
+          return {&expand_column<T>, make_stages<T, T, T>(operate<Copy, T, InScalar<T>>, nullptr, nullptr)};
+        return &expand_column<T>;
+      });
     case ktcolexpand:
-      return by_size(key.dst, []<class T>() -> VectorBody { return &expand_row<T>; });
+      return by_size(key.dst, []<class T>() -> VectorBody {
+        if constexpr (sizeof(T) == 4)
+          return {&expand_row<T>, make_stages<T, T, T>(operate<Copy, T, InMemory<T>>, nullptr, nullptr)};
+        return &expand_row<T>;
+      });
     case ktmov:
       return by_size(key.dst, []<class T>() -> VectorBody { return &copy<T>; });
     case ktfillpad:

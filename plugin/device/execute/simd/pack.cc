@@ -34,59 +34,81 @@ void pack(const CopyArgs& a) {
   }
 }
 
-constexpr int64_t kPair = 2;  // rows of bf16 that lie together
+// kGroup rows of elements E lie together, as units; those that are missing from the last unit are zeros.
+template <class E>
+struct Group {
+  static constexpr bool kCopies = true;
+  static constexpr int64_t kRows = sizeof(uint32_t) / sizeof(E);
+  struct From {  // aligned as an element is
+    E rows[kRows];
+  };
+  using To = uint32_t;
+  static To one(From x) { return __builtin_bit_cast(To, x); }
+};
 
-// to[c] = (x[c], y[c]); without y, zeros are there.
-void zip(uint32_t* to, const uint16_t* x, const uint16_t* y, int64_t n) {
-  if (y) {
-    for (int64_t c = 0; c < n; ++c) to[c] = x[c] | static_cast<uint32_t>(y[c]) << 16;
-  } else {
-    for (int64_t c = 0; c < n; ++c) to[c] = x[c];
+// to[c] = (rows[0][c], rows[1][c], ...)
+template <class E>
+inline __attribute__((always_inline)) void zip(uint32_t* to, const E* const* rows, int64_t n) {
+  for (int64_t c = 0; c < n; ++c) {
+    uint32_t unit = 0;
+#pragma GCC unroll 4
+    for (int i = 0; i < Group<E>::kRows; ++i)
+      unit |= static_cast<uint32_t>(rows[i][c]) << (8 * sizeof(E) * i);
+    to[c] = unit;
   }
 }
 
-// One panel of pairs from columns that are not contiguous.
-void pack_pairs_strided(uint32_t* panel, const uint16_t* src, const CopyArgs& a, int64_t columns) {
+// One panel from columns that are not contiguous.
+template <class E>
+void pack_groups_strided(uint32_t* panel, const E* src, const CopyArgs& a, int64_t columns) {
+  constexpr int64_t kRows = Group<E>::kRows;
   int64_t r = 0;
-  if (a.src_row == 1) {  // the two of a pair are neighbours already
-    r = a.rows & -kPair;
-    transpose<Same<uint32_t>>(panel, kPanel, reinterpret_cast<const std::byte*>(src),
-                              a.src_column * static_cast<int64_t>(sizeof *src), r / kPair, columns);
+  if (a.src_row == 1) {  // those of a group are neighbours already
+    r = a.rows / kRows * kRows;
+    transpose<Group<E>>(panel, kPanel, reinterpret_cast<const std::byte*>(src),
+                        a.src_column * static_cast<int64_t>(sizeof *src), r / kRows, columns);
   }
   for (; r < a.rows; ++r) {
     for (int64_t c = 0; c < columns; ++c) {
       const uint32_t x = src[r * a.src_row + c * a.src_column];
-      uint32_t& pair = panel[r / kPair * kPanel + c];
-      pair = r % kPair ? pair | x << 16 : x;
+      uint32_t& unit = panel[r / kRows * kPanel + c];
+      unit = r % kRows ? unit | x << (8 * sizeof(E) * (r % kRows)) : x;
     }
   }
 }
 
-// Panels of pairs of rows; an odd last row is paired with zeros.
-void pack_pairs(const CopyArgs& a) {
+template <class E>
+void pack_groups(const CopyArgs& a) {
+  constexpr int64_t kRows = Group<E>::kRows;
   auto* dst = reinterpret_cast<uint32_t*>(a.dst);
-  auto* src = reinterpret_cast<const uint16_t*>(a.src);
-  const int64_t stride = a.dst_row / kPair, pairs = (a.rows + 1) / kPair, tail = a.columns % kPanel;
-  if (tail) __builtin_memset(dst + a.columns / kPanel * stride, 0, pairs * kPanel * sizeof *dst);
-  const auto width = [&](int64_t n) { return n + kPanel <= a.columns ? kPanel : tail; };
+  auto* src = reinterpret_cast<const E*>(a.src);
+  const int64_t stride = a.dst_row / kRows, groups = (a.rows + kRows - 1) / kRows, tail = a.columns % kPanel;
+  if (tail) __builtin_memset(dst + a.columns / kPanel * stride, 0, groups * kPanel * sizeof *dst);
   if (a.src_column != 1) {
     for (int64_t n = 0; n < a.columns; n += kPanel)
-      pack_pairs_strided(dst + n / kPanel * stride, src + n * a.src_column, a, width(n));
+      pack_groups_strided<E>(dst + n / kPanel * stride, src + n * a.src_column, a,
+                             n + kPanel <= a.columns ? kPanel : tail);
     return;
   }
-  for (int64_t r = 0; r < a.rows; r += kPair, dst += kPanel, src += kPair * a.src_row) {
-    const uint16_t* second = r + 1 < a.rows ? src + a.src_row : nullptr;
-    for (int64_t ahead = kRowsAhead; ahead < kRowsAhead + kPair && r + ahead < a.rows; ++ahead)
+  static constexpr E kZeros[kPanel] = {};
+  for (int64_t r = 0; r < a.rows; r += kRows, dst += kPanel) {
+    for (int64_t ahead = r + kRowsAhead; ahead < r + kRowsAhead + kRows && ahead < a.rows; ++ahead)
       prefetch<0>(src + ahead * a.src_row, a.columns * sizeof *src);
-    for (int64_t n = 0; n < a.columns; n += kPanel)
-      zip(dst + n / kPanel * stride, src + n, second ? second + n : nullptr, width(n));
+    for (int64_t n = 0; n < a.columns; n += kPanel) {
+      const E* rows[kRows];
+#pragma GCC unroll 4
+      for (int64_t i = 0; i < kRows; ++i) rows[i] = r + i < a.rows ? src + (r + i) * a.src_row + n : kZeros;
+      uint32_t* to = dst + n / kPanel * stride;
+      n + kPanel <= a.columns ? zip<E>(to, rows, kPanel) : zip<E>(to, rows, tail);
+    }
   }
 }
 
 }  // namespace
 
 CopyFn find_pack(DType from) {
-  if (from == DType::kbf16) return &pack_pairs;
+  if (from == DType::kbf16) return &pack_groups<uint16_t>;
+  if (from == DType::ki8 || from == DType::ku8) return &pack_groups<uint8_t>;
   return by_type(from, []<class C>() -> CopyFn { return &pack<C>; });
 }
 

@@ -126,24 +126,6 @@ void matmul_tiles(const MatmulArgs& a) {
   _tile_release();
 }
 
-// The least of magnitude - 1, in which zero is the largest.
-int least_exponent(const uint16_t* p, int64_t rows, int64_t columns, int64_t stride) {
-  const __m512i sign_off = _mm512_set1_epi16(0x7fff), one = _mm512_set1_epi16(1);
-  __m512i least = _mm512_set1_epi16(-1);
-  for (int64_t r = 0; r < rows; ++r, p += stride) {
-    for (int64_t c = 0; c < columns; c += 32) {
-      const auto mask = columns - c < 32 ? static_cast<__mmask32>((uint64_t{1} << (columns - c)) - 1) : ~0u;
-      const __m512i x = _mm512_and_si512(_mm512_maskz_loadu_epi16(mask, p + c), sign_off);
-      least = _mm512_min_epu16(least, _mm512_sub_epi16(x, one));
-    }
-  }
-  alignas(64) uint16_t lanes[32];
-  _mm512_store_si512(lanes, least);
-  uint16_t all = 0xffff;
-  for (uint16_t lane : lanes) all = lane < all ? lane : all;
-  return all == 0xffff ? 255 : (all + 1) >> 7;
-}
-
 }  // namespace
 
 extern const CubeKernels kTileCubeKernels;
