@@ -23,7 +23,9 @@ void fill_facts(Api& api) {
   fill(api.Buffer_OnDeviceSizeInBytes_, [](Buffer_OnDeviceSizeInBytes& a) { a.size = a.buffer->bytes; });
   fill(api.Buffer_Device_, [](Buffer_Device& a) { a.device = a.buffer->memory->device; });
   fill(api.Buffer_Memory_, [](Buffer_Memory& a) { a.memory = a.buffer->memory; });
-  fill(api.Buffer_IsOnCpu_, [](Buffer_IsOnCpu& a) { a.is_on_cpu = false; });
+  // Device memory is the process's own, rows in order: jaxlib may give NumPy and memoryview a view, which
+  // holds it.
+  fill(api.Buffer_IsOnCpu_, [](Buffer_IsOnCpu& a) { a.is_on_cpu = true; });
   fill(api.Buffer_IsDeleted_, [](Buffer_IsDeleted& a) { a.is_deleted = a.buffer->is_deleted(); });
   fill(api.Buffer_ReadyEvent_, [](Buffer_ReadyEvent& a) { a.event = Ref<Event>(a.buffer->ready).release(); });
 }
