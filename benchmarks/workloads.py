@@ -28,7 +28,8 @@ def workload(name, *variants):
 
     def register(make):
         for variant in variants or (None,):
-            key = name if variant is None else f"{name} {variant}"
+            said = " x ".join(map(str, variant)) if isinstance(variant, tuple) else variant
+            key = name if variant is None else f"{name} {said}"
             WORKLOADS[key] = make if variant is None else functools.partial(make, variant)
         return make
 
@@ -245,3 +246,13 @@ def triangular_solve():
         positive_definite(1024, 1024),
         normal(1024, 256),
     )
+
+
+@workload("fft", (2**20,), (64, 1000), (64, 1021))
+def fft(shape):
+    return jnp.fft.fft, normal(*shape) + 1j * normal(*shape)
+
+
+@workload("rfft2 1024 x 1024")
+def rfft2():
+    return jnp.fft.rfft2, normal(1024, 1024)

@@ -1,6 +1,7 @@
 """Options of all tests, and the devices they run on."""
 
 import os
+import signal
 
 # Read when the client is created: two devices, so that every test of placement has somewhere else to go.
 os.environ.setdefault("JAX_ASCEND_DEVICES", "2")
@@ -9,6 +10,10 @@ os.environ.setdefault("JAX_ASCEND_CHECK", "1")  # a kernel with a hazard fails t
 
 import jax
 import pytest
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would the processes that are interrupted here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
