@@ -105,6 +105,9 @@ def compiled():
         (lambda x: (x.astype(jnp.bfloat16) @ x.astype(jnp.bfloat16), jnp.cumsum(x, 1), x.argmax(0)), (x,)),
         (lambda x: jax.random.normal(jax.random.key(0), (300,)) + x[0, 0], (x,)),
         (lambda x, i: jax.lax.dynamic_slice(jnp.pad(x, 3), (i, i), (5, 6)), (x, 2)),
+        (lambda x: (jnp.linalg.solve(x + jnp.eye(24), x), jnp.linalg.svd(x), jnp.linalg.eigh(x)), (x,)),
+        (lambda x: (jnp.fft.fft(x[:, :15]), jnp.fft.rfft2(x), jnp.fft.irfft(x, axis=0)), (x,)),
+        (lambda x: (x.astype(jnp.int8) @ x.astype(jnp.int8), x.astype(jnp.uint8).T), (x,)),
     ]
     device = jax.devices("ascend")[0]
     programs = []
@@ -116,8 +119,8 @@ def compiled():
 
 
 def pool():
-    """The programs that are mutated: the compiler's, and the ones that test single instructions."""
-    sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("isa", "device")]
+    """The programs that are mutated: the compiler's, the ones that test single instructions, and the crafted ones."""
+    sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("isa", "device", "crafted")]
     instruction_programs = importlib.import_module("instruction_programs")
     names = sorted(importlib.import_module("jax_ascend.compiler.isa.model").instruction_set())
     programs = []
@@ -127,7 +130,10 @@ def pool():
             programs += [case.program.encode() for case in random.Random(name).sample(cases, min(4, len(cases)))]
     random_kernels = importlib.import_module("random_vector_kernels")
     programs += [random_kernels.random_program(seed)[0].encode() for seed in range(20)]
-    return programs + compiled()
+    for module in ("crafted_kernels", "crafted_streams"):
+        importlib.import_module(module)
+    crafted = [case.build()[0] for case in importlib.import_module("corpus").CASES]
+    return programs + [c for c in crafted if HEADER < len(c) < 1 << 16] + compiled()
 
 
 def work(pool_file, seed, numbers):
@@ -234,7 +240,8 @@ def main():
         importlib.import_module("jax_ascend._plugin").ProgramRunner(arguments.run.read_bytes()).run()
         return print("ran")
     arguments.out.mkdir(exist_ok=True)
-    arguments.pool = arguments.out / "pool.bin"
+    isa_hash = importlib.import_module("jax_ascend.compiler.isa.encoding").isa_hash()
+    arguments.pool = arguments.out / f"pool-{isa_hash:x}.bin"  # programs of another build would all be refused
     if not arguments.pool.exists():
         programs = pool()
         arguments.pool.write_bytes(b"".join(struct.pack("<Q", len(p)) + p for p in programs))
