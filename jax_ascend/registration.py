@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
 from . import compile_options, configuration, foreign, function_rules, jax_compat
@@ -41,7 +41,7 @@ def register() -> None:
 
 
 @contextmanager
-def _lost_ends_are_silent() -> Iterator[None]:
+def _lost_ends_are_silent() -> Generator[None]:
     """Not report a SystemExit that ends a thread and arrives in a callback of the garbage collector, which swallows it.
 
     The thread is sent another one.

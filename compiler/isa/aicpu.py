@@ -71,6 +71,10 @@ class Slots:
         return {"dtype": of, "real": _REAL.get(of, of), "complex": _COMPLEX.get(of, of), "i32": DType.i32}[self.element]
 
 
+def _log2(n: float) -> float:
+    return log2(max(n, 1))
+
+
 @dataclass(frozen=True)
 class AicpuSpec:
     """A kernel that CANN too gives to the device's ARM cores, and why.
@@ -96,5 +100,5 @@ class AicpuSpec:
         if self.operations == "0":
             return 0.0
         numbers = {p.name: float(parameters[p.name]) for p in self.parameters if p.kind in ("int", "bool")}
-        one = eval(self.operations, {"__builtins__": {}, "log2": lambda n: log2(max(n, 1))}, numbers)
+        one = eval(self.operations, {"__builtins__": {}, "log2": _log2}, numbers)
         return max(0.0, one) * numbers["batch"] * (4 if parameters["dtype"].kind == "c" else 1)
