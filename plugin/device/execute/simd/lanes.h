@@ -217,10 +217,10 @@ ASCEND_INLINE H narrow_f16(F x) {
 #elif defined(__F16C__)
   return (H)__builtin_ia32_vcvtps2ph256(x, 0);
 #else
-  U u = bits_as<U>(x), sign = (u >> 16) & 0x8000;
-  I a = bits_as<I>(u & 0x7fffffff);
+  U u = bits_as<U>(x), sign = (u >> 16) & 0x8000, magnitude = u & 0x7fffffff;
+  I a = bits_as<I>(magnitude);
   // Normal results: rebias and round the low 13 bits away. Subnormal ones: let the adder align and round.
-  I normal = (a - (112 << 23) + 0xfff + ((a >> 13) & 1)) >> 13;
+  I normal = bits_as<I>((magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13);
   I subnormal = bits_as<I>(bits_as<F>(a) + 0.5f) - 0x3f000000;
   I h = a < 113 << 23 ? subnormal : normal;
   h = a >= 0x477ff000 ? I{} + 0x7c00 : h;
