@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..isa.aicpu import AicpuSpec
 from ..isa.fourier import FOURIER
+from .slots import slot_arrays
 
 _FUNCTIONS: dict[str, Callable[[np.ndarray, dict[str, Any]], np.ndarray]] = {
     "fft": lambda x, p: (np.fft.ifft if p["inverse"] else np.fft.fft)(x, axis=1),
@@ -25,12 +25,7 @@ def meanings() -> dict[str, Callable[..., None]]:
 
 def _meaning(spec: AicpuSpec) -> Callable[..., None]:
     def run(slots: list[np.ndarray], **parameters: Any) -> None:
-        result, x = (
-            data[: prod(slot.shape(parameters)) * slot.dtype(parameters).bytes]
-            .view(slot.dtype(parameters).numpy)
-            .reshape(slot.shape(parameters))
-            for slot, data in zip(spec.slots, slots, strict=True)
-        )
+        result, x = slot_arrays(spec, slots, parameters).values()
         if x.size and result.size:
             result[...] = _FUNCTIONS[spec.name](x, parameters)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.linalg import blas, lapack
 
 from ..isa.aicpu import AicpuSpec
 from ..isa.lapack import LAPACK
+from .slots import slot_arrays
 
 Arrays = dict[str, Any]
 _ROUTINES: dict[str, Callable[[Arrays], Arrays]] = {}
@@ -24,10 +24,7 @@ def meanings() -> dict[str, Callable[..., None]]:
 
 def _meaning(spec: AicpuSpec) -> Callable[..., None]:
     def run(slots: list[np.ndarray], **parameters: Any) -> None:
-        arrays: dict[str, np.ndarray] = {}
-        for slot, data in zip(spec.slots, slots, strict=True):
-            shape, dtype = slot.shape(parameters), slot.dtype(parameters)
-            arrays[slot.name] = data[: prod(shape) * dtype.bytes].view(dtype.numpy).reshape(shape)
+        arrays = slot_arrays(spec, slots, parameters)
         given = {slot.name: arrays[slot.name].copy() for slot in spec.slots[len(spec.results) :]}
         for i in range(parameters["batch"]):
             member = {name: array[i] for name, array in given.items()}
