@@ -142,6 +142,7 @@ class Target:
     vector_repeat_bytes: int = _figure(
         256, "bytes", 32, 2**16, "of each operand that a repeat of a vector instruction takes; published"
     )
+    scalar_access: float = _cycles(8.0, "of the scalar unit to an element in UB; assumed")
     move_start: float = _cycles(40.0, "before a transfer's first byte; assumed, so that 16 KiB reach 0.9 of the rate")
     misaligned_efficiency: float = _share(
         0.7, "of the rate that segments reach which fill their L2 lines badly; fitted"

@@ -17,6 +17,7 @@ from .aicpu import ELEMENTS, AicpuSpec, Slots
 from .attributes import ATTRIBUTE_KINDS
 from .dtypes import DType
 from .encoding import FORMAT_VERSION, isa_hash, specs
+from .instructions.scalar import SCALAR_BINARY, SCALAR_OPS, SCALAR_UNARY
 from .machine import (
     CLASSES,
     FRACTAL,
@@ -33,7 +34,7 @@ from .machine import (
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
 from .stream import AICPU, COMMANDS, SLOT_ALIGNMENT, SLOT_KINDS, CommandSpec
 from .text_operands import is_attribute
-from .type_rules import Constraint, TypeRule
+from .type_rules import SCALAR_TYPES, Constraint, TypeRule
 
 _MEMBER = {
     "tile": "TileOperand", "view": "ViewOperand", "affine": "Affine", "imm": "Immediate", "enum": "int64_t",
@@ -85,6 +86,10 @@ def _constraint(c: Constraint) -> str:
     where = -1 if c.where is None else int(c.where)
     operands = ", ".join(map(str, c.operands))
     return f"{{{{{operands}}}, {_set(t.code for t in c.types)}, {{{rows}}}, {where}}}"
+
+
+def _vector_of(op: str) -> str:
+    return f"{{Opcode::ktcmp, {CMP_MODES.index(op)}}}" if op in CMP_MODES else f"{{Opcode::kt{op}, 0}}"
 
 
 def _rule(rule: TypeRule) -> str:
@@ -290,6 +295,9 @@ def _types_and_opcodes() -> list[str]:
         *(_enum(name, values) for name, values in lists.items()),
         _enum("Opcode", [s.name for s in specs()]),
         f"inline constexpr int kOpcodes = {len(specs())};\n",
+        _enum("ScalarOp", [f"{name}_" for name in SCALAR_OPS], "uint8_t"),
+        f"inline constexpr int kScalarUnary = {len(SCALAR_UNARY)}, kScalarBinary = {len(SCALAR_BINARY)};\n",
+        f"inline constexpr DType kScalarTypes[] = {{{', '.join(f'DType::k{name}' for name in SCALAR_TYPES)}}};\n",
         "}  // namespace ascend",
     ]
 
@@ -336,6 +344,8 @@ def _tables() -> list[str]:
         "}  // namespace isa\n",
         "#define ASCEND_FOR_EACH_INSTRUCTION(X) \\\n" + " \\\n".join(f"  X({n})" for n in opcodes) + "\n",
         _TABLE_STRUCTS,
+        "// The vector instruction that computes each ScalarOp, and its mode.\n"
+        "inline constexpr std::pair<Opcode, int> kScalarVector[] = {" + ", ".join(map(_vector_of, SCALAR_OPS)) + "};\n",
         f"inline constexpr uint64_t kComputedTypes = {_set(t.code for t in CLASSES['all'])};  // bit set of DType codes\n",
         "inline const TypeRule kTypeRules[] = {\n" + "\n".join(map(_rule, _rules())) + "\n};\n",
         f"inline constexpr int kMostOperands = {max(len(s.operands) for s in specs())};\n",

@@ -68,4 +68,5 @@ STORE = TypeRule(
     "the argument's; from acc, floats convert to any float",
     (Constraint((0, 1), where=Loc.vec), Constraint((0, 1), table=(*_DRAINS, (DType.i32, DType.i32)), where=Loc.acc)),
 )
-INTEGERS = TypeRule("integers", "an argument of integers", (Constraint(types=CLASSES["bits"]),))
+SCALAR_TYPES = tuple(d.name for d in DType if d in _ALL)  # what the scalar unit computes on
+SCALARS = TypeRule("scalars", f"one of {' '.join(SCALAR_TYPES)}", (Constraint(types=_ALL),))

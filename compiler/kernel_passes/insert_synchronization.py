@@ -213,7 +213,7 @@ class _Synchronizer:
         count = touch.slots if slotted else 1
         base = self._reserve(core, p, q, count) if Pipe.S not in (p, q) else None
         if base is None:
-            later.before += self._beside(later, core, *_drain(p))
+            later.before += self._beside(later, core, *_drain(p, q))
             return
         event: Affine = Affine(base)
         if slotted:
@@ -254,7 +254,7 @@ class _Synchronizer:
         core, p, q, distance = order.core, order.p, order.q, order.distance
         base = self._reserve(core, p, q, distance) if Pipe.S not in (p, q) else None
         if base is None:
-            later.before += self._beside(later, core, *_drain(p))
+            later.before += self._beside(later, core, *_drain(p, q))
             return
         event = Affine(base)
         if distance > 1:
@@ -299,9 +299,10 @@ def _flag(name: str, p: Pipe, q: Pipe, event: Affine) -> Instruction:
     return Instruction(_ISA[name], (p.name, q.name, event))
 
 
-def _drain(p: Pipe) -> list[Instruction]:
-    event = Affine(_DRAIN_EVENT)
-    return [_flag("set_flag", p, Pipe.S, event), _flag("wait_flag", p, Pipe.S, event)]
+def _drain(p: Pipe, q: Pipe) -> list[Instruction]:
+    """Return what lets the scalar unit, and so all it issues later, wait for p; and q wait for the scalar unit, if p is that."""
+    pair = (p, q) if p is Pipe.S else (p, Pipe.S)
+    return [_flag(name, *pair, Affine(_DRAIN_EVENT)) for name in ("set_flag", "wait_flag")]
 
 
 def _defined(node: _Node) -> set[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..codegen.lower_region import first_fitting, lower_region, region_key
+from ..codegen.on_chip.lower_loop import is_small, on_chip_ways
 from ..codegen.steps import Launch, Rename, Step
 from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
@@ -17,7 +18,7 @@ from ..graph.graph import Value
 from ..graph.ops import Constant
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
-from .schedule import Branches, Item, Loop, Materialise, Schedule
+from .schedule import Branches, Item, Loop, Materialise, Schedule, walk
 
 CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
 
@@ -62,10 +63,7 @@ class _Lowering:
         return items
 
     def _loop(self, item: Loop, available: set[Value]) -> list[Item]:
-        try:
-            steps = first_fitting(loop_ways(item.op, self.target), self.target)
-        except (DoesNotFit, NotVectorizable):
-            steps = None
+        steps = self._kernel_of(item)
         if steps is None:
             constants = self._constants([*item.op.operands, *item.captured], available)
             return [*constants, Loop(item.op, item.captured, self.schedule(item.cond), self.schedule(item.body))]
@@ -73,6 +71,20 @@ class _Lowering:
         assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
         starts = [start for _, start in launch.starts_as]
         return [*self._constants([*launch.arguments, *starts], available), launch]
+
+    def _kernel_of(self, item: Loop) -> list[Step] | None:
+        """Return the one kernel that runs a loop, if there is one: by values in registers, over blocks, or on one core."""
+        launches = sum(isinstance(i, Region) for part in item.parts for i in walk(part))
+        on_chip = on_chip_ways(item.op, launches, self.target)
+        ways = [on_chip] if is_small(item.op) else [loop_ways(item.op, self.target), on_chip]
+        for way in ways:
+            try:
+                steps = first_fitting(way, self.target)
+            except (DoesNotFit, NotVectorizable):
+                continue
+            if steps is not None:
+                return steps
+        return None
 
     def region(self, region: Region) -> list[Step]:
         """Return the steps of a region, lowered once for all equal ones, with temporaries of its own."""

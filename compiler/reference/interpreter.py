@@ -34,10 +34,16 @@ def run_kernel(kernel: Kernel, arguments: list[np.ndarray], target: Target | Non
             _run(Machine(kernel, raw, target or Target(), block), ends, 0, len(kernel.body))
 
 
-def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> None:
+def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> bool:
+    """Run a span; returns whether an `until` has ended it."""
     body = machine.kernel.body
     while position < stop:
         instruction = body[position]
+        if instruction.spec.name == "until":
+            if machine.value(instruction.operand("value")) > 0:
+                return True
+            position += 1
+            continue
         if not instruction.spec.opens:
             if instruction.spec.name != "end":
                 _step(machine, position, instruction)
@@ -51,13 +57,15 @@ def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> No
             start, bound, step = (machine.value(instruction.operand(n)) for n in ("start", "stop", "step"))
             for value in range(start, bound, step):
                 machine.registers[instruction.operand("dst")] = value
-                _run(machine, ends, position + 1, end)
+                if _run(machine, ends, position + 1, end):
+                    break
         else:
             for machine.subblock in (0, 1):
                 machine.registers[instruction.operand("dst")] = machine.subblock
                 _run(machine, ends, position + 1, end)
             machine.subblock = 0
         position = end + 1
+    return False
 
 
 def _step(machine: Machine, position: int, instruction: Instruction) -> None:

@@ -82,6 +82,15 @@ class TileElements:
             raise ReferenceFault(f"the result is {values.shape}, the valid region of its tile {self.shape}")
         self._flat()[self._offsets()[: self.rows, : self.columns]] = values
 
+    def set(self, index: int, value: np.ndarray) -> None:
+        """Store one element, counted row by row over the capacity."""
+        self._flat()[self._offsets().reshape(-1)[index]] = value[0]
+
+    def insert(self, values: np.ndarray, row: int, column: int) -> None:
+        """Store values over a piece of the capacity."""
+        rows, columns = values.shape
+        self._flat()[self._offsets()[row : row + rows, column : column + columns]] = values
+
     def clear(self, rows: int, columns: int) -> None:
         """Set the first `rows` x `columns` elements of the capacity to zero."""
         self._flat()[self._offsets()[:rows, :columns]] = 0

@@ -25,6 +25,21 @@ def _extract(machine: Machine, dst: TileElements, src: TileElements, row: int, c
     dst.write(src.read(*end)[row:, column:])
 
 
+@meaning("tslice")
+def _slice(machine: Machine, dst: TileElements, src: TileElements, row: int, column: int) -> None:
+    _extract(machine, dst, src, row, column)
+
+
+@meaning("tinsert")
+def _insert(machine: Machine, dst: TileElements, src: TileElements, row: int, column: int) -> None:
+    end = row + src.rows, column + src.columns
+    require(
+        row >= 0 and column >= 0 and end[0] <= dst.tile.rows and end[1] <= dst.tile.columns,
+        f"tinsert into rows {row}:{end[0]}, columns {column}:{end[1]} of {dst.tile.rows} x {dst.tile.columns}",
+    )
+    dst.insert(src.read(), row, column)
+
+
 @meaning("timg2col")
 def _image_to_columns(
     machine: Machine, dst: TileElements, src: TileElements, m: int, k: int, top: int, left: int,

@@ -14,7 +14,8 @@ namespace {
 bool computed(DType t) { return kComputedTypes >> static_cast<int>(t) & 1; }
 
 bool on_vectors(const InstructionInfo& info) {
-  return info.pipe_by < 0 && info.pipes[0] == Pipe::kV && info.cost != CostKind::ksync;
+  return info.pipe_by < 0 && info.pipes[0] == Pipe::kV && info.cost != CostKind::ksync &&
+         info.cost != CostKind::kpiece;
 }
 
 // The element types of an instruction's tiles if it computes dst from src, and the rule allows that. Other

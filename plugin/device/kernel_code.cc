@@ -27,6 +27,7 @@ KernelCode::KernelCode(const Kernel& kernel, const Target& target)
   if (decoder.work() * static_cast<double>(blocks_) > kWorthPacking)
     shared_arguments_ = decoder.shared_arguments();
   in_place_arguments_ = decoder.in_place_arguments();
+  for (const auto& [value, reg] : decoder.constants()) constants_.emplace_back(reg, value);
   const int64_t panel = decoder.cube().panel;
   for (int64_t i = 0; i < static_cast<int64_t>(kernel.tiles.size()); ++i) {
     const TileSpec& t = kernel.tiles[i];
@@ -45,6 +46,8 @@ void KernelCode::run_block(Core& core, int64_t number) const {
     number /= kernel_.grid[i];
   }
   std::fill(core.registers.begin() + kernel_.grid.size(), core.registers.begin() + kernel_.registers, 0);
+  for (const auto& [reg, value] : constants_) core.registers[reg] = value;
+  core.leaves = false;
   core.operands.resize(std::max(core.operands.size(), operands_.size()));
   for (size_t i = 0; i < operands_.size(); ++i) {
     core.operands[i] = operands_[i].operand;

@@ -37,6 +37,7 @@ class KernelCode {
     CubeOperand operand;
   };
   std::vector<OperandHome> operands_;
+  std::vector<std::pair<uint16_t, int64_t>> constants_;  // registers of the host that hold them
 };
 
 }  // namespace ascend

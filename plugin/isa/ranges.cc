@@ -34,6 +34,12 @@ Range loaded(DType dtype) {
   }
 }
 
+// What a register holds of an element (device/execute/scalar_code.h).
+Range held(DType dtype) {
+  if (dtype == DType::ki1) return {0, 1};
+  return dtype == DType::ku64 ? Range{} : loaded(dtype);
+}
+
 }  // namespace
 
 Range operator+(Range a, Range b) {
@@ -125,6 +131,23 @@ void Ranges::step(const Instruction& instruction) {
     case Opcode::ksload: {
       const auto& i = instruction.as<isa::sload>();
       assign(i.dst_, loaded(kernel_.arguments[i.src_.argument].dtype));
+      break;
+    }
+    case Opcode::ksget: {
+      const auto& i = instruction.as<isa::sget>();
+      assign(i.dst_, held(kernel_.tiles[i.src_.tile].dtype));
+      break;
+    }
+    case Opcode::ksconvert: {
+      const auto& i = instruction.as<isa::sconvert>();
+      assign(i.dst_, held(kScalarTypes[i.to_]));
+      break;
+    }
+    case Opcode::kscompute: {
+      const auto& i = instruction.as<isa::scompute>();
+      const Opcode opcode = kScalarVector[i.op_].first;
+      if (opcode == Opcode::ktsel) break;  // of what the registers hold, whatever that is
+      assign(i.dst_, opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite ? Range{0, 1} : held(kScalarTypes[i.type_]));
       break;
     }
     default:

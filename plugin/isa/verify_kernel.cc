@@ -218,6 +218,7 @@ class KernelVerifier {
     if (instruction.opcode() == Opcode::kend) {
       for (int64_t reg : scopes_.back()) known_[reg] = false;
       scopes_.pop_back();
+      openers_.pop_back();
       if (subblocks_ > 0) --subblocks_;
       return;
     }
@@ -232,7 +233,11 @@ class KernelVerifier {
         fail("nesting; expected no subblocks in subblocks, got ", subblocks_, " spans around it");
       if (subblocks_ > 0 || instruction.opcode() == Opcode::ksubblocks) ++subblocks_;
       scopes_.emplace_back();
+      openers_.push_back(instruction.opcode());
     }
+    if (instruction.opcode() == Opcode::kuntil && (openers_.empty() || openers_.back() != Opcode::kloop))
+      fail("place; expected to stand directly in a loop, got ",
+           openers_.empty() ? "none around it" : kInstructions[static_cast<int>(openers_.back())].name);
     for (const OperandRef& o : operands)
       if (o.kind() == OperandKind::kregister) set(o.number());
     if (target_) verify_paths(operands);
@@ -241,9 +246,22 @@ class KernelVerifier {
     verify_regions(operands);
     switch (instruction.opcode()) {
       case Opcode::ktextract:
-        return verify(instruction.as<isa::textract>());
+        return verify_piece(instruction.as<isa::textract>().dst_, instruction.as<isa::textract>().src_,
+                            instruction.as<isa::textract>().row_, instruction.as<isa::textract>().column_);
+      case Opcode::ktslice:
+        return verify_piece(instruction.as<isa::tslice>().dst_, instruction.as<isa::tslice>().src_,
+                            instruction.as<isa::tslice>().row_, instruction.as<isa::tslice>().column_);
+      case Opcode::ktinsert:
+        return verify_piece(instruction.as<isa::tinsert>().src_, instruction.as<isa::tinsert>().dst_,
+                            instruction.as<isa::tinsert>().row_, instruction.as<isa::tinsert>().column_);
       case Opcode::ktreshape:
         return verify(instruction.as<isa::treshape>());
+      case Opcode::kscompute:
+        return verify(instruction.as<isa::scompute>());
+      case Opcode::ksget:
+        return verify_element(instruction.as<isa::sget>().src_, instruction.as<isa::sget>().index_);
+      case Opcode::ksset:
+        return verify_element(instruction.as<isa::sset>().dst_, instruction.as<isa::sset>().index_);
       case Opcode::kset_flag:
         return verify_flag(instruction.as<isa::set_flag>());
       case Opcode::kwait_flag:
@@ -417,16 +435,17 @@ class KernelVerifier {
   // -- rules of single instructions
   // -----------------------------------------------------------------------------
 
-  void verify(const isa::textract& i) const {
-    const TileSpec &dst = kernel_.tiles[i.dst_.tile], &src = kernel_.tiles[i.src_.tile];
+  void verify_piece(const TileOperand& piece, const TileOperand& whole, const Affine& row,
+                    const Affine& column) const {
+    const TileSpec &dst = kernel_.tiles[piece.tile], &src = kernel_.tiles[whole.tile];
     const auto inside = [&](const Affine& first, const Affine& count, int64_t size, const char* what) {
       if (!first.terms.empty() || !count.terms.empty()) return;
       int64_t last;
       if (__builtin_add_overflow(first.constant, count.constant, &last)) last = INT64_MAX;
       within(last, 0, size, what);
     };
-    inside(i.row_, dst.valid_rows, src.rows, "last row");
-    inside(i.column_, dst.valid_columns, src.columns, "last column");
+    inside(row, dst.valid_rows, src.rows, "last row");
+    inside(column, dst.valid_columns, src.columns, "last column");
   }
 
   void verify(const isa::treshape& i) const {
@@ -440,6 +459,24 @@ class KernelVerifier {
       fail("slot of dst; expected ", print(i.src_.slot), ", got ", print(i.dst_.slot));
   }
 
+  // The types are those of the vector instruction that computes the same.
+  void verify(const isa::scompute& i) const {
+    const auto [opcode, mode] = kScalarVector[i.op_];
+    const TypeRule& rule = kTypeRules[kInstructions[static_cast<int>(opcode)].types];
+    const DType type = kScalarTypes[i.type_];
+    const bool compares = opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite;
+    const DType types[] = {compares ? DType::ki1 : type, opcode == Opcode::ktsel ? DType::ki1 : type, type, type};
+    const size_t count = opcode == Opcode::ktsel ? 4 : i.op_ < kScalarUnary ? 2 : 3;
+    if (!allows(rule, {types, count}, uint64_t{1} << static_cast<int>(Loc::kvec)))
+      fail("type; expected ", rule.expected, ", got ", dtype_name(type));
+  }
+
+  void verify_element(const TileOperand& tile, const Affine& index) const {
+    const TileSpec& t = kernel_.tiles[tile.tile];
+    if (t.slots != 1) fail("slots of %t", tile.tile, "; expected 1, got ", t.slots);
+    within(index, 0, t.rows * t.columns - 1, "index");
+  }
+
   template <class Flag>
   void verify_flag(const Flag& i) const {
     if (i.src_ == i.dst_) fail("pipes of a flag; expected two different ones, got ", kPipeNames[i.src_]);
@@ -449,6 +486,7 @@ class KernelVerifier {
   const Target* target_;
   int64_t index_ = -1;                        // of the instruction; -1: the kernel itself
   int64_t subblocks_ = 0;                     // open spans from the subblocks on
+  std::vector<Opcode> openers_;               // of open spans
   std::vector<bool> known_;                   // registers that are set
   std::vector<std::vector<int64_t>> scopes_;  // per open span the registers that it sets first
 };

@@ -18,7 +18,8 @@ import numpy as np
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import CLASSES, Layout, Loc
-from jax_ascend.compiler.isa.model import ATOMIC_MODES, Affine, Spec, instruction_set
+from jax_ascend.compiler.isa.instructions.scalar import SCALAR_OPS
+from jax_ascend.compiler.isa.model import ATOMIC_MODES, CMP_MODES, Affine, Spec, instruction_set
 from jax_ascend.compiler.isa.type_rules import CONVERT, TypeRule
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
@@ -34,6 +35,7 @@ WITHOUT_VALUES = {
     "loop",
     "when",
     "subblocks",
+    "until",
     "set_flag",
     "wait_flag",
     "pipe_barrier",
@@ -226,7 +228,7 @@ def scalar_cases(spec: Spec) -> Iterator[Case]:
     """Programs of a scalar instruction: its result goes through tci to GM."""
     rng = np.random.default_rng(0)
     if spec.name == "sload":
-        for dtype in [d for d in DType if d in CLASSES["bits"]]:
+        for dtype in [d for d in DType if d in CLASSES["all"]]:
             single = Single(spec.name)
             values = random_values(rng, dtype, 5)
             register = single.b.scalar("sload", single.b.view(single.argument(values), 3, (1,), (1,), 1))
@@ -239,6 +241,79 @@ def scalar_cases(spec: Spec) -> Iterator[Case]:
         y = single.b.scalar("sload", single.b.view(0, 1, (1,), (1,), 1))
         operands = (3 * x - y + 1,) if spec.name == "saffine" else (x, y)
         yield _ramp(single, single.b.scalar(spec.name, *operands), f"{spec.name} {a} {b}")
+
+
+ELEMENTS = 48  # of the tiles that an instruction of one element is run over
+
+
+def element_cases(spec: Spec) -> Iterator[Case]:
+    """Loops over the elements of tiles: get, compute, set; and the same from and to GM."""
+    for op, dtype, to, mode in _element_choices(spec):
+        label = f"{spec.name} {op} {dtype} {to} {mode}".strip()
+        rng, single = np.random.default_rng(zlib.crc32(label.encode())), Single(spec.name)
+        count = 3 if spec.name == "scompute" else 1
+        sources = [random_values(rng, DType.i1 if op == "sel" and i == 0 else dtype, (1, ELEMENTS)) for i in range(count)]
+        b, dst = single.b, single.load(np.zeros((1, ELEMENTS), to.numpy))
+        tiles = [single.load(s) for s in sources]
+        argument = single.argument(sources[0])
+        out = single.result(np.zeros((1, ELEMENTS), to.numpy)) if spec.name == "sstore" else None
+        with b.loop(0, ELEMENTS) as i:
+            held = [b.scalar("sget", t, i) for t in tiles]
+            if spec.name == "scompute":
+                held = [b.scalar("scompute", op, dtype.name, *held)]
+            elif spec.name == "sconvert":
+                held = [b.scalar("sconvert", held[0], dtype.name, to.name, mode)]
+            if out is not None:
+                b.sstore(b.view(out, i, (1,), (1,)), held[0])
+            elif dtype is not DType.u64 and spec.name in ("sget", "sset"):
+                held = [b.scalar("sload", b.view(argument, i, (1,), (1,)))]
+            b.sset(dst, i, held[0])
+        single.store(dst)
+        yield single.case(label, (dtype, to))
+
+
+def _element_choices(spec):
+    types = [d for d in DType if d in CLASSES["all"]]
+    if spec.name == "sconvert":
+        modes = next(o.values for o in spec.operands if o.name == "mode")
+        for dtype, to in itertools.product(types, types):
+            for mode in modes if dtype.is_float and to.is_integer else modes[:1]:
+                yield "", dtype, to, mode
+    elif spec.name == "scompute":
+        for op in SCALAR_OPS:
+            name = "tcmp" if op in CMP_MODES else f"t{op}"
+            vector = instruction_set()[name]
+            gives_mask = name in ("tcmp", "tisfinite")
+            for dtype in types:
+                operands = len(vector.tiles)
+                rule = (DType.i1 if gives_mask else dtype, *([DType.i1] if op == "sel" else []), dtype, dtype)[:operands]
+                if allows(vector.dtypes, rule):
+                    yield op, dtype, DType.i1 if gives_mask else dtype, ""
+    else:
+        yield from (("", d, d, "") for d in types)
+
+
+def piece_cases(spec: Spec) -> Iterator[Case]:
+    """Pieces of tiles in UB, at constant places and at such that a loop moves."""
+    rng = np.random.default_rng(0)
+    for dtype in [d for d in DType if d in CLASSES["all"]]:
+        single = Single(spec.name)
+        whole, piece = random_values(rng, dtype, (9, 40)), random_values(rng, dtype, (2, 7))
+        whole, piece = single.load(whole), single.load(piece)
+        for row, column in ((0, 0), (7, 32), (3, 5)):
+            _piece(single.b, spec.name, whole, piece, row, column)
+            single.store(piece)
+        with single.b.loop(0, 5) as i:
+            _piece(single.b, spec.name, whole, piece, i, 3 * i + 1)
+        single.store(whole)
+        yield single.case(f"{spec.name} {dtype}", (dtype,))
+
+
+def _piece(b, name, whole, piece, row, column):
+    if name == "tslice":
+        b.tslice(piece, whole, row, column)
+    else:
+        b.tinsert(whole, piece, row, column)
 
 
 def _ramp(single, register, label):
@@ -383,7 +458,8 @@ def reshape_cases(spec: Spec) -> Iterator[Case]:
 _BUILDERS = {
     "tload": load_store_cases, "tstore": load_store_cases, "mgather": gather_cases, "mscatter": gather_cases,
     "tmatmul": cube_cases, "tmatmul_bias": cube_cases, "textract": cube_cases, "timg2col": image_cases,
-    "treshape": reshape_cases,
+    "treshape": reshape_cases, "tslice": piece_cases, "tinsert": piece_cases, "scompute": element_cases,
+    "sconvert": element_cases, "sget": element_cases, "sset": element_cases, "sstore": element_cases,
 }  # fmt: skip
 
 

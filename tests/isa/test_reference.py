@@ -20,7 +20,7 @@ f32 = DType.f32
 
 
 def test_every_instruction_has_a_meaning():
-    control = {"end", "loop", "when", "subblocks"}
+    control = {"end", "loop", "when", "subblocks", "until"}
     assert set(MEANINGS) == set(instruction_set()) - control
     assert set(AICPU_MEANINGS) == {a.name for a in AICPU}
 

@@ -96,7 +96,7 @@ def test_right_kernels_pass(text):
     (VECTOR, "address=4096", "address=4100", r"address of %t1; expected multiples of 32"),
     (VECTOR, "address=8192", "address=188416", r"%t2 in UB; expected an end of 188416 bytes at most, got 188672"),
     (VECTOR, ", address=8192", "", r"address of %t2; expected 0 or more"),
-    (VECTOR, "i64[8]", "f32[8]", r"pto.sload .* element types; expected an argument of integers"),
+    (VECTOR, "i64[8]", "f8e5m2[8]", r"pto.sload .* element types; expected one of i1 i8"),
     (VECTOR, "%g0 = argument f32", "%g0 = argument bf16", r"pto.tload .* element types; expected the argument's; an index is i32 or i64, got f32, bf16"),
     (MIXED, "@m mix", "@m aic", r"pto.set_cross_flag .*core type of a kernel with cross-core flags; expected mix"),
     (MIXED, "pto.subblocks %r1 {", "pto.loop %r1 = 0 to 2 step 1 {", r"pto.tload .* location of dst; expected a memory of the cube core, got vec"),

@@ -16,21 +16,21 @@ from .nodes import Node, NotVectorizable
 if TYPE_CHECKING:
     from .emit import Kind, SectionEmitter
 
-_UNARY = {
+UNARY = {
     **{k: f"t{k}" for k in ("abs", "neg", "sign", "floor", "ceil", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt")},
     **{k: f"t{k}" for k in ("cbrt", "sin", "cos", "tan", "tanh", "logistic", "erf", "not", "popcnt", "clz")},
     "round_even": "trint",
     "round_afz": "tround",
     "is_finite": "tisfinite",
 }
-_BINARY = {
+BINARY = {
     **{
         k: f"t{k}" for k in ("add", "sub", "mul", "div", "rem", "max", "min", "pow", "atan2", "and", "or", "xor", "shl")
     },
     "shr_logical": "tshrl",
     "shr_arithmetic": "tshr",
 }
-_WITH_SCALAR = {  # (x op c, c op x)
+WITH_SCALAR = {  # (x op c, c op x)
     "add": ("tadds", "tadds"),
     "sub": ("tsubs", "trsubs"),
     "mul": ("tmuls", "tmuls"),
@@ -46,9 +46,9 @@ _WITH_SCALAR = {  # (x op c, c op x)
 }
 _EXPANDING = ("add", "sub", "mul", "div", "max", "min")
 _COMMUTES = ("add", "mul", "max", "min")
-_FLIPPED = {"LT": "gt", "LE": "ge", "GT": "lt", "GE": "le", "EQ": "eq", "NE": "ne"}
-_SUMS = {"add": "sum", "mul": "prod", "max": "max", "min": "min"}
-_BOOLEAN_SUMS = {"or": "max", "and": "min", "add": "max", "mul": "min", "max": "max", "min": "min"}
+FLIPPED = {"LT": "gt", "LE": "ge", "GT": "lt", "GE": "le", "EQ": "eq", "NE": "ne"}
+SUMS = {"add": "sum", "mul": "prod", "max": "max", "min": "min"}
+BOOLEAN_SUMS = {"or": "max", "and": "min", "add": "max", "mul": "min", "max": "max", "min": "min"}
 _COMBINE = {"add": "tadd", "mul": "tmul", "max": "tmax", "min": "tmin", "and": "tand", "or": "tor", "xor": "txor"}
 
 
@@ -56,9 +56,9 @@ def emit_op(e: SectionEmitter, node: Node, dst: TileRef, kind: Kind) -> None:
     """Append the instructions of an elementwise node."""
     op = node.op
     if isinstance(op, Unary):
-        if op.kind not in _UNARY:
+        if op.kind not in UNARY:
             raise NotVectorizable(f"[vector] unary {op.kind} at {op.loc} has no vector instruction")
-        getattr(e.b, _UNARY[op.kind])(dst, e.tile(node.operands[0], kind))
+        getattr(e.b, UNARY[op.kind])(dst, e.tile(node.operands[0], kind))
     elif isinstance(op, Binary):
         _binary(e, op.kind, node, dst, kind)
     elif isinstance(op, Compare):
@@ -73,12 +73,12 @@ def emit_op(e: SectionEmitter, node: Node, dst: TileRef, kind: Kind) -> None:
 
 
 def _binary(e: SectionEmitter, name: str, node: Node, dst: TileRef, kind: Kind) -> None:
-    if name not in _BINARY:
+    if name not in BINARY:
         raise NotVectorizable(f"[vector] binary {name} has no vector instruction")
     a, b = node.operands
     boolean = node.dtype is DType.i1
-    if name in _WITH_SCALAR and not (boolean and name not in ("and", "or", "xor")):
-        right, left = _WITH_SCALAR[name]
+    if name in WITH_SCALAR and not (boolean and name not in ("and", "or", "xor")):
+        right, left = WITH_SCALAR[name]
         if b.kind == "const" and a.kind != "const":
             getattr(e.b, right)(dst, e.tile(a, kind), b.value)
             return
@@ -97,7 +97,7 @@ def _binary(e: SectionEmitter, name: str, node: Node, dst: TileRef, kind: Kind) 
             which, source = along
             getattr(e.b, f"t{which}expand{name}")(dst, e.tile(a, kind), e.tile(b, source))
             return
-    getattr(e.b, _BINARY[name])(dst, e.tile(a, kind), e.tile(b, kind))
+    getattr(e.b, BINARY[name])(dst, e.tile(a, kind), e.tile(b, kind))
 
 
 def _expansion(e: SectionEmitter, kind: Kind, small: Kind) -> tuple[str, Kind] | None:
@@ -117,7 +117,7 @@ def _compare(e: SectionEmitter, op: Compare, node: Node, dst: TileRef, kind: Kin
     if b.kind == "const" and a.kind != "const":
         e.b.tcmps(dst, e.tile(a, kind), b.value, op.direction.lower())
     elif a.kind == "const" and b.kind != "const":
-        e.b.tcmps(dst, e.tile(b, kind), a.value, _FLIPPED[op.direction])
+        e.b.tcmps(dst, e.tile(b, kind), a.value, FLIPPED[op.direction])
     else:
         e.b.tcmp(dst, e.tile(a, kind), e.tile(b, kind), op.direction.lower())
 
@@ -130,14 +130,14 @@ def reduction_kind(node: Node) -> str:
 
 def reduces_in_tile(kind: str, dtype: DType) -> bool:
     """Whether an instruction reduces a tile so; otherwise the axes are looped over."""
-    return kind in (_BOOLEAN_SUMS if dtype is DType.i1 else _SUMS)
+    return kind in (BOOLEAN_SUMS if dtype is DType.i1 else SUMS)
 
 
 def reduce_instruction(node: Node, along: str) -> Spec:
     """Return the instruction that reduces along tile rows ("row": over columns) or columns."""
     if node.kind == "arg":
         return instruction_set()[f"trow{node.op.kind}"]  # type: ignore[union-attr]
-    kinds = _BOOLEAN_SUMS if node.dtype is DType.i1 else _SUMS
+    kinds = BOOLEAN_SUMS if node.dtype is DType.i1 else SUMS
     return instruction_set()[f"t{along}{kinds[reduction_kind(node)]}"]
 
 

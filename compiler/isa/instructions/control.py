@@ -13,6 +13,11 @@ loop = declare(
 when = declare(
     Spec("when", "control", "Run the span up to `end` if value > 0.", (affine("value"),), Pipe.S, _control, opens=True)
 )
+until = declare(
+    Spec("until", "control",
+         "Leave the innermost loop if value > 0; stands directly in a loop. The clock lets it go on once.",
+         (affine("value"),), Pipe.S, Cost("scalar", 1))
+)  # fmt: skip
 subblocks = declare(
     Spec("subblocks", "control",
          "In a cube+vector kernel: the span up to `end` runs on both vector cores of the AI core at once, dst = 0 "

@@ -10,7 +10,7 @@ from ..model import CMP_MODES, NATIVE, ROUND_MODES, Cost, Pipe, Spec, declare, e
 from ..type_rules import COMPARE, CONVERT, SELECT
 
 # name, meaning, types, cycles per repeat
-_UNARY = [
+UNARY = [
     ("tabs", "abs(src)", "all", 1),
     ("tneg", "-src", "all", 1),
     ("tnot", "bitwise not src; logical for i1", "bits", 1),
@@ -37,7 +37,7 @@ _UNARY = [
     ("tpopcnt", "number of one bits", "int", 8),
     ("tclz", "number of leading zero bits", "int", 8),
 ]
-_BINARY = [
+BINARY = [
     ("tadd", "src0 + src1; logical or for i1", "all", 2),
     ("tsub", "src0 - src1", "number", 2),
     ("tmul", "src0 * src1; logical and for i1", "all", 2),
@@ -77,9 +77,9 @@ def _elementwise(name: str, meaning: str, types: str, cycles: float, *sources: o
                  Cost("repeat", cycles), dtypes=same(types), native=NATIVE))  # fmt: skip
 
 
-for _n, _m, _t, _c in _UNARY:
+for _n, _m, _t, _c in UNARY:
     _elementwise(_n, _m, _t, _c, src())
-for _n, _m, _t, _c in _BINARY:
+for _n, _m, _t, _c in BINARY:
     _elementwise(_n, _m, _t, _c, src("src0"), src("src1"))
 for _n, _m, _t, _c in _SCALAR:
     _elementwise(_n, _m, _t, _c, src(), imm())

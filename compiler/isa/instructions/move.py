@@ -1,6 +1,6 @@
 """Between on-chip memories."""
 
-from ..model import Cost, Loc, Pipe, Spec, affine, declare, imm, ints, out, same, src
+from ..model import Cost, Effect, Loc, Operand, Pipe, Spec, affine, declare, imm, ints, out, same, src
 
 tmov = declare(
     Spec("tmov", "move", "dst = src, same element type; vec to vec on V, mat to bias on MTE1.",
@@ -13,6 +13,16 @@ textract = declare(
          "fractal.",
          (out("dst", (Loc.left, Loc.right), "any"), src("src", Loc.mat, "any"), affine("row"), affine("column")),
          Pipe.MTE1, Cost("extract"), dtypes=same("all"))
+)  # fmt: skip
+tslice = declare(
+    Spec("tslice", "move", "dst = src[row : row + rows of dst, column : column + columns of dst], in UB.",
+         (out("dst", Loc.vec, "any"), src("src", Loc.vec, "any"), affine("row"), affine("column")), Pipe.V, Cost("piece"),
+         dtypes=same("all"))
+)  # fmt: skip
+tinsert = declare(
+    Spec("tinsert", "move", "dst[row : row + rows of src, column : column + columns of src] = src, in UB.",
+         (Operand("dst", "tile", Effect.update, (Loc.vec,)), src("src", Loc.vec, "any"), affine("row"), affine("column")),
+         Pipe.V, Cost("piece"), dtypes=same("all"))
 )  # fmt: skip
 timg2col = declare(
     Spec("timg2col", "move",

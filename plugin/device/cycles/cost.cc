@@ -15,11 +15,12 @@ struct Places {
   const TileOperand* tiles[kMostOperands] = {};
   int n_tiles = 0;
   const ViewOperand* view = nullptr;
+  bool written = false;  // the view
 
   explicit Places(const Instruction& instruction) {
     for (const OperandRef& o : Operands(instruction)) {
       if (o.kind() == OperandKind::ktile) tiles[n_tiles++] = &o.tile();
-      if (o.kind() == OperandKind::kview) view = &o.view();
+      if (o.kind() == OperandKind::kview) view = &o.view(), written = o.info().effect != 1;
     }
   }
 };
@@ -84,6 +85,16 @@ double mad_cycles(const Walk& walk, const Places& o, const Target& target) {
   return target.mad_start + steps * (size >= 4 ? target.mad_f32_factor * (size / 4) : 1.0);
 }
 
+// Arithmetic, comparisons and bits in one cycle, divisions in four; a function takes the scalar unit what one element
+// takes the vector unit: 16 cycles and those of its polynomial.
+double scalar_cycles(const Instruction& instruction) {
+  if (instruction.opcode() == Opcode::ksconvert) return 1;
+  const auto [opcode, mode] = kScalarVector[instruction.as<isa::scompute>().op_];
+  const double cycles = kInstructions[static_cast<int>(opcode)].cycles;
+  if (opcode == Opcode::ktdiv || opcode == Opcode::ktrem) return 4;
+  return cycles > 3 ? 16 + cycles : 1;
+}
+
 }  // namespace
 
 Pipe pipe_of(const Kernel& kernel, const Instruction& instruction) {
@@ -113,9 +124,15 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
     case CostKind::kscalar:
       cost.cycles = 1;
       break;
+    case CostKind::kscalar_compute:
+      cost.cycles = scalar_cycles(instruction);
+      break;
+    case CostKind::kscalar_access:
+      cost.cycles = target.scalar_access;
+      break;
     case CostKind::kscalar_load:
       cost.cycles = target.vector_start;
-      cost.traffic = traffic_of(walk, *o.view, false);
+      cost.traffic = traffic_of(walk, *o.view, o.written);
       cost.traffic.rate = 32;
       break;
     case CostKind::krepeat:
@@ -132,6 +149,11 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       const bool converts = info.cost == CostKind::kconvert;
       cost.cycles =
           target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
+      break;
+    }
+    case CostKind::kpiece: {
+      const Extent a = extent(walk, *o.tiles[0]), b = extent(walk, *o.tiles[1]);
+      cost.cycles = target.vector_start + repeats(a.elements() < b.elements() ? a : b, target);
       break;
     }
     case CostKind::kextract: {

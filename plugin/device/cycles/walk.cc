@@ -1,6 +1,9 @@
 #include "plugin/device/cycles/walk.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "plugin/isa/uses.h"
 
 namespace ascend::cycles {
 
@@ -23,7 +26,7 @@ Shape::Shape(const Kernel& k) : kernel(k), match(k.body.size(), -1), in_subblock
 }
 
 Walk::Walk(const Shape& shape, int64_t block, Role role)
-    : shape_(shape), role_(role), registers_(shape.kernel.registers, 0) {
+    : shape_(shape), role_(role), registers_(shape.kernel.registers, 0), data_(shape.kernel.registers) {
   const auto& grid = shape.kernel.grid;
   for (size_t d = grid.size(); d-- > 0;) {
     registers_[d] = block % grid[d];
@@ -51,6 +54,10 @@ int64_t Walk::value(const Affine& a) const {
   return v;
 }
 
+bool Walk::is_data(const Affine& a) const {
+  return std::any_of(a.terms.begin(), a.terms.end(), [&](const Term& t) { return data_[t.reg]; });
+}
+
 int Walk::next() {
   const auto& body = shape_.kernel.body;
   while (at_ < static_cast<int>(body.size())) {
@@ -65,6 +72,13 @@ int Walk::next() {
       continue;
     }
     ++at_;
+    if (instruction.opcode() == Opcode::kuntil) {
+      if (std::exchange(frames_.back().passed, true)) {
+        at_ = shape_.match[frames_.back().opener] + 1;
+        frames_.pop_back();
+      }
+      return index;
+    }
     if (instruction.info().group == "scalar") {
       scalar(instruction);
       return index;
@@ -87,7 +101,8 @@ void Walk::enter(int index) {
     registers_[loop.dst_] = start;
     run = start < frame.stop;
   } else if (instruction.opcode() == Opcode::kwhen) {
-    run = value(instruction.as<isa::when>().value_) > 0;
+    const Affine& condition = instruction.as<isa::when>().value_;
+    run = is_data(condition) || value(condition) > 0;
   } else {
     run = role_ != Role::kCube;
     registers_[instruction.as<isa::subblocks>().dst_] = role_ == Role::kVector1;
@@ -117,11 +132,16 @@ void Walk::leave(int index) {
 }
 
 void Walk::scalar(const Instruction& instruction) {
-  const auto binary = [&](const auto& i, auto f) { registers_[i.dst_] = f(value(i.a_), value(i.b_)); };
+  const auto assign = [&](int64_t reg, int64_t value, bool data) {
+    registers_[reg] = value, data_[reg] = data;
+  };
+  const auto binary = [&](const auto& i, auto f) {
+    assign(i.dst_, f(value(i.a_), value(i.b_)), is_data(i.a_) || is_data(i.b_));
+  };
   switch (instruction.opcode()) {
     case Opcode::ksaffine: {
       const auto& i = instruction.as<isa::saffine>();
-      registers_[i.dst_] = value(i.a_);
+      assign(i.dst_, value(i.a_), is_data(i.a_));
       break;
     }
     case Opcode::ksmin:
@@ -139,8 +159,11 @@ void Walk::scalar(const Instruction& instruction) {
     case Opcode::ksmod:
       binary(instruction.as<isa::smod>(), floor_mod);
       break;
+    case Opcode::ksload:
+      assign(instruction.as<isa::sload>().dst_, 0, false);
+      break;
     default:
-      registers_[instruction.as<isa::sload>().dst_] = 0;
+      if (const int64_t reg = written_register(instruction); reg >= 0) assign(reg, 0, true);
   }
 }
 

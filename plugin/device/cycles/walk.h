@@ -30,8 +30,8 @@ class Walk {
   Walk(const Shape& shape, int64_t block, Role role);
 
   // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar
-  // instructions are carried out (values loaded from GM count as 0) and returned; other cores' instructions
-  // are skipped.
+  // instructions are carried out and returned; other cores' instructions are skipped. Values that are data count
+  // as 0; a condition on a value computed of elements is taken to hold, and a loop that data ends to run once.
   int next();
   int64_t value(const Affine& a) const;
   const Kernel& kernel() const { return shape_.kernel; }
@@ -40,6 +40,7 @@ class Walk {
   struct Frame {
     int opener;
     int64_t stop, step;  // of a loop
+    bool passed = false;  // an until of it
   };
   void enter(int index);
   void leave(int index);
@@ -48,7 +49,10 @@ class Walk {
   const Shape& shape_;
   Role role_;
   int at_ = 0;
+  bool is_data(const Affine& a) const;
+
   std::vector<int64_t> registers_;
+  std::vector<bool> data_;  // registers that hold what is computed of elements
   std::vector<Frame> frames_;
 };
 

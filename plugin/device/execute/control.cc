@@ -1,7 +1,9 @@
 // Loops, conditions and the two vector cores; flags mean nothing to values, as blocks run in program order.
 #include <algorithm>
+#include <utility>
 
 #include "plugin/device/execute/decode.h"
+#include "plugin/device/execute/scalar_code.h"
 #include "plugin/device/execute/strip_run.h"
 
 namespace ascend {
@@ -17,6 +19,7 @@ struct Loop final : Action {
   Actions body;
   const StripRun* strips = nullptr;  // the body, if it is nothing but a run that repeats
   bool steps = false;                // of products alone, which wait until the loop ends
+  bool leaves = false;               // until is among the actions
   void take_steps() {
     steps = let_products_wait(body);
     for (const ActionPtr& action : body)
@@ -28,10 +31,21 @@ struct Loop final : Action {
     for (int64_t i = evaluate(start, core); i < last;) {
       core.context->check();
       core.registers[reg] = i;
-      ascend::run(body, core);
+      if (leaves) {
+        if (!goes_on(core)) break;
+      } else {
+        ascend::run(body, core);
+      }
       if (__builtin_add_overflow(i, step, &i)) break;
     }
     if (steps) core.product.flush();
+  }
+  bool goes_on(Core& core) const {
+    for (const ActionPtr& action : body) {
+      action->run(core);
+      if (std::exchange(core.leaves, false)) return false;
+    }
+    return true;
   }
   void describe(std::vector<std::string>& lines) const override { ascend::describe(body, lines); }
 };
@@ -82,7 +96,16 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   const double outer = d.enter_loop(known ? trips / static_cast<double>(a->step) : 16.0);
   d.step();
   a->body = d.span();
+  if (ActionPtr code = loop_of_steps(i, a->body, d)) {
+    d.leave_loop(outer);
+    return code;
+  }
   d.leave_loop(outer);
+  for (const ActionPtr& action : a->body) {
+    const auto* code = dynamic_cast<const ScalarCode*>(action.get());
+    a->leaves |= code && code->may_leave();
+  }
+  if (a->leaves) d.run_unbounded();
   if (a->body.size() == 1) {
     const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
     if (strips && strips->plan().repeats(a->reg)) a->strips = strips;
@@ -96,6 +119,7 @@ ActionPtr decode(const isa::when& i, Decoder& d) {
   a->value = i.value_;
   d.step();
   a->body = d.span();
+  if (ActionPtr code = condition_of_steps(i, a->body, d)) return code;
   return a;
 }
 

@@ -1,6 +1,7 @@
 #include "plugin/device/execute/decode.h"
 
 #include "plugin/device/execute/left_right.h"
+#include "plugin/device/execute/scalar_code.h"
 #include "plugin/device/execute/strips.h"
 
 namespace ascend {
@@ -11,7 +12,34 @@ inline constexpr bool kIsVector =
     I::kGroup == "elementwise" || I::kGroup == "broadcast" || I::kGroup == "reduction" ||
     I::kGroup == "irregular" || I::kOpcode == Opcode::kttrans || I::kOpcode == Opcode::ktfillpad;
 
+// Neighbouring steps of the scalar unit are one action.
+void add(Actions& actions, ActionPtr action) {
+  auto* last = actions.empty() ? nullptr : dynamic_cast<ScalarCode*>(actions.back().get());
+  const auto* code = last ? dynamic_cast<const ScalarCode*>(action.get()) : nullptr;
+  if (code)
+    last->append(*code);
+  else
+    actions.push_back(std::move(action));
+}
+
+constexpr int64_t kScratchRegisters = 8, kConstantRegisters = 2 * Limits::registers;
+
 }  // namespace
+
+std::optional<uint16_t> Decoder::constant_register(int64_t value) {
+  const auto found = constants_.find(value);
+  if (found != constants_.end()) return found->second;
+  const int64_t number = static_cast<int64_t>(constants_.size());
+  if (number >= kConstantRegisters - kScratchRegisters) return std::nullopt;
+  return constants_[value] = static_cast<uint16_t>(Limits::registers + kScratchRegisters + number);
+}
+
+std::optional<uint16_t> Decoder::end_register() {
+  const int64_t reg = Limits::registers + kConstantRegisters + ends_;
+  if (reg >= Core::kRegisters) return std::nullopt;
+  ++ends_;
+  return static_cast<uint16_t>(reg);
+}
 
 Decoder::Decoder(const Kernel& kernel, const Target& target)
     : kernel_(kernel),
@@ -45,8 +73,10 @@ Actions Decoder::span() {
       ranges_.step(instruction);
       break;
     }
-    if (ActionPtr action = decode_one()) actions.push_back(std::move(action));
+    if (ActionPtr action = decode_one()) add(actions, std::move(action));
   }
+  for (const ActionPtr& action : actions)
+    if (auto* code = dynamic_cast<ScalarCode*>(action.get())) code->finish();
   return merge_strips(std::move(actions), kernel_, uses_);
 }
 

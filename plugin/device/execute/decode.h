@@ -2,6 +2,9 @@
 // one the dispatch in decode.cc does not compile. Vector instructions are one action around find_vector's
 // function.
 #pragma once
+#include <map>
+#include <optional>
+
 #include "plugin/device/execute/action.h"
 #include "plugin/device/execute/cube_kernels.h"
 #include "plugin/device/execute/view.h"
@@ -50,6 +53,12 @@ class Decoder {
   void read_in_place(int argument) { in_place_arguments_.push_back(argument); }
   void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
   void run_serially() { serial_ = true; }
+  // Registers of the host: for a constant, for what an operand is computed to, for where a loop ends; none if there
+  // are too many.
+  std::optional<uint16_t> constant_register(int64_t value);
+  uint16_t scratch_register(int number) const { return static_cast<uint16_t>(Limits::registers + number); }
+  std::optional<uint16_t> end_register();
+  const std::map<int64_t, uint16_t>& constants() const { return constants_; }
   bool unbounded() const { return unbounded_; }  // whether the trips of some loop are not known
   void run_unbounded() { unbounded_ = true; }
   double enter_loop(double trips) {
@@ -70,6 +79,8 @@ class Decoder {
   size_t index_ = 0, next_ = 0;
   double work_ = 0, trips_ = 1;
   bool serial_ = false, unbounded_ = false;
+  std::map<int64_t, uint16_t> constants_;
+  int64_t ends_ = 0;
   std::vector<int> shared_arguments_, in_place_arguments_;
 };
 
@@ -91,6 +102,16 @@ ActionPtr decode(const isa::smul&, Decoder&);
 ActionPtr decode(const isa::sdiv&, Decoder&);
 ActionPtr decode(const isa::smod&, Decoder&);
 ActionPtr decode(const isa::sload&, Decoder&);
+ActionPtr decode(const isa::sstore&, Decoder&);
+ActionPtr decode(const isa::sget&, Decoder&);
+ActionPtr decode(const isa::sset&, Decoder&);
+ActionPtr decode(const isa::scompute&, Decoder&);
+ActionPtr decode(const isa::sconvert&, Decoder&);
+ActionPtr decode(const isa::until&, Decoder&);
+
+// A loop or condition around nothing but the scalar unit's steps, as steps; nullptr if the body is more than that.
+ActionPtr loop_of_steps(const isa::loop&, const Actions& body, Decoder&);
+ActionPtr condition_of_steps(const isa::when&, const Actions& body, Decoder&);
 
 ActionPtr decode(const isa::tload&, Decoder&);
 ActionPtr decode(const isa::tstore&, Decoder&);
@@ -99,6 +120,8 @@ ActionPtr decode(const isa::mscatter&, Decoder&);
 
 ActionPtr decode(const isa::tmov&, Decoder&);
 ActionPtr decode(const isa::textract&, Decoder&);
+ActionPtr decode(const isa::tslice&, Decoder&);
+ActionPtr decode(const isa::tinsert&, Decoder&);
 ActionPtr decode(const isa::timg2col&, Decoder&);
 ActionPtr decode(const isa::treshape&, Decoder&);
 

@@ -113,7 +113,46 @@ struct Extract final : Action {
   }
 };
 
+// A piece of a tile in UB, from `row` and `column` on, and a tile of its size.
+struct MovePiece final : Action {
+  MovePiece(const TileOperand& whole, const TileOperand& piece, const Affine& row, const Affine& column,
+            bool inserts, Decoder& d)
+      : whole(d.tile(whole)), piece(d.tile(piece)), row(row), column(column), inserts(inserts), site(d.site()) {
+    rows = d.valid_rows(this->piece, this->piece.spec().rows);
+    columns = d.valid_columns(this->piece, this->piece.spec().columns);
+    d.add_work(static_cast<double>(this->piece.spec().bytes()) / 50.0 + 5);
+  }
+  TileAccess whole, piece;
+  Affine row, column;
+  bool inserts;
+  Site site;
+  Extent rows, columns;
+
+  void run(Core& core) const override {
+    const int64_t r = evaluate(row, core), c = evaluate(column, core), m = rows(core), n = columns(core);
+    if (r < 0 || c < 0 || r > whole.spec().rows - m || c > whole.spec().columns - n) {
+      site.fail(concat("the piece leaves the tile; expected a place in ", whole.spec().rows, " x ",
+                       whole.spec().columns, ", got ", m, " x ", n, " from (", r, ", ", c, ")."));
+    }
+    const int64_t bytes = piece.element_bytes();
+    std::byte* inside = whole.at(core) + (r * whole.row_stride() + c) * bytes;
+    std::byte* alone = piece.at(core);
+    for (int64_t i = 0; i < m; ++i) {
+      std::byte* a = inside + i * whole.row_stride() * bytes;
+      std::byte* b = alone + i * piece.row_stride() * bytes;
+      std::memmove(inserts ? a : b, inserts ? b : a, n * bytes);
+    }
+  }
+};
+
 }  // namespace
+
+ActionPtr decode(const isa::tslice& i, Decoder& d) {
+  return std::make_unique<MovePiece>(i.src_, i.dst_, i.row_, i.column_, false, d);
+}
+ActionPtr decode(const isa::tinsert& i, Decoder& d) {
+  return std::make_unique<MovePiece>(i.dst_, i.src_, i.row_, i.column_, true, d);
+}
 
 ActionPtr decode(const isa::tmov& i, Decoder& d) {
   if (d.source().tiles[i.dst_.tile].loc == Loc::kbias) return std::make_unique<MoveToBias>(i, d);

@@ -1,108 +1,361 @@
-// The scalar unit. 64-bit arithmetic wraps; a division by less than one is refused when it happens.
+// The scalar unit's instructions as steps. 64-bit arithmetic wraps; a division by less than one, and an access
+// outside of a tile, is refused when it happens.
+#include <algorithm>
 #include <cstring>
 
 #include "plugin/device/execute/decode.h"
+#include "plugin/device/execute/scalar_code.h"
 #include "plugin/isa/message.h"
 
 namespace ascend {
 namespace {
 
-// a and b of a scalar instruction, and what it computes of them.
-template <class Function>
-struct Scalar final : Action {
-  bool lets_products_wait() const override { return true; }
-  int64_t reg;
-  Affine a, b;
-  Site site;
-  void run(Core& core) const override {
-    core.registers[reg] = Function()(evaluate(a, core), evaluate(b, core), site);
-  }
-};
+// -- what steps do
 
-struct First {
-  int64_t operator()(int64_t a, int64_t, const Site&) const { return a; }
+template <class Function>
+const ScalarStep* binary(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = Function()(r[s->a], r[s->b], *s);
+  return s->next();
+}
+
+const ScalarStep* move(const ScalarStep* s, Core& core) {
+  core.registers[s->dst] = core.registers[s->a];
+  return s->next();
+}
+
+const ScalarStep* constant(const ScalarStep* s, Core& core) {
+  core.registers[s->dst] = s->value;
+  return s->next();
+}
+
+const ScalarStep* add_constant(const ScalarStep* s, Core& core) {
+  core.registers[s->dst] = static_cast<int64_t>(static_cast<uint64_t>(core.registers[s->a]) + static_cast<uint64_t>(s->value));
+  return s->next();
+}
+
+const ScalarStep* affine(const ScalarStep* s, Core& core) {
+  core.registers[s->dst] = evaluate(*static_cast<const Affine*>(s->more), core);
+  return s->next();
+}
+
+[[noreturn]] void fail(const ScalarStep& s, const std::string& what) {
+  Site{static_cast<const Kernel*>(s.more), static_cast<size_t>(s.index)}.fail(what);
+}
+
+struct RegisterMin {
+  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const { return std::min(a, b); }
 };
-struct Min {
-  int64_t operator()(int64_t a, int64_t b, const Site&) const { return std::min(a, b); }
+struct RegisterMax {
+  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const { return std::max(a, b); }
 };
-struct Max {
-  int64_t operator()(int64_t a, int64_t b, const Site&) const { return std::max(a, b); }
-};
-struct Mul {
-  int64_t operator()(int64_t a, int64_t b, const Site&) const {
+struct RegisterMul {
+  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const {
     return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   }
 };
-struct Mod {
-  int64_t operator()(int64_t a, int64_t b, const Site& site) const {
-    if (b < 1) site.fail(concat("divisor; expected at least 1, got ", b, "."));
+// Narrow numbers, which most are, divide faster as such.
+struct RegisterMod {
+  int64_t operator()(int64_t a, int64_t b, const ScalarStep& s) const {
+    if (static_cast<uint64_t>(a | b) >> 32 == 0 && b != 0)
+      return static_cast<uint32_t>(a) % static_cast<uint32_t>(b);
+    if (b < 1) fail(s, concat("divisor; expected at least 1, got ", b, "."));
     const int64_t rest = a % b;
     return rest < 0 ? rest + b : rest;
   }
 };
-struct Div {
-  int64_t operator()(int64_t a, int64_t b, const Site& site) const {
-    if (b < 1) site.fail(concat("divisor; expected at least 1, got ", b, "."));
+struct RegisterDiv {
+  int64_t operator()(int64_t a, int64_t b, const ScalarStep& s) const {
+    if (static_cast<uint64_t>(a | b) >> 32 == 0 && b != 0)
+      return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
+    if (b < 1) fail(s, concat("divisor; expected at least 1, got ", b, "."));
     return a / b - (a % b < 0);
   }
 };
 
-template <class Function>
-ActionPtr scalar(int64_t reg, const Affine& a, const Affine& b, Decoder& d) {
-  auto action = std::make_unique<Scalar<Function>>();
-  action->reg = reg, action->a = a, action->b = b, action->site = d.site();
-  return action;
+// `value` is the tile's address, `jump` how many elements it has.
+template <class T>
+std::byte* element(const ScalarStep* s, Core& core) {
+  const int64_t index = core.registers[s->a];
+  if (static_cast<uint64_t>(index) >= static_cast<uint64_t>(s->jump))
+    fail(*s, concat("index; expected 0 to ", s->jump - 1, ", got ", index, "."));
+  return core.memory[static_cast<int>(Loc::kvec)] + s->value + index * static_cast<int64_t>(sizeof(T));
 }
 
 template <class T>
-int64_t read(const std::byte* p) {
+const ScalarStep* get(const ScalarStep* s, Core& core) {
   T value;
-  std::memcpy(&value, p, sizeof value);
-  if constexpr (std::is_same_v<T, uint64_t>) value = std::min<uint64_t>(value, INT64_MAX);
-  return static_cast<int64_t>(value);
+  std::memcpy(&value, element<T>(s, core), sizeof value);
+  core.registers[s->dst] = static_cast<int64_t>(value);
+  return s->next();
 }
 
-int64_t read_integer(DType dtype, const std::byte* p) {
-  switch (dtype) {
-    case DType::ki1:
-    case DType::ku8:
-      return read<uint8_t>(p);
-    case DType::ki8:
-      return read<int8_t>(p);
-    case DType::ki16:
-      return read<int16_t>(p);
-    case DType::ku16:
-      return read<uint16_t>(p);
-    case DType::ki32:
-      return read<int32_t>(p);
-    case DType::ku32:
-      return read<uint32_t>(p);
-    case DType::ku64:
-      return read<uint64_t>(p);
-    default:
-      return read<int64_t>(p);  // verify_kernel lets integers pass only
-  }
+template <class T>
+void write(std::byte* p, int64_t held) {
+  T value;
+  if constexpr (std::is_same_v<T, bool>)
+    value = held & 1;
+  else
+    value = static_cast<T>(held);
+  std::memcpy(p, &value, sizeof value);
 }
 
-struct Load final : Action {
-  Load(int64_t reg, ViewAccess view) : reg(reg), view(std::move(view)) {}
-  int64_t reg;
-  ViewAccess view;
-  void run(Core& core) const override {
-    const ViewElements w = view.resolve(core);
-    if (w.rows * w.columns < 1) view.site().fail("the view is empty; expected one element.");
-    core.registers[reg] = read_integer(view.dtype(), w.base);
+template <class T>
+const ScalarStep* set(const ScalarStep* s, Core& core) {
+  write<T>(element<T>(s, core), core.registers[s->b]);
+  return s->next();
+}
+
+// A view of one element: its offset is register a, `value` the size of the argument, `jump` its number.
+template <class T>
+std::byte* gm_element(const ScalarStep* s, Core& core) {
+  const int64_t offset = core.registers[s->a];
+  if (static_cast<uint64_t>(offset) >= static_cast<uint64_t>(s->value))
+    fail(*s, concat("the view leaves argument ", s->jump, "; expected elements 0 to ", s->value - 1, ", got ",
+                    offset, " to ", offset, "."));
+  return core.arguments[s->jump] + offset * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T, bool kClipped>
+const ScalarStep* load(const ScalarStep* s, Core& core) {
+  T value;
+  std::memcpy(&value, gm_element<T>(s, core), sizeof value);
+  int64_t held = static_cast<int64_t>(value);
+  if (kClipped && held < 0) held = INT64_MAX;
+  core.registers[s->dst] = held;
+  return s->next();
+}
+
+template <class T>
+const ScalarStep* store(const ScalarStep* s, Core& core) {
+  write<T>(gm_element<T>(s, core), core.registers[s->b]);
+  return s->next();
+}
+
+const ScalarStep* load_view(const ScalarStep* s, Core& core) {
+  const auto& view = *static_cast<const ViewAccess*>(s->more);
+  const ViewElements w = view.resolve(core);
+  if (w.rows * w.columns < 1) view.site().fail("the view is empty; expected one element.");
+  core.registers[s->dst] = with_element(view.dtype(), [&]<class T>(T value) {
+    std::memcpy(&value, w.base, sizeof value);
+    return static_cast<int64_t>(value);
+  });
+  if (view.dtype() == DType::ku64 && core.registers[s->dst] < 0) core.registers[s->dst] = INT64_MAX;
+  return s->next();
+}
+
+const ScalarStep* store_view(const ScalarStep* s, Core& core) {
+  const auto& view = *static_cast<const ViewAccess*>(s->more);
+  const ViewElements w = view.resolve(core);
+  if (w.rows * w.columns < 1) view.site().fail("the view is empty; expected one element.");
+  with_element(view.dtype(), [&]<class T>(T) { write<T>(w.base, core.registers[s->b]); });
+  return s->next();
+}
+
+const ScalarStep* begin_loop(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  if (r[s->a] >= r[s->b]) return s->to();
+  r[s->c] = r[s->b];  // before anything changes registers
+  r[s->dst] = r[s->a];
+  return s->next();
+}
+
+const ScalarStep* repeat(const ScalarStep* s, Core& core) {
+  core.context->check();
+  int64_t* r = core.registers.data();
+  int64_t next;
+  if (__builtin_add_overflow(r[s->dst], s->value, &next) || next >= r[s->c]) return s->next();
+  r[s->dst] = next;
+  return s->to();
+}
+
+const ScalarStep* skip(const ScalarStep* s, Core& core) {
+  return core.registers[s->a] > 0 ? s->next() : s->to();
+}
+
+// -- instructions to steps
+
+// The steps of one instruction. What an operand needs is computed into scratch registers first.
+class Steps {
+ public:
+  explicit Steps(Decoder& decoder) : decoder_(decoder), code_(std::make_unique<ScalarCode>()) {
+    decoder.add_work(1.5);
   }
+
+  uint16_t operand(const Affine& a) {
+    if (a.terms.empty()) {
+      if (const auto known = decoder_.constant_register(a.constant)) return *known;
+      return computed({&constant}, a.constant);
+    }
+    if (a.terms.size() == 1 && a.terms[0].coefficient == 1) {
+      const auto reg = static_cast<uint16_t>(a.terms[0].reg);
+      if (a.constant == 0) return reg;
+      return computed({.run = &add_constant, .a = reg}, a.constant);
+    }
+    return computed({.run = &affine, .more = code_->keep(a)}, 0);
+  }
+
+  void add(ScalarStep step) {
+    step.index = static_cast<int32_t>(decoder_.index());
+    code_->add(step);
+  }
+  ScalarCode& code() { return *code_; }
+  ActionPtr take() { return std::move(code_); }
+
+ private:
+  uint16_t computed(ScalarStep step, int64_t value) {
+    step.dst = decoder_.scratch_register(scratch_++), step.value = value;
+    add(step);
+    return step.dst;
+  }
+
+  Decoder& decoder_;
+  std::unique_ptr<ScalarCode> code_;
+  int scratch_ = 0;
 };
+
+template <class Function, class Instruction>
+ActionPtr decode_binary(const Instruction& i, Decoder& d) {
+  Steps steps(d);
+  const uint16_t a = steps.operand(i.a_), b = steps.operand(i.b_);
+  steps.add({.run = &binary<Function>,
+             .dst = static_cast<uint16_t>(i.dst_),
+             .a = a,
+             .b = b,
+             .more = &d.source()});
+  return steps.take();
+}
+
+ScalarStep access(const TileOperand& operand, const Decoder& d) {
+  const TileSpec& t = d.source().tiles[operand.tile];
+  if (t.slots != 1) d.site().fail(concat("slots of %t", operand.tile, "; expected 1, got ", t.slots, "."));
+  return {.jump = static_cast<int32_t>(t.rows * t.columns), .value = t.address, .more = &d.source()};
+}
+
+// Whether a view is of one element by its shape, so that only its place has to be found.
+bool is_element(const ViewOperand& view) {
+  return std::all_of(view.shape.begin(), view.shape.end(),
+                     [](const Affine& a) { return a.terms.empty() && a.constant == 1; });
+}
 
 }  // namespace
 
-ActionPtr decode(const isa::saffine& i, Decoder& d) { return scalar<First>(i.dst_, i.a_, {}, d); }
-ActionPtr decode(const isa::smin& i, Decoder& d) { return scalar<Min>(i.dst_, i.a_, i.b_, d); }
-ActionPtr decode(const isa::smax& i, Decoder& d) { return scalar<Max>(i.dst_, i.a_, i.b_, d); }
-ActionPtr decode(const isa::smul& i, Decoder& d) { return scalar<Mul>(i.dst_, i.a_, i.b_, d); }
-ActionPtr decode(const isa::sdiv& i, Decoder& d) { return scalar<Div>(i.dst_, i.a_, i.b_, d); }
-ActionPtr decode(const isa::smod& i, Decoder& d) { return scalar<Mod>(i.dst_, i.a_, i.b_, d); }
-ActionPtr decode(const isa::sload& i, Decoder& d) { return std::make_unique<Load>(i.dst_, d.view(i.src_)); }
+ActionPtr decode(const isa::saffine& i, Decoder& d) {
+  Steps steps(d);
+  const uint16_t a = steps.operand(i.a_);
+  steps.add({.run = &move, .dst = static_cast<uint16_t>(i.dst_), .a = a});
+  return steps.take();
+}
+ActionPtr decode(const isa::smin& i, Decoder& d) { return decode_binary<RegisterMin>(i, d); }
+ActionPtr decode(const isa::smax& i, Decoder& d) { return decode_binary<RegisterMax>(i, d); }
+ActionPtr decode(const isa::smul& i, Decoder& d) { return decode_binary<RegisterMul>(i, d); }
+ActionPtr decode(const isa::sdiv& i, Decoder& d) { return decode_binary<RegisterDiv>(i, d); }
+ActionPtr decode(const isa::smod& i, Decoder& d) { return decode_binary<RegisterMod>(i, d); }
+
+ActionPtr decode(const isa::scompute& i, Decoder& d) {
+  const DType type = kScalarTypes[i.type_];
+  ScalarBody body = find_scalar(static_cast<ScalarOp>(i.op_), type);
+  if (!body.run) d.site().fail(concat("type; the operation does not compute ", dtype_name(type), "."));
+  Steps steps(d);
+  ScalarStep step{.run = body.run, .dst = static_cast<uint16_t>(i.dst_)};
+  step.a = steps.operand(i.a_), step.b = steps.operand(i.b_), step.c = steps.operand(i.c_);
+  if (body.more) step.more = steps.code().keep(body.more)->get();
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::sconvert& i, Decoder& d) {
+  const DType from = kScalarTypes[i.type_], to = kScalarTypes[i.to_];
+  ScalarBody body = find_scalar_conversion(from, to, static_cast<int>(i.mode_));
+  if (!body.run)
+    d.site().fail(concat("types; ", dtype_name(from), " is not converted to ", dtype_name(to), "."));
+  Steps steps(d);
+  ScalarStep step{.run = body.run, .dst = static_cast<uint16_t>(i.dst_)};
+  step.a = step.b = step.c = steps.operand(i.a_);
+  if (body.more) step.more = steps.code().keep(body.more)->get();
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::sget& i, Decoder& d) {
+  Steps steps(d);
+  ScalarStep step = access(i.src_, d);
+  step.run = with_element(d.source().tiles[i.src_.tile].dtype, []<class T>(T) -> ScalarFn { return &get<T>; });
+  step.dst = static_cast<uint16_t>(i.dst_), step.a = steps.operand(i.index_);
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::sset& i, Decoder& d) {
+  Steps steps(d);
+  ScalarStep step = access(i.dst_, d);
+  step.run = with_element(d.source().tiles[i.dst_.tile].dtype, []<class T>(T) -> ScalarFn { return &set<T>; });
+  step.a = steps.operand(i.index_), step.b = steps.operand(i.a_);
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::sload& i, Decoder& d) {
+  Steps steps(d);
+  ScalarStep step{.dst = static_cast<uint16_t>(i.dst_)};
+  const ArgumentSpec& argument = d.source().arguments[i.src_.argument];
+  if (is_element(i.src_)) {
+    step.run = with_element(argument.dtype, []<class T>(T) -> ScalarFn { return &load<T, false>; });
+    if (argument.dtype == DType::ku64) step.run = &load<int64_t, true>;
+    step.jump = static_cast<int32_t>(i.src_.argument), step.value = argument.size, step.more = &d.source();
+    step.a = steps.operand(i.src_.offset);
+  } else {
+    step.run = &load_view, step.more = steps.code().keep(d.view(i.src_));
+  }
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::sstore& i, Decoder& d) {
+  Steps steps(d);
+  ScalarStep step;
+  const ArgumentSpec& argument = d.source().arguments[i.dst_.argument];
+  if (is_element(i.dst_)) {
+    step.run = with_element(argument.dtype, []<class T>(T) -> ScalarFn { return &store<T>; });
+    step.jump = static_cast<int32_t>(i.dst_.argument), step.value = argument.size, step.more = &d.source();
+    step.a = steps.operand(i.dst_.offset);
+  } else {
+    step.run = &store_view, step.more = steps.code().keep(d.view(i.dst_));
+  }
+  step.b = steps.operand(i.a_);
+  steps.add(step);
+  return steps.take();
+}
+
+ActionPtr decode(const isa::until& i, Decoder& d) {
+  Steps steps(d);
+  const uint16_t a = steps.operand(i.value_);
+  steps.code().leave({.a = a, .index = static_cast<int32_t>(d.index())});
+  return steps.take();
+}
+
+ActionPtr loop_of_steps(const isa::loop& i, const Actions& body, Decoder& d) {
+  const auto* inner = body.size() == 1 ? dynamic_cast<const ScalarCode*>(body.front().get()) : nullptr;
+  const auto end = d.end_register();
+  if (!inner || !end) return nullptr;
+  ScalarCode repeated(*inner);
+  const auto dst = static_cast<uint16_t>(i.dst_);
+  Steps steps(d);
+  const uint16_t start = steps.operand(i.start_), stop = steps.operand(i.stop_);
+  repeated.close_loop({.run = &begin_loop, .dst = dst, .a = start, .b = stop, .c = *end},
+                      {.run = &repeat, .dst = dst, .c = *end, .value = i.step_.constant});
+  steps.code().append(repeated);
+  return steps.take();
+}
+
+ActionPtr condition_of_steps(const isa::when& i, const Actions& body, Decoder& d) {
+  const auto* inner = body.size() == 1 ? dynamic_cast<const ScalarCode*>(body.front().get()) : nullptr;
+  if (!inner) return nullptr;
+  ScalarCode guarded(*inner);
+  Steps steps(d);
+  guarded.close_condition({.run = &skip, .a = steps.operand(i.value_)});
+  steps.code().append(guarded);
+  return steps.take();
+}
 
 }  // namespace ascend

@@ -1,0 +1,452 @@
+// What scompute and sconvert compute. Common arithmetic has a function per element type here; everything else
+// is done by the vector unit's body on one element, so that there is one implementation of each.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "plugin/device/execute/scalar_code.h"
+#include "plugin/device/execute/vector.h"
+
+namespace ascend {
+namespace {
+
+template <class T>
+T value_of(int64_t held) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(held);
+  } else {
+    T value;
+    std::memcpy(&value, &held, sizeof value);
+    return value;
+  }
+}
+
+template <class T>
+int64_t held_of(T value) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<int64_t>(value);
+  } else {
+    int64_t held = 0;
+    std::memcpy(&held, &value, sizeof value);
+    return held;
+  }
+}
+
+template <class T>
+using Word = std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
+
+// Arithmetic of integers wraps: it is done unsigned, in 64 bits as narrow types would be promoted to int.
+template <class T, class F>
+T wrapping(T a, T b, F f) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+  else
+    return f(a, b);
+}
+
+namespace scalar {
+struct Add {
+  template <class T>
+  static T apply(T a, T b) {
+    return wrapping(a, b, [](auto x, auto y) { return x + y; });
+  }
+};
+struct Sub {
+  template <class T>
+  static T apply(T a, T b) {
+    return wrapping(a, b, [](auto x, auto y) { return x - y; });
+  }
+};
+struct Mul {
+  template <class T>
+  static T apply(T a, T b) {
+    return wrapping(a, b, [](auto x, auto y) { return x * y; });
+  }
+};
+struct Div {
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      if (b == 0) return static_cast<T>(-1);
+      if (std::is_signed_v<T> && b == static_cast<T>(-1)) return Sub::apply(T{0}, a);
+    }
+    return static_cast<T>(a / b);
+  }
+};
+struct Rem {  // of integers
+  template <class T>
+  static T apply(T a, T b) {
+    if (b == 0) return a;
+    if (std::is_signed_v<T> && b == static_cast<T>(-1)) return 0;
+    return static_cast<T>(a % b);
+  }
+};
+struct Max {  // NaN if either is NaN; +0 is above -0
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (!std::is_integral_v<T>) {
+      if (a != a || b != b) return a + b;
+      if (a == b) return std::signbit(a) ? b : a;
+    }
+    return a > b ? a : b;
+  }
+};
+struct Min {
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (!std::is_integral_v<T>) {
+      if (a != a || b != b) return a + b;
+      if (a == b) return std::signbit(a) ? a : b;
+    }
+    return a < b ? a : b;
+  }
+};
+struct And {
+  template <class T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a & b);
+  }
+};
+struct Or {
+  template <class T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a | b);
+  }
+};
+struct Xor {
+  template <class T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a ^ b);
+  }
+};
+template <class T>
+bool in_width(T count) {
+  return static_cast<uint64_t>(static_cast<Word<T>>(count)) < 8 * sizeof(T);
+}
+struct Shl {
+  template <class T>
+  static T apply(T a, T b) {
+    return in_width(b) ? static_cast<T>(static_cast<uint64_t>(a) << b) : T{0};
+  }
+};
+struct Shr {
+  template <class T>
+  static T apply(T a, T b) {
+    return static_cast<T>(in_width(b) ? a >> b : std::is_signed_v<T> && a < 0 ? -1 : 0);
+  }
+};
+struct Shrl {
+  template <class T>
+  static T apply(T a, T b) {
+    return in_width(b) ? static_cast<T>(static_cast<Word<T>>(a) >> b) : T{0};
+  }
+};
+struct Eq {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a == b;
+  }
+};
+struct Ne {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a != b;
+  }
+};
+struct Lt {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a < b;
+  }
+};
+struct Le {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a <= b;
+  }
+};
+struct Gt {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a > b;
+  }
+};
+struct Ge {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a >= b;
+  }
+};
+struct Neg {
+  template <class T>
+  static T apply(T a, T) {
+    if constexpr (std::is_integral_v<T>)
+      return Sub::apply(T{0}, a);
+    else
+      return -a;
+  }
+};
+struct Abs {
+  template <class T>
+  static T apply(T a, T) {
+    if constexpr (std::is_unsigned_v<T>)
+      return a;
+    else if constexpr (std::is_integral_v<T>)
+      return a < 0 ? Sub::apply(T{0}, a) : a;
+    else
+      return std::fabs(a);
+  }
+};
+struct Not {
+  template <class T>
+  static T apply(T a, T) {
+    return static_cast<T>(~a);
+  }
+};
+struct NotBool {
+  template <class T>
+  static T apply(T a, T) {
+    return a ^ 1;
+  }
+};
+struct Sqrt {
+  template <class T>
+  static T apply(T a, T) {
+    return std::sqrt(a);
+  }
+};
+struct Floor {
+  template <class T>
+  static T apply(T a, T) {
+    return std::floor(a);
+  }
+};
+struct Ceil {
+  template <class T>
+  static T apply(T a, T) {
+    return std::ceil(a);
+  }
+};
+
+}  // namespace scalar
+
+template <class T, class F>
+const ScalarStep* step(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = held_of(F::apply(value_of<T>(r[s->a]), value_of<T>(r[s->b])));
+  return s->next();
+}
+
+const ScalarStep* select(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = r[r[s->a] & 1 ? s->b : s->c];
+  return s->next();
+}
+
+template <class S, class T>
+const ScalarStep* convert(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = held_of(static_cast<T>(value_of<S>(r[s->a])));
+  return s->next();
+}
+
+const ScalarStep* convert_to_bool(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = r[s->a] != 0;
+  return s->next();
+}
+
+// -- by the vector unit
+
+using ReadFn = int64_t (*)(const std::byte*);
+template <class T>
+int64_t held_at(const std::byte* p) {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return held_of(value);
+}
+ReadFn held_at(DType dtype) {
+  return with_element(dtype, []<class T>(T) -> ReadFn { return &held_at<T>; });
+}
+
+struct VectorScalar {
+  VectorFn function;
+  ReadFn held;
+};
+
+const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
+  const auto& vector = *static_cast<const VectorScalar*>(s->more);
+  int64_t* r = core.registers.data();
+  alignas(64) std::byte operands[4][256];  // a vector body may read and write whole vectors
+  VectorArgs args{};
+  const uint16_t sources[] = {s->a, s->b, s->c};
+  for (int i = 0; i < 3; ++i) {
+    std::memcpy(operands[i], &r[sources[i]], sizeof(int64_t));
+    args.src[i] = operands[i], args.src_stride[i] = sizeof operands[i];
+  }
+  args.dst = operands[3], args.dst_stride = sizeof operands[3];
+  args.rows = args.columns = args.src_rows = args.src_columns = 1;
+  vector.function(args);
+  r[s->dst] = vector.held(operands[3]);
+  return s->next();
+}
+
+ScalarBody by_vector(const VectorKey& key) {
+  const VectorFn function = find_vector(key);
+  if (!function) return {};
+  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst))};
+}
+
+template <class T>
+ScalarFn common(ScalarOp op) {
+  if constexpr (std::is_integral_v<T>) {
+    switch (op) {
+      case ScalarOp::krem_:
+        return &step<T, scalar::Rem>;
+      case ScalarOp::kand_:
+        return &step<T, scalar::And>;
+      case ScalarOp::kor_:
+        return &step<T, scalar::Or>;
+      case ScalarOp::kxor_:
+        return &step<T, scalar::Xor>;
+      case ScalarOp::knot_:
+        return &step<T, scalar::Not>;
+      case ScalarOp::kshl_:
+        return &step<T, scalar::Shl>;
+      case ScalarOp::kshr_:
+        return &step<T, scalar::Shr>;
+      case ScalarOp::kshrl_:
+        return &step<T, scalar::Shrl>;
+      default:
+        break;
+    }
+  } else {
+    if (op == ScalarOp::ksqrt_) return &step<T, scalar::Sqrt>;
+    if (op == ScalarOp::kfloor_) return &step<T, scalar::Floor>;
+    if (op == ScalarOp::kceil_) return &step<T, scalar::Ceil>;
+  }
+  switch (op) {
+    case ScalarOp::kadd_:
+      return &step<T, scalar::Add>;
+    case ScalarOp::ksub_:
+      return &step<T, scalar::Sub>;
+    case ScalarOp::kmul_:
+      return &step<T, scalar::Mul>;
+    case ScalarOp::kdiv_:
+      return &step<T, scalar::Div>;
+    case ScalarOp::kmax_:
+      return &step<T, scalar::Max>;
+    case ScalarOp::kmin_:
+      return &step<T, scalar::Min>;
+    case ScalarOp::kneg_:
+      return &step<T, scalar::Neg>;
+    case ScalarOp::kabs_:
+      return &step<T, scalar::Abs>;
+    case ScalarOp::keq_:
+      return &step<T, scalar::Eq>;
+    case ScalarOp::kne_:
+      return &step<T, scalar::Ne>;
+    case ScalarOp::klt_:
+      return &step<T, scalar::Lt>;
+    case ScalarOp::kle_:
+      return &step<T, scalar::Le>;
+    case ScalarOp::kgt_:
+      return &step<T, scalar::Gt>;
+    case ScalarOp::kge_:
+      return &step<T, scalar::Ge>;
+    default:
+      return nullptr;
+  }
+}
+
+ScalarFn common(ScalarOp op, DType type) {
+  switch (type) {
+    case DType::ki1:
+      if (op == ScalarOp::knot_) return &step<uint8_t, scalar::NotBool>;
+      if (op == ScalarOp::kand_ || op == ScalarOp::kor_ || op == ScalarOp::kxor_ || op == ScalarOp::keq_ ||
+          op == ScalarOp::kne_)
+        return common<uint8_t>(op);
+      return nullptr;
+    case DType::ki8:
+      return common<int8_t>(op);
+    case DType::ki16:
+      return common<int16_t>(op);
+    case DType::ki32:
+      return common<int32_t>(op);
+    case DType::ki64:
+      return common<int64_t>(op);
+    case DType::ku8:
+      return common<uint8_t>(op);
+    case DType::ku16:
+      return common<uint16_t>(op);
+    case DType::ku32:
+      return common<uint32_t>(op);
+    case DType::ku64:
+      return common<uint64_t>(op);
+    case DType::kf32:
+      return common<float>(op);
+    case DType::kf64:
+      return common<double>(op);
+    default:
+      return nullptr;
+  }
+}
+
+template <class F>
+ScalarFn with_integer(DType type, F&& f) {
+  switch (type) {
+    case DType::ki1:
+    case DType::ku8:
+      return f(uint8_t());
+    case DType::ki8:
+      return f(int8_t());
+    case DType::ki16:
+      return f(int16_t());
+    case DType::ki32:
+      return f(int32_t());
+    case DType::ki64:
+      return f(int64_t());
+    case DType::ku16:
+      return f(uint16_t());
+    case DType::ku32:
+      return f(uint32_t());
+    case DType::ku64:
+      return f(uint64_t());
+    default:
+      return nullptr;
+  }
+}
+
+// From integers, and between f32 and f64: what C++ converts as tcvt does.
+ScalarFn common_conversion(DType from, DType to) {
+  const ScalarFn integer = with_integer(from, [to]<class S>(S) -> ScalarFn {
+    if (to == DType::ki1) return &convert_to_bool;
+    if (to == DType::kf32) return &convert<S, float>;
+    if (to == DType::kf64) return &convert<S, double>;
+    return with_integer(to, []<class T>(T) -> ScalarFn { return &convert<S, T>; });
+  });
+  if (integer) return integer;
+  if (from == DType::kf32 && to == DType::kf64) return &convert<float, double>;
+  if (from == DType::kf64 && to == DType::kf32) return &convert<double, float>;
+  return nullptr;
+}
+
+}  // namespace
+
+ScalarBody find_scalar(ScalarOp op, DType type) {
+  const auto [opcode, mode] = kScalarVector[static_cast<int>(op)];
+  const bool compares = opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite;
+  const VectorKey key{opcode, compares ? DType::ki1 : type, type, mode};
+  if (!find_vector(key)) return {};
+  if (op == ScalarOp::ksel_) return {&select, nullptr};
+  if (const ScalarFn function = common(op, type)) return {function, nullptr};
+  return by_vector(key);
+}
+
+ScalarBody find_scalar_conversion(DType from, DType to, int mode) {
+  if (const ScalarFn function = common_conversion(from, to)) return {function, nullptr};
+  return by_vector({Opcode::ktcvt, to, from, mode});
+}
+
+}  // namespace ascend
