@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, cast
 
 from ...graph.ops import (
@@ -18,10 +19,10 @@ from ...isa.dtypes import DType
 from ...isa.machine import Loc
 from ...isa.model import TileRef
 from ..vector.nodes import NotVectorizable
-from ..vector.select_instruction import BINARY, FLIPPED, UNARY, WITH_SCALAR
+from ..vector.select_instruction import BINARY, COMMUTES, EXPANDING, FLIPPED, UNARY, WITH_SCALAR
 from .program import CoreProgram, immediate
 from .registers import COMPUTED, Scalar
-from .values import MOST_CELLS, Array, Cells, Far, Held, Splat
+from .values import Array, Cells, Far, Held, Repeated, Splat
 
 Elementwise = Unary | Binary | Compare | Select | Convert | BitcastConvert | ReducePrecision
 
@@ -36,7 +37,7 @@ def lower_elementwise(p: CoreProgram, op: Elementwise) -> Held:
     if compute is not None:
         if all(isinstance(h, Splat) for h in held):
             return Splat(result.shape, result.dtype, compute(*(cast(Splat, h).item for h in held)))
-        if result.type.size <= MOST_CELLS:
+        if result.type.size <= p.most_cells:
             columns = zip(*(p.cells(v) for v in op.operands), strict=True)
             return Cells(result.shape, result.dtype, tuple(compute(*items) for items in columns))
     dst = p.new_array(result.shape, result.dtype)
@@ -117,7 +118,22 @@ def _binary(p: CoreProgram, kind: str, dst: Array, held: list[Held]) -> None:
         if _known(held[0]) and left:
             _call(p, left, dst.tile, p.in_ub(held[1]).tile, immediate(cast(Splat, held[0]).item))
             return
+    if kind in COMMUTES and isinstance(held[0], Repeated) and not isinstance(held[1], Repeated):
+        held = [held[1], held[0]]
+    if kind in EXPANDING and isinstance(held[1], Repeated) and not boolean:
+        _expanding(p, kind, dst, p.in_ub(held[0]), held[1])
+        return
     _call(p, BINARY[kind], dst.tile, p.in_ub(held[0]).tile, p.in_ub(held[1]).tile)
+
+
+def _expanding(p: CoreProgram, kind: str, dst: Array, full: Array, repeated: Repeated) -> None:
+    n, times = prod(repeated.row.shape), repeated.times
+    if repeated.by_element:
+        tiles = [p.shaped(a, n, times) for a in (dst, full)]
+        _call(p, f"trowexpand{kind}", *tiles, p.shaped(repeated.row, n, 1))
+    else:
+        tiles = [p.shaped(a, times, n) for a in (dst, full)]
+        _call(p, f"tcolexpand{kind}", *tiles, repeated.row.tile)
 
 
 def _call(p: CoreProgram, name: str, *operands: Any) -> None:

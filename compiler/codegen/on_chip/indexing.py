@@ -12,7 +12,7 @@ from ...isa.model import Affine
 from ..vector.nodes import NotVectorizable
 from .program import CoreProgram, merged_dims
 from .registers import Scalar, constant
-from .values import MOST_CELLS, Array, Cells, Far, Held, Splat
+from .values import Array, Cells, Far, Held, Repeated, Splat
 
 _MOST_LOADS = 4  # elements in GM that are worth a load each
 
@@ -33,8 +33,8 @@ def _window(p: CoreProgram, held: Held, shape: Sequence[int], offset: Affine) ->
     n, steps = prod(shape), row_major(held.shape)
     if isinstance(held, Far) and n > _MOST_LOADS:
         loaded = p.load(held, offset, shape)
-        return loaded if n > MOST_CELLS else Cells(tuple(shape), held.dtype, _all(p, loaded))
-    if n <= MOST_CELLS:
+        return loaded if n > p.most_cells else Cells(tuple(shape), held.dtype, _all(p, loaded))
+    if n <= p.most_cells:
         held = held if isinstance(held, (Array, Far)) or offset.is_constant else p.in_ub(held)
         dims = merged_dims(shape, [steps])
         places = [0]
@@ -87,7 +87,12 @@ def lower_dynamic_update_slice(p: CoreProgram, op: DynamicUpdateSlice) -> Held:
         p.store(target, p.in_ub(new), offset)
     else:
         p.copy(
-            target, p.in_ub(new) if isinstance(new, Far) else new, update.shape, steps, row_major(update.shape), offset
+            target,
+            p.in_ub(new) if isinstance(new, (Far, Repeated)) else new,
+            update.shape,
+            steps,
+            row_major(update.shape),
+            offset,
         )
     return target
 
@@ -117,7 +122,7 @@ def lower_gather(p: CoreProgram, op: GatherSlices) -> Held:
     def offset(row: Affine) -> Affine:
         return _offset(p, _starts(p, rows, row, len(op.index_map)), limits, [steps[d] for d in op.index_map])
 
-    if op.result.type.size <= MOST_CELLS:
+    if op.result.type.size <= p.most_cells:
         items: list[Scalar] = []
         for i in range(batch):
             part = _window(p, held, op.slice_sizes, offset(Affine(i)))
@@ -134,9 +139,7 @@ def lower_gather(p: CoreProgram, op: GatherSlices) -> Held:
 
 def _near(p: CoreProgram, value: Value) -> Held:
     held = p.get(value)
-    return (
-        p.in_ub(held) if isinstance(held, Far) or (isinstance(held, Cells) and len(held.items) > MOST_CELLS) else held
-    )
+    return p.in_ub(held) if isinstance(held, (Far, Repeated)) else held
 
 
 _COMBINE = {"add": "add", "mul": "mul", "max": "max", "min": "min", "and": "and", "or": "or"}
@@ -148,7 +151,7 @@ def lower_scatter(p: CoreProgram, op: ScatterSlices) -> Held:
     steps, rows, new = row_major(x.shape), _near(p, starts), _near(p, update)
     window = update.shape[1:]
     size, limits = prod(window), [x.shape[d] - window[d] for d in op.index_map]
-    unrolled = starts.shape[0] * size <= MOST_CELLS
+    unrolled = starts.shape[0] * size <= p.most_cells
     if not unrolled:
         rows, new = p.in_ub(rows), new if isinstance(new, Splat) else p.in_ub(new)
     target = updated(p, x)

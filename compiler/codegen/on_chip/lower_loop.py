@@ -70,7 +70,7 @@ from .shape import (
     lower_slice,
     lower_transpose,
 )
-from .values import MOST_CELLS, Array, Cells, Far, Held, Splat
+from .values import FEW_CELLS, MOST_CELLS, Array, Cells, Far, Held, Repeated, Splat
 
 _MOST_INSTRUCTIONS = 6000  # of a kernel
 _ENDLESS = 2**62
@@ -142,7 +142,7 @@ class _LoopKernel:
             raise NotVectorizable("[on chip] a carried value that no tile holds")
         self.op, self.target = op, target
         self.b = KernelBuilder("loop", "aiv", (1,))
-        self.p = CoreProgram(self.b)
+        self.p = CoreProgram(self.b, MOST_CELLS if is_small(op) else FEW_CELLS)
         self.arguments: dict[Value, int] = {}
         self.starts_as: list[tuple[Value, Value]] = []
 
@@ -172,11 +172,12 @@ class _LoopKernel:
             whole = Far(v.shape, v.dtype, read[v], v)
             p.held[v] = whole if v in far else self._near(whole)
         held = lower_while(p, op, [first[i] for i in range(len(first))], set(kept))
-        for i, (result, value) in enumerate(zip(op.results, held, strict=True)):
+        for result, value in zip(op.results, held, strict=True):
             if result not in self.arguments:
                 self._store(Far(result.shape, result.dtype, self._argument(result, writes=True), result), value)
         if len(self.b.kernel.body) > _MOST_INSTRUCTIONS or len(self.arguments) > 200:
             raise NotVectorizable("[on chip] a kernel of too many instructions")
+        _drop_unread(self.b.kernel.body)
         _keep_in_registers(self.b.kernel.body)
         inputs = set(self.arguments) - set(op.results)
         started = {result for result, _ in self.starts_as}
@@ -211,13 +212,9 @@ class _LoopKernel:
 
     def _near(self, whole: Far) -> Held:
         n = whole.value.type.size
-        if n > MOST_CELLS or whole.dtype is DType.u64:
-            array = self.p.load(whole)
-            return array if n > MOST_CELLS else Cells(whole.shape, whole.dtype, self._cells(array, n))
-        return Cells(whole.shape, whole.dtype, self._cells(whole, n))
-
-    def _cells(self, held: Held, n: int) -> tuple[Scalar, ...]:
-        return tuple(self.p.element(held, Affine(i)) for i in range(n))
+        if n > self.p.most_cells or whole.dtype is DType.u64:
+            return self.p.stored(self.p.load(whole))
+        return Cells(whole.shape, whole.dtype, tuple(self.p.element(whole, Affine(i)) for i in range(n)))
 
     def _store(self, to: Far, held: Held) -> None:
         if isinstance(held, Cells):
@@ -282,7 +279,7 @@ def lower_while(p: CoreProgram, op: While, first: list[Held], kept: set[int]) ->
             carried.append(_Carried())
         elif isinstance(held, (Array, Far)):
             carried.append(_Carried(home=held))
-        elif isinstance(held, Splat) or _is_indexed(op, i):
+        elif isinstance(held, (Splat, Repeated)) or _is_indexed(op, i):
             carried.append(_Carried(home=p.in_ub(held)))
         else:
             carried.append(_Carried(registers=tuple(_register(p, item) for item in held.items)))
@@ -431,7 +428,7 @@ def _case(p: CoreProgram, op: Case) -> list[Held]:
         return _selected(p, op, taken)
     places: list[tuple[int, ...] | Array] = []
     for result in op.results:
-        if result.type.size <= MOST_CELLS:
+        if result.type.size <= p.most_cells:
             places.append(tuple(_register(p, constant(0, DType.i64)) for _ in range(result.type.size)))
         else:
             array = p.new_array(result.shape, result.dtype)
@@ -511,6 +508,20 @@ def _cycles(body: list[Instruction], target: Target) -> float:
             weight[span.start + 1 : span.end] = [base] * (span.end - span.start - 1)
     cost = {"scalar": 1.0, "control": 1.0}
     return sum(w * cost.get(i.spec.group, target.vector_start) for w, i in zip(weight, body, strict=True))
+
+
+def _drop_unread(body: list[Instruction]) -> None:
+    """Remove scalar instructions whose register nobody reads."""
+    while True:
+        read = {r for i in body for v in i.values for a in _affines(v) for r, _ in a.terms}
+        kept = [
+            i
+            for i in body
+            if not (i.spec.group == "scalar" and i.spec.operands[0].kind == "register" and i.values[0] not in read)
+        ]
+        if len(kept) == len(body):
+            return
+        body[:] = kept
 
 
 def _keep_in_registers(body: list[Instruction]) -> None:

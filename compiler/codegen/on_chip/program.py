@@ -21,7 +21,7 @@ from ...isa.model import Affine, TileRef
 from ...program.kernel import KernelBuilder
 from ..vector.nodes import NotVectorizable
 from .registers import COMPUTED, Scalar, ScalarUnit, constant, limits
-from .values import MOST_CELLS, Array, Cells, Far, Held, Splat
+from .values import FEW_CELLS, Array, Cells, Far, Held, Repeated, Splat
 
 MOST_READ = 64  # elements of an array that become cells
 
@@ -29,8 +29,9 @@ MOST_READ = 64  # elements of an array that become cells
 class CoreProgram:
     """Writes one kernel. `held` says where each value is; `uses` how often values of the graph at hand are still read."""
 
-    def __init__(self, builder: KernelBuilder):
+    def __init__(self, builder: KernelBuilder, most_cells: int):
         self.b = builder
+        self.most_cells = most_cells  # elements of a value that is held in registers
         self.unit = ScalarUnit(builder)
         self.held: dict[Value, Held] = {}
         self._uses: list[dict[Value, int]] = [{}]
@@ -87,7 +88,7 @@ class CoreProgram:
     def splat(self, shape: Sequence[int], item: Scalar) -> Held:
         """Return a value of equal elements."""
         n = prod(shape)
-        if n <= MOST_CELLS:
+        if n <= self.most_cells:
             return Cells(tuple(shape), item.dtype, (item,) * n)
         return Splat(tuple(shape), item.dtype, item)
 
@@ -112,9 +113,9 @@ class CoreProgram:
         low, high = limits(held.dtype)
         if isinstance(held, Splat):
             return held.item
-        if isinstance(held, Cells):
-            if index.is_constant:
-                return held.items[index.const]
+        if isinstance(held, Cells) and index.is_constant:
+            return held.items[index.const]
+        if isinstance(held, (Cells, Repeated)):
             held = self.in_ub(held)
         if isinstance(held, Far):
             if held.dtype is DType.u64:
@@ -139,6 +140,8 @@ class CoreProgram:
             return held
         if isinstance(held, Far):
             return self.load(held)
+        if isinstance(held, Repeated):
+            return self._expanded(held)
         array = self.new_array(held.shape, held.dtype)
         items = (held.item,) if isinstance(held, Splat) else held.items
         if all(item.held == items[0].held for item in items):
@@ -147,6 +150,14 @@ class CoreProgram:
         self.b.texpands(array.tile, 0)
         for i, item in enumerate(items):
             self.b.sset(array.tile, Affine(i), item.held)
+        return array
+
+    def _expanded(self, held: Repeated) -> Array:
+        array, n = self.new_array(held.shape, held.dtype), prod(held.row.shape)
+        if held.by_element:
+            self.b.trowexpand(self.shaped(array, n, held.times), self.shaped(held.row, n, 1))
+        else:
+            self.b.tcolexpand(self.shaped(array, held.times, n), held.row.tile)
         return array
 
     def fill(self, array: Array, item: Scalar) -> None:
@@ -164,6 +175,13 @@ class CoreProgram:
         if dtype not in COMPUTED:
             raise NotVectorizable(f"[on chip] {dtype} is not computed")
         return Array(tuple(shape), dtype, self.b.tile(Loc.vec, dtype, 1, max(prod(shape), 1)))
+
+    def stored(self, array: Array) -> Held:
+        """Return an array, or what registers hold of it if it has few elements."""
+        n = prod(array.shape)
+        if n > self.most_cells:
+            return array
+        return Cells(array.shape, array.dtype, tuple(self.element(array, Affine(i)) for i in range(n)))
 
     def copied(self, held: Array) -> Array:
         """Return the same elements in a tile of its own."""
@@ -223,7 +241,7 @@ class CoreProgram:
         dims = merged_dims(shape, [dst_strides, src_strides])
         if not isinstance(src, (Array, Far, Splat)) and any(d[2] for d in dims):
             src = self.in_ub(src)
-        if isinstance(dst, Array) and isinstance(src, Array) and dims and dims[-1][0] > MOST_CELLS // 2:
+        if isinstance(dst, Array) and isinstance(src, Array) and dims and dims[-1][0] > FEW_CELLS:
             n, to, of = dims[-1]
             if to == of == 1:
                 self._copy_runs(dst, src, n, dims[:-1], Affine.of(dst_offset), Affine.of(src_offset))
@@ -292,4 +310,6 @@ def _free(graph: Graph) -> Iterator[Value]:
 def _place(held: Held) -> int | None:
     if isinstance(held, Array):
         return held.tile.tile
+    if isinstance(held, Repeated):
+        return held.row.tile.tile
     return -1 - held.argument if isinstance(held, Far) else None

@@ -11,12 +11,11 @@ import numpy as np
 from ...graph.graph import row_major
 from ...graph.ops import ArgReduce, Dot, Reduce
 from ...isa.dtypes import DType
-from ...isa.model import Affine
 from ..vector.nodes import NotVectorizable
 from ..vector.select_instruction import BOOLEAN_SUMS, SUMS
 from .program import CoreProgram
 from .registers import COMPUTED, Scalar, constant, limits
-from .values import MOST_CELLS, Array, Cells, Held
+from .values import Array, Cells, Held
 
 _MOST_PRODUCTS = 64  # of elements that a product in registers takes
 
@@ -41,7 +40,7 @@ def lower_reduce(p: CoreProgram, op: Reduce) -> Held:
         raise NotVectorizable(f"[on chip] a sum of {x.dtype}")
     wide = DType.f32 if x.dtype in (DType.f16, DType.bf16) else x.dtype
     kept = [d for d in range(x.type.rank) if d not in op.dimensions]
-    if x.type.size <= MOST_CELLS:
+    if x.type.size <= p.most_cells:
         cells = [p.unit.convert(c, wide) for c in p.cells(x)]
         groups: dict[tuple[int, ...], list[Scalar]] = {i: [] for i in itertools.product(*map(range, result.shape))}
         for cell, index in zip(cells, itertools.product(*map(range, x.shape)), strict=True):
@@ -79,9 +78,7 @@ def _stored(p: CoreProgram, array: Array, dtype: DType) -> Held:
         narrow = p.new_array(array.shape, dtype)
         p.b.tcvt(narrow.tile, array.tile)
         array = narrow
-    if prod(array.shape) <= MOST_CELLS:
-        return Cells(array.shape, dtype, tuple(p.element(array, Affine(i)) for i in range(prod(array.shape))))
-    return array
+    return p.stored(array)
 
 
 def _column(p: CoreProgram, array: Array, rows: int):
@@ -117,7 +114,7 @@ def lower_dot(p: CoreProgram, op: Dot) -> Held:
     wide = DType.f32 if result.dtype in (DType.f16, DType.bf16) else result.dtype
     (lf, rf), (lc, rc) = op.free(), (op.lhs_contracting, op.rhs_contracting)
     m, n, k = (prod(v.shape[d] for d in ds) for v, ds in ((left, lf), (right, rf), (left, lc)))
-    if max(left.type.size, right.type.size, result.type.size) <= MOST_CELLS and m * n * k <= _MOST_PRODUCTS:
+    if max(left.type.size, right.type.size, result.type.size) <= p.most_cells and m * n * k <= _MOST_PRODUCTS:
         a, b = ([p.unit.convert(c, wide) for c in p.cells(v)] for v in (left, right))
         ai, bi = _places(left.shape, lf, lc), _places(right.shape, rf, rc)
         unit, items = p.unit, []

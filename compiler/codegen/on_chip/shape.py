@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from ...graph.graph import row_major
@@ -13,7 +14,7 @@ from ...isa.model import Affine
 from ..vector.nodes import NotVectorizable
 from .program import CoreProgram
 from .registers import constant
-from .values import MOST_CELLS, Array, Cells, Far, Held, Splat
+from .values import Array, Cells, Far, Held, Repeated, Splat
 
 
 def lower_reshape(p: CoreProgram, op: Reshape) -> Held:
@@ -26,6 +27,8 @@ def lower_reshape(p: CoreProgram, op: Reshape) -> Held:
             return Splat(shape, held.dtype, held.item)
         case Array():
             return held.reshaped(shape)
+        case Repeated():
+            return replace(held, shape=shape)
         case Far():
             return p.load(held).reshaped(shape)
 
@@ -33,7 +36,7 @@ def lower_reshape(p: CoreProgram, op: Reshape) -> Held:
 def lower_iota(p: CoreProgram, op: Iota) -> Held:
     """Return the indices along a dimension."""
     shape, dtype = op.result.shape, op.result.dtype
-    if op.result.type.size <= MOST_CELLS:
+    if op.result.type.size <= p.most_cells:
         indices = itertools.product(*map(range, shape))
         return Cells(shape, dtype, tuple(constant(i[op.dimension], dtype) for i in indices))
     array = p.new_array(shape, dtype)
@@ -52,10 +55,26 @@ def lower_broadcast(p: CoreProgram, op: BroadcastInDim) -> Held:
         return p.splat(shape, held.item)
     if x.type.size == 1:
         return p.splat(shape, p.scalar(x))
+    row = _repeated(p, held, op)
+    if row is not None:
+        return row
     steps = [0] * len(shape)
     for d, n, step in zip(op.dimensions, x.shape, row_major(x.shape), strict=True):
         steps[d] = step if n > 1 else 0
     return _strided(p, held, shape, steps, 0)
+
+
+def _repeated(p: CoreProgram, held: Held, op: BroadcastInDim) -> Repeated | None:
+    """Return an operand of several elements that is repeated whole, or element by element."""
+    x, shape = op.operands[0], op.result.shape
+    if op.result.type.size <= p.most_cells or op.result.type.size == x.type.size:
+        return None
+    kept = [d for d, n in zip(op.dimensions, x.shape, strict=True) if n > 1]
+    times = op.result.type.size // x.type.size
+    last = prod(shape[kept[-1] + 1 :])
+    if kept != [d for d in range(kept[0], kept[-1] + 1) if shape[d] > 1] or last not in (1, times):
+        return None
+    return Repeated(shape, x.dtype, p.in_ub(held), times, last == times)
 
 
 def lower_transpose(p: CoreProgram, op: Transpose) -> Held:
@@ -88,7 +107,7 @@ def _strided(p: CoreProgram, held: Held, shape: Sequence[int], steps: Sequence[i
     if isinstance(held, Splat):
         return p.splat(shape, held.item)
     n = prod(shape)
-    if n <= MOST_CELLS:
+    if n <= p.most_cells:
         where = (
             offset + sum(i * s for i, s in zip(index, steps, strict=True))
             for index in itertools.product(*map(range, shape))
@@ -104,7 +123,7 @@ def _strided(p: CoreProgram, held: Held, shape: Sequence[int], steps: Sequence[i
 def lower_concatenate(p: CoreProgram, op: Concatenate) -> Held:
     """Return the operands one after the other."""
     shape, d = op.result.shape, op.dimension
-    if op.result.type.size <= MOST_CELLS:
+    if op.result.type.size <= p.most_cells:
         parts = [p.cells(x) for x in op.operands]
         inner = prod(shape[d + 1 :])
         items = []
@@ -125,7 +144,7 @@ def lower_pad(p: CoreProgram, op: Pad) -> Held:
     """Return the elements with others around and between them."""
     x, shape = op.operands[0], op.result.shape
     padding = p.scalar(op.operands[1])
-    if op.result.type.size <= MOST_CELLS:
+    if op.result.type.size <= p.most_cells:
         items = [padding] * op.result.type.size
         steps = row_major(shape)
         cells = p.cells(x)
@@ -151,4 +170,4 @@ def lower_pad(p: CoreProgram, op: Pad) -> Held:
 
 
 def _readable(p: CoreProgram, held: Held) -> Held:
-    return p.in_ub(held) if isinstance(held, Far) else held
+    return p.in_ub(held) if isinstance(held, (Far, Repeated)) else held

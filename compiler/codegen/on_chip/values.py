@@ -10,9 +10,10 @@ from ...isa.dtypes import DType
 from ...isa.model import TileRef
 from .registers import Scalar
 
-MOST_CELLS = 16
-"""Elements of a value that is held in registers. A vector instruction takes about 30 cycles to start; the scalar unit does as
-many elements one at a time."""
+MOST_CELLS, FEW_CELLS = 16, 4
+"""Elements of a value that is held in registers: in a loop of nothing larger, and in one with values in UB. A vector
+instruction takes about 30 cycles to start, in which the scalar unit does as many elements one at a time; but each element
+that goes from UB to a register or back is an access of its own."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """A row of elements `times` one after the other, or, by element, each of them so often; the row is in UB."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    row: Array
+    times: int
+    by_element: bool
+
+
+@dataclass(frozen=True)
 class Far:
     """A GM argument, of which parts are read and, if it is the loop's own, written."""
 
@@ -56,4 +68,4 @@ class Far:
     value: Value
 
 
-Held = Cells | Splat | Array | Far
+Held = Cells | Splat | Array | Repeated | Far

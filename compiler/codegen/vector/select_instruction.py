@@ -44,8 +44,8 @@ WITH_SCALAR = {  # (x op c, c op x)
     "shr_logical": ("tshrls", None),
     "shr_arithmetic": ("tshrs", None),
 }
-_EXPANDING = ("add", "sub", "mul", "div", "max", "min")
-_COMMUTES = ("add", "mul", "max", "min")
+EXPANDING = ("add", "sub", "mul", "div", "max", "min")
+COMMUTES = ("add", "mul", "max", "min")
 FLIPPED = {"LT": "gt", "LE": "ge", "GT": "lt", "GE": "le", "EQ": "eq", "NE": "ne"}
 SUMS = {"add": "sum", "mul": "prod", "max": "max", "min": "min"}
 BOOLEAN_SUMS = {"or": "max", "and": "min", "add": "max", "mul": "min", "max": "max", "min": "min"}
@@ -89,8 +89,8 @@ def _binary(e: SectionEmitter, name: str, node: Node, dst: TileRef, kind: Kind) 
         x = e.tile(a, kind)
         e.b.tmul(dst, x, x)
         return
-    if name in _EXPANDING and not boolean and a.kind != "const" and b.kind != "const":
-        if name in _COMMUTES and e.kind(a) != kind and e.kind(b) == kind:
+    if name in EXPANDING and not boolean and a.kind != "const" and b.kind != "const":
+        if name in COMMUTES and e.kind(a) != kind and e.kind(b) == kind:
             a, b = b, a
         along = _expansion(e, kind, e.kind(b))
         if along is not None:

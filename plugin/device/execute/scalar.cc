@@ -73,6 +73,28 @@ struct RegisterDiv {
   }
 };
 
+// By a constant d, `value` being 2^64 / d rounded up: what is left of a * value / 2^64 is the remainder's share of d
+// (Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019), for numbers of 32 bits.
+const ScalarStep* mod_constant(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  const int64_t a = r[s->a];
+  if (static_cast<uint64_t>(a) >> 32) [[unlikely]]
+    return binary<RegisterMod>(s, core);
+  const uint64_t low = static_cast<uint64_t>(s->value) * static_cast<uint64_t>(a);
+  r[s->dst] = static_cast<int64_t>(static_cast<unsigned __int128>(low) * static_cast<uint64_t>(r[s->b]) >> 64);
+  return s->next();
+}
+
+const ScalarStep* div_constant(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  const int64_t a = r[s->a];
+  if (static_cast<uint64_t>(a) >> 32) [[unlikely]]
+    return binary<RegisterDiv>(s, core);
+  const auto value = static_cast<unsigned __int128>(static_cast<uint64_t>(s->value));
+  r[s->dst] = static_cast<int64_t>(value * static_cast<uint64_t>(a) >> 64);
+  return s->next();
+}
+
 // `value` is the tile's address, `jump` how many elements it has.
 template <class T>
 std::byte* element(const ScalarStep* s, Core& core) {
@@ -218,11 +240,17 @@ template <class Function, class Instruction>
 ActionPtr decode_binary(const Instruction& i, Decoder& d) {
   Steps steps(d);
   const uint16_t a = steps.operand(i.a_), b = steps.operand(i.b_);
-  steps.add({.run = &binary<Function>,
-             .dst = static_cast<uint16_t>(i.dst_),
-             .a = a,
-             .b = b,
-             .more = &d.source()});
+  ScalarStep step{.run = &binary<Function>,
+                  .dst = static_cast<uint16_t>(i.dst_),
+                  .a = a,
+                  .b = b,
+                  .more = &d.source()};
+  constexpr bool kMod = std::is_same_v<Function, RegisterMod>, kDiv = std::is_same_v<Function, RegisterDiv>;
+  if ((kMod || kDiv) && i.b_.terms.empty() && i.b_.constant > 1 && i.b_.constant < int64_t{1} << 32) {
+    step.run = kMod ? &mod_constant : &div_constant;
+    step.value = static_cast<int64_t>(UINT64_MAX / static_cast<uint64_t>(i.b_.constant) + 1);
+  }
+  steps.add(step);
   return steps.take();
 }
 
