@@ -239,7 +239,14 @@ class CoreProgram:
         if prod(shape) == 0:
             return
         dims = merged_dims(shape, [dst_strides, src_strides])
-        if not isinstance(src, (Array, Far, Splat)) and any(d[2] for d in dims):
+        if isinstance(src, Cells) and Affine.of(src_offset).is_constant:
+            places = [(Affine.of(dst_offset), Affine.of(src_offset))]
+            for extent, to, of in dims:
+                places = [(a + i * to, b + i * of) for a, b in places for i in range(extent)]
+            for a, b in places:
+                self.set_element(dst, a, self.element(src, b))
+            return
+        if not isinstance(src, (Array, Far, Splat)):
             src = self.in_ub(src)
         if isinstance(dst, Array) and isinstance(src, Array) and dims and dims[-1][0] > FEW_CELLS:
             n, to, of = dims[-1]

@@ -16,22 +16,22 @@ template <class Function>
 const ScalarStep* binary(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   r[s->dst] = Function()(r[s->a], r[s->b], *s);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* move(const ScalarStep* s, Core& core) {
   core.registers[s->dst] = core.registers[s->a];
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* constant(const ScalarStep* s, Core& core) {
   core.registers[s->dst] = s->value;
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* add_constant(const ScalarStep* s, Core& core) {
   core.registers[s->dst] = static_cast<int64_t>(static_cast<uint64_t>(core.registers[s->a]) + static_cast<uint64_t>(s->value));
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* affine(const ScalarStep* s, Core& core) {
@@ -82,7 +82,7 @@ const ScalarStep* mod_constant(const ScalarStep* s, Core& core) {
     return binary<RegisterMod>(s, core);
   const uint64_t low = static_cast<uint64_t>(s->value) * static_cast<uint64_t>(a);
   r[s->dst] = static_cast<int64_t>(static_cast<unsigned __int128>(low) * static_cast<uint64_t>(r[s->b]) >> 64);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* div_constant(const ScalarStep* s, Core& core) {
@@ -92,7 +92,7 @@ const ScalarStep* div_constant(const ScalarStep* s, Core& core) {
     return binary<RegisterDiv>(s, core);
   const auto value = static_cast<unsigned __int128>(static_cast<uint64_t>(s->value));
   r[s->dst] = static_cast<int64_t>(value * static_cast<uint64_t>(a) >> 64);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 // `value` is the tile's address, `jump` how many elements it has.
@@ -109,7 +109,7 @@ const ScalarStep* get(const ScalarStep* s, Core& core) {
   T value;
   std::memcpy(&value, element<T>(s, core), sizeof value);
   core.registers[s->dst] = static_cast<int64_t>(value);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 template <class T>
@@ -125,7 +125,7 @@ void write(std::byte* p, int64_t held) {
 template <class T>
 const ScalarStep* set(const ScalarStep* s, Core& core) {
   write<T>(element<T>(s, core), core.registers[s->b]);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 // A view of one element: its offset is register a, `value` the size of the argument, `jump` its number.
@@ -145,13 +145,13 @@ const ScalarStep* load(const ScalarStep* s, Core& core) {
   int64_t held = static_cast<int64_t>(value);
   if (kClipped && held < 0) held = INT64_MAX;
   core.registers[s->dst] = held;
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 template <class T>
 const ScalarStep* store(const ScalarStep* s, Core& core) {
   write<T>(gm_element<T>(s, core), core.registers[s->b]);
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* load_view(const ScalarStep* s, Core& core) {
@@ -176,23 +176,24 @@ const ScalarStep* store_view(const ScalarStep* s, Core& core) {
 
 const ScalarStep* begin_loop(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
-  if (r[s->a] >= r[s->b]) return s->to();
+  if (r[s->a] >= r[s->b]) ASCEND_STEP_TO(s->to());
   r[s->c] = r[s->b];  // before anything changes registers
   r[s->dst] = r[s->a];
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* repeat(const ScalarStep* s, Core& core) {
   core.context->check();
   int64_t* r = core.registers.data();
   int64_t next;
-  if (__builtin_add_overflow(r[s->dst], s->value, &next) || next >= r[s->c]) return s->next();
+  if (__builtin_add_overflow(r[s->dst], s->value, &next) || next >= r[s->c]) ASCEND_STEP_TO(s->next());
   r[s->dst] = next;
-  return s->to();
+  ASCEND_STEP_TO(s->to());
 }
 
 const ScalarStep* skip(const ScalarStep* s, Core& core) {
-  return core.registers[s->a] > 0 ? s->next() : s->to();
+  const ScalarStep* next = core.registers[s->a] > 0 ? s->next() : s->to();
+  ASCEND_STEP_TO(next);
 }
 
 // -- instructions to steps

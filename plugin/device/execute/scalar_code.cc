@@ -6,12 +6,13 @@ namespace {
 const ScalarStep* stop(const ScalarStep*, Core&) { return nullptr; }
 
 const ScalarStep* leave_loop(const ScalarStep* s, Core& core) {
-  return core.registers[s->a] > 0 ? s->to() : s->next();
+  const ScalarStep* next = core.registers[s->a] > 0 ? s->to() : s->next();
+  ASCEND_STEP_TO(next);
 }
 
 // Of a loop that is no step: the actions around have to hear of it.
 const ScalarStep* leave_actions(const ScalarStep* s, Core& core) {
-  if (core.registers[s->a] <= 0) return s->next();
+  if (core.registers[s->a] <= 0) ASCEND_STEP_TO(s->next());
   core.leaves = true;
   return nullptr;
 }

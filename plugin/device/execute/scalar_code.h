@@ -23,6 +23,20 @@ struct ScalarStep {
   const ScalarStep* to() const { return this + jump; }
 };
 
+// How a step ends that goes on with `s`: by a jump where the compiler makes one of a call at the end, so that every step
+// has a branch of its own, which the CPU predicts; else by returning to the loop in ScalarCode::run. A step with
+// locals that need a frame returns.
+#if defined(__has_cpp_attribute)
+#if __has_cpp_attribute(clang::musttail)
+#define ASCEND_STEP_TO(s) [[clang::musttail]] return (s)->run(s, core)
+#elif defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define ASCEND_STEP_TO(s) return (s)->run(s, core)
+#endif
+#endif
+#ifndef ASCEND_STEP_TO
+#define ASCEND_STEP_TO(s) return s
+#endif
+
 class ScalarCode final : public Action {
  public:
   void run(Core& core) const override;

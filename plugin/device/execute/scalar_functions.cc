@@ -235,26 +235,26 @@ template <class T, class F>
 const ScalarStep* step(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   r[s->dst] = held_of(F::apply(value_of<T>(r[s->a]), value_of<T>(r[s->b])));
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* select(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   r[s->dst] = r[r[s->a] & 1 ? s->b : s->c];
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 template <class S, class T>
 const ScalarStep* convert(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   r[s->dst] = held_of(static_cast<T>(value_of<S>(r[s->a])));
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 const ScalarStep* convert_to_bool(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   r[s->dst] = r[s->a] != 0;
-  return s->next();
+  ASCEND_STEP_TO(s->next());
 }
 
 // -- by the vector unit
