@@ -1,5 +1,6 @@
 // What scompute and sconvert compute. Common arithmetic has a function per element type here; everything else
 // is done by the vector unit's body on one element, so that there is one implementation of each.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -273,7 +274,10 @@ ReadFn held_at(DType dtype) {
 struct VectorScalar {
   VectorFn function;
   ReadFn held;
+  bool wide;  // f32 in all lanes of the longest vector: a body is fastest on whole ones
 };
+
+constexpr int64_t kWide = 64 / sizeof(float);
 
 const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   const auto& vector = *static_cast<const VectorScalar*>(s->more);
@@ -283,10 +287,16 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   const uint16_t sources[] = {s->a, s->b, s->c};
   for (int i = 0; i < 3; ++i) {
     std::memcpy(operands[i], &r[sources[i]], sizeof(int64_t));
+    if (vector.wide) {
+      uint32_t lanes[kWide];
+      std::fill_n(lanes, kWide, static_cast<uint32_t>(r[sources[i]]));
+      std::memcpy(operands[i], lanes, sizeof lanes);
+    }
     args.src[i] = operands[i], args.src_stride[i] = sizeof operands[i];
   }
   args.dst = operands[3], args.dst_stride = sizeof operands[3];
-  args.rows = args.columns = args.src_rows = args.src_columns = 1;
+  args.rows = args.src_rows = 1;
+  args.columns = args.src_columns = vector.wide ? kWide : 1;
   vector.function(args);
   r[s->dst] = vector.held(operands[3]);
   return s->next();
@@ -295,7 +305,8 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
 ScalarBody by_vector(const VectorKey& key) {
   const VectorFn function = find_vector(key);
   if (!function) return {};
-  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst))};
+  const bool wide = key.src == DType::kf32 && dtype_bytes(key.dst) <= 4;
+  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst), wide)};
 }
 
 template <class T>

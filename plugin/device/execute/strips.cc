@@ -1,5 +1,7 @@
 #include "plugin/device/execute/strips.h"
 
+#include <algorithm>
+
 #include "plugin/device/execute/strip_run.h"
 
 namespace ascend {
@@ -94,7 +96,21 @@ class Merger {
     return false;
   }
 
+  // A strip costs more to set up than an instruction on a few elements takes.
+  static bool is_small(const Action& action) {
+    constexpr int64_t kFew = 256;  // elements
+    const auto few = [](const TileAccess& tile) { return tile.spec().rows * tile.spec().columns <= kFew; };
+    if (const auto* load = dynamic_cast<const LoadAction*>(&action)) return few(load->tile);
+    if (const auto* store = dynamic_cast<const StoreAction*>(&action)) return few(store->tile);
+    const auto& vector = dynamic_cast<const VectorAction&>(action);
+    return few(vector.dst) && (vector.count == 0 || few(vector.sources[0].tile));
+  }
+
   void close() {
+    if (std::all_of(run_.begin(), run_.end(), [](const ActionPtr& a) { return is_small(*a); })) {
+      for (ActionPtr& action : run_) merged_.push_back(std::move(action));
+      run_.clear();
+    }
     while (run_.size() > 1) {
       auto strip = std::make_unique<StripRun>(std::move(run_), kernel_, uses_);
       run_.clear();

@@ -27,9 +27,58 @@ void copy_rows(int size, std::byte* dst, int64_t dst_stride, const std::byte* sr
   }
 }
 
+// Copies up to 64 bytes in two pieces that overlap.
+ASCEND_INLINE void copy_few(std::byte* dst, const std::byte* src, int64_t bytes) {
+  const auto ends = [&](auto piece) {
+    decltype(piece) first, last;
+    __builtin_memcpy(&first, src, sizeof piece);
+    __builtin_memcpy(&last, src + bytes - sizeof piece, sizeof piece);
+    __builtin_memcpy(dst, &first, sizeof piece);
+    __builtin_memcpy(dst + bytes - sizeof piece, &last, sizeof piece);
+  };
+  struct Half {
+    uint64_t words[4];
+  };
+  struct Quarter {
+    uint64_t words[2];
+  };
+  if (bytes >= 32) return ends(Half{});
+  if (bytes >= 16) return ends(Quarter{});
+  if (bytes >= 8) return ends(uint64_t{});
+  if (bytes >= 4) return ends(uint32_t{});
+  if (bytes >= 2) return ends(uint16_t{});
+  if (bytes == 1) *dst = *src;
+}
+
+// One row of less than a vector, as an instruction on a few elements has; sources as of run_packed.
+void run_narrow(const VectorArgs& a, RowFn body, const Sizes& sizes, unsigned repeated, unsigned untouched) {
+  alignas(64) std::byte packed[4][512];
+  Row row{packed[3], {nullptr, nullptr, nullptr}, sizes.lanes, &a};
+  for (int k = 0; k < 3; ++k) {
+    if (sizes.src[k] == 0) continue;
+    row.src[k] = untouched >> k & 1 ? a.src[k] : packed[k];
+    if (row.src[k] != packed[k]) continue;
+    struct alignas(64) Block {
+      uint64_t words[8];
+    };
+    for (int64_t i = 0; i < sizes.lanes * sizes.src[k]; i += sizeof(Block))
+      *reinterpret_cast<Block*>(packed[k] + i) = {};
+    if (repeated >> k & 1) {
+      for (int64_t c = 0; c < a.columns; ++c) copy_few(packed[k] + c * sizes.src[k], a.src[k], sizes.src[k]);
+    } else {
+      copy_few(packed[k], a.src[k], a.columns * sizes.src[k]);
+    }
+  }
+  body(row);
+  copy_few(a.dst, packed[3], a.columns * sizes.dst);
+}
+
 // Packs narrow rows side by side, runs the body on many at once and spreads its result. Bit k of `repeated`
 // says that source k has one element per row, which is written once per column.
 void run_packed(const VectorArgs& a, RowFn body, const Sizes& sizes, unsigned repeated, unsigned untouched) {
+  int widest = sizes.dst;
+  for (int size : sizes.src) widest = size > widest ? size : widest;
+  if (a.rows == 1 && a.columns * widest <= 64) return run_narrow(a, body, sizes, repeated, untouched);
   alignas(64) std::byte packed[4][kPacked * 8];
   int64_t at_once = kPacked / a.columns;
   for (int64_t r = 0; r < a.rows; r += at_once) {
