@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..codegen.lower_region import first_fitting, lower_region, region_key
-from ..codegen.on_chip.lower_loop import is_small, on_chip_ways
+from ..codegen.on_chip.lower_loop import LoopKernels
 from ..codegen.steps import Launch, Rename, Step
 from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
@@ -31,6 +31,7 @@ def lower_schedule(schedule: Schedule, target: Target) -> Schedule:
 class _Lowering:
     def __init__(self, target: Target):
         self.target = target
+        self._loops = LoopKernels(target)
         self._lowered: dict[object, tuple[Region, list[Step]]] = {}
 
     def schedule(self, schedule: Schedule) -> Schedule:
@@ -75,8 +76,8 @@ class _Lowering:
     def _kernel_of(self, item: Loop) -> list[Step] | None:
         """Return the one kernel that runs a loop, if there is one: by values in registers, over blocks, or on one core."""
         launches = sum(isinstance(i, Region) for part in item.parts for i in walk(part))
-        on_chip = on_chip_ways(item.op, launches, self.target)
-        ways = [on_chip] if is_small(item.op) else [loop_ways(item.op, self.target), on_chip]
+        on_chip = self._loops.ways(item.op, launches)
+        ways = [on_chip] if self._loops.is_small(item.op) else [loop_ways(item.op, self.target), on_chip]
         for way in ways:
             try:
                 steps = first_fitting(way, self.target)

@@ -82,6 +82,13 @@ class TileElements:
             raise ReferenceFault(f"the result is {values.shape}, the valid region of its tile {self.shape}")
         self._flat()[self._offsets()[: self.rows, : self.columns]] = values
 
+    def get(self, index: int) -> np.ndarray:
+        """Return one element, counted row by row over the capacity."""
+        value = self._flat()[self._offsets().reshape(-1)[index]]
+        if self.dtype is DType.i1 and value > 1:
+            raise ReferenceFault("an i1 tile holds a byte that is neither 0 nor 1")
+        return value
+
     def set(self, index: int, value: np.ndarray) -> None:
         """Store one element, counted row by row over the capacity."""
         self._flat()[self._offsets().reshape(-1)[index]] = value[0]

@@ -55,7 +55,7 @@ def _load(machine: Machine, dst: int, src: ViewElements) -> None:
 @meaning("sstore")
 def _store(machine: Machine, dst: ViewElements, a: int) -> None:
     require(dst.rows * dst.columns == 1, f"sstore writes one element, its view has {dst.rows} x {dst.columns}")
-    dst.elements()[dst.offsets()[0, 0]] = element(a, dst.dtype)
+    dst.elements()[dst.offsets()[0, 0]] = element(a, dst.dtype)[0]
 
 
 def element(value: int, dtype: DType) -> np.ndarray:
@@ -95,9 +95,8 @@ def _convert(machine: Machine, dst: int, a: int, type: str, to: str, mode: str) 
 
 @meaning("sget")
 def _get(machine: Machine, dst: int, src: TileElements, index: int) -> None:
-    values = src.read(src.tile.rows, src.tile.columns).reshape(-1)
-    require(0 <= index < values.size, f"element {index} of a tile of {values.size}")
-    machine.registers[dst] = register(values[index], src.dtype)
+    require(0 <= index < src.tile.rows * src.tile.columns, f"element {index} of {src.tile.rows} x {src.tile.columns}")
+    machine.registers[dst] = register(src.get(index), src.dtype)
 
 
 @meaning("sset")

@@ -139,7 +139,7 @@ def test_what_is_not_element_by_element_stays_outside(function):
 
 
 def test_a_loop_reads_its_row():
-    arguments = [normal(16, 16), normal(3, 8, 16)]
+    arguments = [np.tile(normal(16, 16), (10, 10)) * 0.02, np.tile(normal(3, 8, 16), (1, 10, 10))]
     _, _, program = compile_graph(loop_of_rows, arguments)
     assert program.launches()["mixed"] == 1
     check_results(program, loop_of_rows, arguments, 1e-5)

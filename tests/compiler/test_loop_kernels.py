@@ -228,7 +228,21 @@ def moves_small_floats(x):
     return lax.fori_loop(0, 3, lambda i, c: (c[1], c[0]), (x.astype(jnp.float8_e5m2), x.astype(jnp.float8_e5m2) + 1))
 
 
-@pytest.mark.parametrize("function", [data_decides, reads_elsewhere, multiplies, never, moves_small_floats])
+@pytest.mark.parametrize("function", [data_decides, reads_elsewhere, multiplies, never])
+def test_loop_is_one_kernel_on_one_core(function):
+    x = np.ones((3, 5), np.float32)
+    found, program = lowered(function, x)
+    assert found
+    assert _plugin.find_hazards(program.encode()) == []
+    for got, want in zip(run_program(program, [x.copy()]), jax.tree.leaves(jax.jit(function)(x)), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def sorts(x):
+    return lax.fori_loop(0, 2, lambda i, c: jnp.sort(c, axis=0) + i, x)
+
+
+@pytest.mark.parametrize("function", [sorts, moves_small_floats])
 def test_other_loops_stay_in_the_stream(function):
     x = np.ones((3, 5), np.float32)
     found, program = lowered(function, x)

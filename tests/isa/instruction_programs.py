@@ -17,8 +17,8 @@ import numpy as np
 
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
-from jax_ascend.compiler.isa.machine import CLASSES, Layout, Loc
 from jax_ascend.compiler.isa.instructions.scalar import SCALAR_OPS
+from jax_ascend.compiler.isa.machine import CLASSES, Layout, Loc
 from jax_ascend.compiler.isa.model import ATOMIC_MODES, CMP_MODES, Affine, Spec, instruction_set
 from jax_ascend.compiler.isa.type_rules import CONVERT, TypeRule
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
@@ -252,7 +252,9 @@ def element_cases(spec: Spec) -> Iterator[Case]:
         label = f"{spec.name} {op} {dtype} {to} {mode}".strip()
         rng, single = np.random.default_rng(zlib.crc32(label.encode())), Single(spec.name)
         count = 3 if spec.name == "scompute" else 1
-        sources = [random_values(rng, DType.i1 if op == "sel" and i == 0 else dtype, (1, ELEMENTS)) for i in range(count)]
+        sources = [
+            random_values(rng, DType.i1 if op == "sel" and i == 0 else dtype, (1, ELEMENTS)) for i in range(count)
+        ]
         b, dst = single.b, single.load(np.zeros((1, ELEMENTS), to.numpy))
         tiles = [single.load(s) for s in sources]
         argument = single.argument(sources[0])
@@ -286,7 +288,9 @@ def _element_choices(spec):
             gives_mask = name in ("tcmp", "tisfinite")
             for dtype in types:
                 operands = len(vector.tiles)
-                rule = (DType.i1 if gives_mask else dtype, *([DType.i1] if op == "sel" else []), dtype, dtype)[:operands]
+                rule = (DType.i1 if gives_mask else dtype, *([DType.i1] if op == "sel" else []), dtype, dtype)[
+                    :operands
+                ]
                 if allows(vector.dtypes, rule):
                     yield op, dtype, DType.i1 if gives_mask else dtype, ""
     else:

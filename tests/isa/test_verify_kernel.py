@@ -206,6 +206,8 @@ def one_instruction(spec, types):
         elif operand.kind == "ints":
             values.append((1,) * operand.length)
         else:
-            values.append({"affine": 1, "imm": 1, "enum": (operand.values or (None,))[0]}[operand.kind])
+            one = {"affine": 1, "imm": 1, "register": 1, "enum": (operand.values or (None,))[0]}
+            values.append(one[operand.kind])
+    b.register()
     b.emit(spec, *values)
     return b.kernel

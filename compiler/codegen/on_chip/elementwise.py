@@ -128,12 +128,11 @@ def _binary(p: CoreProgram, kind: str, dst: Array, held: list[Held]) -> None:
 
 def _expanding(p: CoreProgram, kind: str, dst: Array, full: Array, repeated: Repeated) -> None:
     n, times = prod(repeated.row.shape), repeated.times
-    if repeated.by_element:
-        tiles = [p.shaped(a, n, times) for a in (dst, full)]
-        _call(p, f"trowexpand{kind}", *tiles, p.shaped(repeated.row, n, 1))
-    else:
-        tiles = [p.shaped(a, times, n) for a in (dst, full)]
-        _call(p, f"tcolexpand{kind}", *tiles, repeated.row.tile)
+    rows, columns = (n, times) if repeated.by_element else (times, n)
+    row = p.shaped(repeated.row, n, 1) if repeated.by_element else repeated.row.tile
+    source = p.shaped(full, rows, columns)
+    with p.made(dst, rows, columns) as tile:
+        _call(p, f"t{'row' if repeated.by_element else 'col'}expand{kind}", tile, source, row)
 
 
 def _call(p: CoreProgram, name: str, *operands: Any) -> None:

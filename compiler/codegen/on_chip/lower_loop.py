@@ -13,8 +13,9 @@ stream.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...graph.builder import splat_element
@@ -49,7 +50,7 @@ from ...graph.ops import (
 )
 from ...graph.trip_count import progressions, trip_count
 from ...isa.dtypes import DType
-from ...isa.model import Affine, instruction_set
+from ...isa.model import Affine, View
 from ...program.kernel import Instruction, KernelBuilder
 from ...program.structure import find_spans
 from ...targets import Target
@@ -73,6 +74,7 @@ from .shape import (
 from .values import FEW_CELLS, MOST_CELLS, Array, Cells, Far, Held, Repeated, Splat
 
 _MOST_INSTRUCTIONS = 6000  # of a kernel
+_MOST_OPS, _MOST_DEPTH = 1500, 16  # of its graphs: so much is tried
 _ENDLESS = 2**62
 
 _LOWER: dict[type[Op], Callable[[CoreProgram, Any], Held]] = {
@@ -93,37 +95,57 @@ _LOWER: dict[type[Op], Callable[[CoreProgram, Any], Held]] = {
     ArgReduce: lower_arg_reduce,
     Dot: lower_dot,
 }
+_CONTROL = (Constant, While, Case, OptimizationBarrier)
 
 
-def on_chip_ways(op: While, launches: int, target: Target) -> Iterator[Way]:
-    """Yield the launch of a loop's kernel; nothing if the loop is not of the kind, or `launches` per iteration cost less."""
-    try:
-        launch = _LoopKernel(op, target).launch()
-    except NotVectorizable:
-        return
-    if _cycles(launch.kernel.body, target) <= launches * target.launch_dispatch * target.clock:
-        yield [launch]
+@dataclass(frozen=True)
+class _Facts:
+    """Of a graph with those inside it: its ops, how deep loops and branches are nested, what every value allows."""
+
+    ops: int
+    depth: int
+    lowered: bool  # every op has a lowering
+    small: bool  # every value is of few elements
 
 
-def _lowered(graph: Graph) -> bool:
-    return all(
-        type(op) in _LOWER
-        or (isinstance(op, (Constant, While, Case, OptimizationBarrier)) and all(map(_lowered, op.regions())))
-        for op in graph.ops
-    )
+class LoopKernels:
+    """Makes kernels of loops; remembers what it has seen of their graphs, as loops inside loops are asked for again."""
 
+    def __init__(self, target: Target):
+        self.target = target
+        self._seen: dict[Graph, _Facts] = {}
 
-def is_small(op: While) -> bool:
-    """Whether a loop works on nothing but what registers hold."""
-    return all(v.type.size <= MOST_CELLS for graph in (op.cond, op.body) for v in _values(graph))
+    def ways(self, op: While, launches: int) -> Iterator[Way]:
+        """Yield the launch of a loop's kernel; nothing if the loop is not of the kind, or its launches cost less.
 
+        launches: of the stream, for an iteration.
+        """
+        facts = [self._facts(graph) for graph in (op.cond, op.body)]
+        if not all(f.lowered and f.ops <= _MOST_OPS and f.depth <= _MOST_DEPTH for f in facts):
+            return
+        try:
+            launch = _LoopKernel(op, self.target, MOST_CELLS if self.is_small(op) else FEW_CELLS).launch()
+        except NotVectorizable:
+            return
+        if _cycles(launch.kernel.body, self.target) <= launches * self.target.launch_dispatch * self.target.clock:
+            yield [launch]
 
-def _values(graph: Graph) -> Iterator[Value]:
-    yield from graph.arguments
-    for op in graph.ops:
-        yield from (*op.operands, *op.results)
-        for inner in op.regions():
-            yield from _values(inner)
+    def is_small(self, op: While) -> bool:
+        """Whether a loop works on nothing but what registers hold."""
+        return self._facts(op.cond).small and self._facts(op.body).small
+
+    def _facts(self, graph: Graph) -> _Facts:
+        if graph not in self._seen:
+            inner = [self._facts(part) for op in graph.ops for part in op.regions()]
+            lowered = all(type(op) in _LOWER or isinstance(op, _CONTROL) for op in graph.ops)
+            values = [*graph.arguments, *(v for op in graph.ops for v in (*op.operands, *op.results))]
+            self._seen[graph] = _Facts(
+                len(graph.ops) + sum(f.ops for f in inner),
+                1 + max((f.depth for f in inner), default=0),
+                lowered and all(f.lowered for f in inner),
+                all(v.type.size <= MOST_CELLS for v in values) and all(f.small for f in inner),
+            )
+        return self._seen[graph]
 
 
 @dataclass(eq=False)
@@ -135,14 +157,12 @@ class _Carried:
 
 
 class _LoopKernel:
-    def __init__(self, op: While, target: Target):
-        if not (_lowered(op.body) and _lowered(op.cond)):
-            raise NotVectorizable("[on chip] an op without a lowering")
+    def __init__(self, op: While, target: Target, most_cells: int):
         if any(v.type.size == 0 or v.dtype not in COMPUTED for v in op.operands):
             raise NotVectorizable("[on chip] a carried value that no tile holds")
         self.op, self.target = op, target
         self.b = KernelBuilder("loop", "aiv", (1,))
-        self.p = CoreProgram(self.b, MOST_CELLS if is_small(op) else FEW_CELLS)
+        self.p = CoreProgram(self.b, most_cells)
         self.arguments: dict[Value, int] = {}
         self.starts_as: list[tuple[Value, Value]] = []
 
@@ -177,8 +197,7 @@ class _LoopKernel:
                 self._store(Far(result.shape, result.dtype, self._argument(result, writes=True), result), value)
         if len(self.b.kernel.body) > _MOST_INSTRUCTIONS or len(self.arguments) > 200:
             raise NotVectorizable("[on chip] a kernel of too many instructions")
-        _drop_unread(self.b.kernel.body)
-        _keep_in_registers(self.b.kernel.body)
+        self.b.kernel.body = _keep_in_registers(_drop_unread(self.b.kernel.body))
         inputs = set(self.arguments) - set(op.results)
         started = {result for result, _ in self.starts_as}
         aliases = tuple(
@@ -499,7 +518,7 @@ def _cycles(body: list[Instruction], target: Target) -> float:
     """Return about how many cycles an iteration of the outermost loop takes: the start of each instruction."""
     spans, _ = find_spans(body)
     weight = [0.0] * len(body)
-    outermost = next(s for s in spans if s.kind == "loop")
+    outermost = next((s for s in spans if s.kind == "loop"), None)  # none: no iteration
     for span in spans:
         if span.kind == "loop":
             count = Affine.of(span.opener.operand("stop")) - Affine.of(span.opener.operand("start"))
@@ -510,82 +529,93 @@ def _cycles(body: list[Instruction], target: Target) -> float:
     return sum(w * cost.get(i.spec.group, target.vector_start) for w, i in zip(weight, body, strict=True))
 
 
-def _drop_unread(body: list[Instruction]) -> None:
-    """Remove scalar instructions whose register nobody reads."""
-    while True:
-        read = {r for i in body for v in i.values for a in _affines(v) for r, _ in a.terms}
-        kept = [
-            i
-            for i in body
-            if not (i.spec.group == "scalar" and i.spec.operands[0].kind == "register" and i.values[0] not in read)
-        ]
-        if len(kept) == len(body):
-            return
-        body[:] = kept
-
-
-def _keep_in_registers(body: list[Instruction]) -> None:
-    """Compute what a loop carries right into the register that carries it, where nobody needs the old value any more.
-
-    %r9 = scompute %r4, ...; ...; %r4 = saffine %r9    ->    %r4 = scompute %r4, ...
-    """
-    move = instruction_set()["saffine"]
-    at = 0
-    while at < len(body):
-        copy = body[at]
-        if copy.spec is move and _retargeted(body, at):
-            del body[at]
+def _drop_unread(body: list[Instruction]) -> list[Instruction]:
+    """Return a body without scalar instructions whose register nobody reads."""
+    reads: dict[int, int] = {}
+    for instruction in body:
+        for r in _registers_read(instruction):
+            reads[r] = reads.get(r, 0) + 1
+    kept: list[Instruction] = []
+    for instruction in reversed(body):
+        if _is_scalar(instruction) and not reads.get(instruction.values[0]):
+            for r in _registers_read(instruction):
+                reads[r] -= 1
         else:
-            at += 1
+            kept.append(instruction)
+    return kept[::-1]
 
 
-def _retargeted(body: list[Instruction], at: int) -> bool:
-    carrier, value = body[at].values
-    if value.const or len(value.terms) != 1 or value.terms[0][1] != 1:
-        return False
-    source = value.terms[0][0]
-    made = at - 1
-    while made >= 0 and not _writes(body[made], source):
-        if body[made].spec.opens or body[made].spec.name == "end" or _mentions(body[made], carrier):
-            return False
-        made -= 1
-    if made < 0 or body[made].spec.opens or body[made].spec.group != "scalar":
-        return False
-    if any(_mentions(i, source) for i in body[at + 1 :]) or any(_writes(i, source) for i in body[:made]):
-        return False
-    for i in range(made + 1, at):
-        if _reads(body[i], source):
+def _keep_in_registers(body: list[Instruction]) -> list[Instruction]:
+    """Return a body that computes what a loop carries right into the register that carries it, where that can be.
+
+        %r9 = scompute %r4, ...; ...; %r4 = saffine %r9    ->    %r4 = scompute %r4, ...
+
+    Nobody may read the old value, or set the register, in between; nor read %r9 afterwards.
+    """
+    body = list(body)
+    reads: dict[int, list[int]] = {}
+    writes: dict[int, list[int]] = {}
+    depth = [0]  # how many spans were opened and closed before each position
+    for at, instruction in enumerate(body):
+        for r in _registers_read(instruction):
+            reads.setdefault(r, []).append(at)
+        for operand, value in instruction.operands():
+            if operand.kind == "register":
+                writes.setdefault(value, []).append(at)
+        depth.append(depth[-1] + (instruction.spec.opens or instruction.spec.name == "end"))
+    dropped: set[int] = set()
+    for at, copy in enumerate(body):
+        if copy.spec.name != "saffine" or not _is_register(copy.values[1]):
+            continue
+        carrier, source = copy.values[0], copy.values[1].terms[0][0]
+        made = writes.get(source, [at])
+        within = [i for i in reads[source] if i != at]
+        if (
+            len(made) != 1
+            or made[0] >= at
+            or not _is_scalar(body[made[0]])
+            or depth[at] != depth[made[0]]
+            or any(not made[0] < i < at for i in within)
+            or _between(reads.get(carrier, []), made[0], at)
+            or _between(writes[carrier], made[0], at)
+        ):
+            continue
+        dropped.add(at)
+        body[made[0]] = Instruction(body[made[0]].spec, (carrier, *body[made[0]].values[1:]))
+        for i in within:
             body[i] = Instruction(body[i].spec, tuple(_renamed(v, source, carrier) for v in body[i].values))
-    body[made] = Instruction(body[made].spec, (carrier, *body[made].values[1:]))
-    return True
+        writes[carrier] = sorted(made + [i for i in writes[carrier] if i != at])
+        reads[carrier] = sorted(reads.get(carrier, []) + within)
+    return [instruction for at, instruction in enumerate(body) if at not in dropped]
 
 
-def _writes(i: Instruction, register: int) -> bool:
-    return any(o.kind == "register" and v == register for o, v in i.operands())
+def _between(positions: list[int], first: int, last: int) -> bool:
+    i = bisect_right(positions, first)
+    return i < len(positions) and positions[i] < last
 
 
-def _reads(i: Instruction, register: int) -> bool:
-    return any(isinstance(a, Affine) and any(r == register for r, _ in a.terms) for v in i.values for a in _affines(v))
+def _is_scalar(i: Instruction) -> bool:
+    """Whether an instruction does nothing but set a register."""
+    return i.spec.group == "scalar" and i.spec.operands[0].kind == "register"
 
 
-def _mentions(i: Instruction, register: int) -> bool:
-    return _writes(i, register) or _reads(i, register)
+def _is_register(value: Any) -> bool:
+    return isinstance(value, Affine) and not value.const and len(value.terms) == 1 and value.terms[0][1] == 1
 
 
-def _affines(value: Any) -> Iterator[Any]:
-    if isinstance(value, Affine):
-        yield value
-    elif hasattr(value, "offset"):
-        yield value.offset
-        yield from value.shape
+def _registers_read(i: Instruction) -> Iterator[int]:
+    for value in i.values:
+        if isinstance(value, Affine):
+            yield from (r for r, _ in value.terms)
+        elif isinstance(value, View):
+            for affine in (value.offset, *value.shape):
+                yield from (r for r, _ in affine.terms)
 
 
 def _renamed(value: Any, old: int, new: int) -> Any:
-    if isinstance(value, Affine):
-        return Affine(value.const, tuple(sorted((new if r == old else r, c) for r, c in value.terms)))
-    if hasattr(value, "offset"):
-        return type(value)(
-            value.argument, _renamed(value.offset, old, new), tuple(_renamed(e, old, new) for e in value.shape),
-            value.strides, value.split,
-        )  # fmt: skip
+    if isinstance(value, Affine) and any(r == old for r, _ in value.terms):
+        return sum((Affine(0, ((new if r == old else r, c),)) for r, c in value.terms), Affine(value.const))
+    if isinstance(value, View):
+        shape = tuple(_renamed(extent, old, new) for extent in value.shape)
+        return replace(value, offset=_renamed(value.offset, old, new), shape=shape)
     return value

@@ -155,9 +155,11 @@ class CoreProgram:
     def _expanded(self, held: Repeated) -> Array:
         array, n = self.new_array(held.shape, held.dtype), prod(held.row.shape)
         if held.by_element:
-            self.b.trowexpand(self.shaped(array, n, held.times), self.shaped(held.row, n, 1))
+            with self.made(array, n, held.times) as tile:
+                self.b.trowexpand(tile, self.shaped(held.row, n, 1))
         else:
-            self.b.tcolexpand(self.shaped(array, held.times, n), held.row.tile)
+            with self.made(array, held.times, n) as tile:
+                self.b.tcolexpand(tile, held.row.tile)
         return array
 
     def fill(self, array: Array, item: Scalar) -> None:
@@ -196,6 +198,14 @@ class CoreProgram:
         tile = self.b.tile(Loc.vec, array.dtype, rows, columns)
         self.b.treshape(tile, array.tile)
         return tile
+
+    @contextmanager
+    def made(self, array: Array, rows: int, columns: int) -> Iterator[TileRef]:
+        """Yield a tile of so many rows and columns to write a new array in."""
+        tile = array.tile if rows == 1 else self.b.tile(Loc.vec, array.dtype, rows, columns)
+        yield tile
+        if rows != 1:
+            self.b.treshape(array.tile, tile)
 
     # --- GM ---
 

@@ -61,11 +61,12 @@ def lower_reduce(p: CoreProgram, op: Reduce) -> Held:
         raise NotVectorizable(f"[on chip] a reduction by {op.kind}")
     total = p.new_array(result.shape, wide)
     if inner == 1:
-        getattr(p.b, f"trow{name}")(_column(p, total, outer), p.shaped(array, outer, n))
+        _along_rows(p, f"trow{name}", total, array, outer, n)
     elif outer == 1:
         getattr(p.b, f"tcol{name}")(total.tile, p.shaped(array, n, inner))
     else:
         part, one = p.new_array((n, inner), wide), p.new_array((inner,), wide)
+        p.b.texpands(total.tile, 0)
         with p.loops([outer]) as (i,):
             p.b.tslice(part.tile, array.tile, 0, i * (n * inner))
             getattr(p.b, f"tcol{name}")(one.tile, p.shaped(part, n, inner))
@@ -81,8 +82,10 @@ def _stored(p: CoreProgram, array: Array, dtype: DType) -> Held:
     return p.stored(array)
 
 
-def _column(p: CoreProgram, array: Array, rows: int):
-    return p.shaped(array, rows, 1)
+def _along_rows(p: CoreProgram, name: str, found: Array, array: Array, rows: int, columns: int) -> None:
+    source = p.shaped(array, rows, columns)
+    with p.made(found, rows, 1) as column:
+        getattr(p.b, name)(column, source)
 
 
 def _around(shape: tuple[int, ...], dimensions: tuple[int, ...]) -> tuple[int, int, int]:
@@ -101,7 +104,7 @@ def lower_arg_reduce(p: CoreProgram, op: ArgReduce) -> Held:
     if inner != 1 or x.dtype not in COMPUTED or x.dtype is DType.i1:
         raise NotVectorizable("[on chip] an arg reduction that is not along rows")
     found = p.new_array(result.shape, DType.i32)
-    getattr(p.b, f"trow{op.kind}")(_column(p, found, outer), p.shaped(p.array(x), outer, n))
+    _along_rows(p, f"trow{op.kind}", found, p.array(x), outer, n)
     return _stored(p, found, result.dtype)
 
 
@@ -126,7 +129,11 @@ def lower_dot(p: CoreProgram, op: Dot) -> Held:
         return Cells(result.shape, result.dtype, tuple(unit.convert(i, result.dtype) for i in items))
     if left.dtype is not wide or not k:
         raise NotVectorizable("[on chip] a product of a narrow type")
-    if list(lf) + list(lc) != list(range(left.type.rank)) and m > 1:
+    if (
+        list(lc) != sorted(lc)
+        or list(rc) != sorted(rc)
+        or (list(lf) + list(lc) != list(range(left.type.rank)) and m > 1)
+    ):
         raise NotVectorizable("[on chip] a product with a transposed left operand")
     ordered = list(rf) + list(rc) == list(range(right.type.rank))  # [n, k]; else [k, n]
     if not ordered and list(rc) + list(rf) != list(range(right.type.rank)):
@@ -136,6 +143,8 @@ def lower_dot(p: CoreProgram, op: Dot) -> Held:
     swap = m > 1 and n == 1
     if swap:  # a matrix times a vector
         a, b, m, n, ordered = b, a, 1, m, True
+    if m > 1:
+        p.b.texpands(total.tile, 0)
     part = p.new_array((n, k) if ordered else (k, n), wide)
     with p.loops([m]) as (i,):
         row = a
@@ -144,10 +153,14 @@ def lower_dot(p: CoreProgram, op: Dot) -> Held:
             p.b.tslice(row.tile, a.tile, 0, i * k)
         out = total if m == 1 else p.new_array((n,), wide)
         if ordered:
-            p.b.tcolexpandmul(p.shaped(part, n, k), p.shaped(b, n, k), row.tile)
-            p.b.trowsum(_column(p, out, n), p.shaped(part, n, k))
+            matrix = p.shaped(b, n, k)
+            with p.made(part, n, k) as tile:
+                p.b.tcolexpandmul(tile, matrix, row.tile)
+            _along_rows(p, "trowsum", out, part, n, k)
         else:
-            p.b.trowexpandmul(p.shaped(part, k, n), p.shaped(b, k, n), _column(p, row, k))
+            matrix, column = p.shaped(b, k, n), p.shaped(row, k, 1)
+            with p.made(part, k, n) as tile:
+                p.b.trowexpandmul(tile, matrix, column)
             p.b.tcolsum(out.tile, p.shaped(part, k, n))
         if m > 1:
             p.b.tinsert(total.tile, out.tile, 0, i * n)

@@ -43,7 +43,8 @@ def lower_iota(p: CoreProgram, op: Iota) -> Held:
     inner = prod(shape[op.dimension + 1 :])
     if dtype is DType.i1 or shape[op.dimension] * inner != op.result.type.size:
         raise NotVectorizable("[on chip] an iota that repeats")
-    p.b.tci(p.shaped(array, shape[op.dimension], inner), 0, 1, 0)
+    with p.made(array, shape[op.dimension], inner) as tile:
+        p.b.tci(tile, 0, 1, 0)
     return array
 
 
