@@ -256,3 +256,84 @@ def fft(shape):
 @workload("rfft2 1024 x 1024")
 def rfft2():
     return jnp.fft.rfft2, normal(1024, 1024)
+
+
+@workload("loop that updates by index")
+def indexed_loop():
+    return lambda x: lax.fori_loop(0, 5000, lambda i, c: c.at[i % 100].set(c[i * 7 % 100] + 1), x), normal(100)
+
+
+@workload("scan with a table")
+def table_scan():
+    table, rows = normal(64), np.random.default_rng(0).integers(0, 64, 1000).astype(np.int32)
+    return lambda table, rows: lax.scan(lambda c, i: (c * 0.5 + table[i], c), 0.0, rows), table, rows
+
+
+@workload("Runge-Kutta of 2-vectors")
+def runge_kutta():
+    def velocity(x):
+        return jnp.array([x[1], -jnp.sin(x[0]) - 0.1 * x[1]])
+
+    def step(x, _):
+        h = 0.01
+        a = velocity(x)
+        b = velocity(x + h / 2 * a)
+        c = velocity(x + h / 2 * b)
+        return x + h / 6 * (a + 2 * b + 2 * c + velocity(x + h * c)), x
+
+    return lambda x: lax.scan(step, x, None, length=1000), np.array([1, 0], np.float32)
+
+
+@workload("gradient of a scan of scalars")
+def scalar_scan():
+    def total(s):
+        def body(carry, y):
+            a, s = carry
+            b = y / s[0] + 0.5 * a
+            return (b, y / b + 0.5 * s), (a + 2 * a**0.5) * s[0]
+
+        return lax.scan(body, (1.0, s), jnp.ones(400))[1].sum()
+
+    return jax.grad(total), np.ones(2, np.float32)
+
+
+@workload("longest common subsequence of 40")
+def common_subsequence():
+    def length(a, b):
+        def cell(i, j, t):
+            longest = lax.cond(a[i] == b[j], lambda: t[i, j] + 1, lambda: jnp.maximum(t[i, j + 1], t[i + 1, j]))
+            return t.at[i + 1, j + 1].set(longest)
+
+        table = jnp.zeros((41, 41), jnp.int32)
+        return lax.fori_loop(0, 40, lambda i, t: lax.fori_loop(0, 40, lambda j, t: cell(i, j, t), t), table)[40, 40]
+
+    a, b = np.random.default_rng(0).integers(0, 4, (2, 40)).astype(np.int32)
+    return length, a, b
+
+
+@workload("scatter 1M", "add", "max", "mul")
+def scatter(kind):
+    rows = np.random.default_rng(0).integers(0, 10_000, 1_000_000).astype(np.int32)
+    return lambda x, rows: getattr(jnp.ones(10_000).at[rows], kind)(x), normal(1_000_000), rows
+
+
+@workload("gather 1M elements")
+def gather():
+    rows = np.random.default_rng(0).integers(0, 1_000_000, 1_000_000).astype(np.int32)
+    return lambda x, rows: x[rows], normal(1_000_000), rows
+
+
+@workload("segment sum 1M")
+def segment_sum():
+    rows = np.sort(np.random.default_rng(0).integers(0, 10_000, 1_000_000)).astype(np.int32)
+    return lambda x, rows: jax.ops.segment_sum(x, rows, 10_000), normal(1_000_000), rows
+
+
+@workload("histogram 1M")
+def histogram():
+    return lambda x: jnp.histogram(x, bins=100)[0], normal(1_000_000)
+
+
+@workload("gelu by erf 4M")
+def gelu_erf():
+    return functools.partial(jax.nn.gelu, approximate=False), normal(2048, 2048)

@@ -46,7 +46,7 @@ def simplify_unary(op: ops.Unary, b: Builder) -> Value | None:
 
 
 def simplify_binary(op: ops.Binary, b: Builder) -> Value | None:
-    """Neutral and absorbing elements, splats, division by powers of two."""
+    """Neutral and absorbing elements, splats, division by powers of two, powers that are products or roots."""
     x, y = op.operands
     kind, dtype = op.kind, x.dtype
     if dtype.kind == "c":
@@ -73,7 +73,16 @@ def simplify_binary(op: ops.Binary, b: Builder) -> Value | None:
             return x
         if right == 2:
             return b.binary("mul", x, x)
+        if right in (0.5, -0.5) and dtype.bytes >= 2:
+            return _root_power(b, x, negative=bool(right < 0))
     return None
+
+
+def _root_power(b: Builder, x: Value, negative: bool) -> Value:
+    """Return x to the 1/2 or -1/2: a root, but for the signs of what it has none of: pow(-0, 1/2) is 0, pow(-inf, 1/2) inf."""
+    root = b.unary("abs", b.unary("sqrt", x))
+    power = b.select(b.compare("EQ", x, b.like(x, -np.inf)), b.like(x, np.inf), root)
+    return b.binary("div", b.like(x, 1), power) if negative else power
 
 
 def _same_operands(kind: str, x: Value, y: Value) -> Value | None:

@@ -154,7 +154,7 @@ def test_an_epilogue_that_does_not_fit_becomes_a_kernel_of_its_own():
             total = total + kept[i] * kept[59 - i]
         return total
 
-    arguments = [normal(64, 8), normal(8, 256)]
+    arguments = [normal(64, 8) / 8, normal(8, 256)]  # small sums: sixty times an error of one is within the tolerance
     regions, _, program = compile_graph(function, arguments)
     small = replace(TARGET, ub_bytes=16 * 1024)
     (region,) = regions

@@ -28,6 +28,7 @@ PROGRAMS = {
     "tall product": product(16, 4096, 1024),
     "f32 product": product(256, 512, 256, jnp.float32),
     "factor": (jnp.linalg.cholesky, [jax.ShapeDtypeStruct((256, 256), jnp.float32)]),
+    "indexed loop": (lambda x: jax.lax.fori_loop(0, 50, lambda i, c: c.at[7 * i % 99].add(1), x), [shape(99)]),
     "host": (lambda x: jax.pure_callback(abs, x, x), [shape(512, 512)]),
 }
 MATTERS = {  # each figure: a program whose estimate depends on it, and another value
@@ -60,6 +61,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "vector_start": ("elementwise", 3000.0),
     "vector_repeat_bytes": ("elementwise", 32),
     "move_start": ("elementwise", 4000.0),
+    "scalar_access": ("indexed loop", 400.0),
     "misaligned_efficiency": ("rows", 0.1),
     "aicpu_rate": ("factor", 1e9),
     "launch_dispatch": ("elementwise", 1e-3),

@@ -90,9 +90,9 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
   auto a = std::make_unique<Loop>();
   a->reg = i.dst_, a->step = i.step_.constant, a->start = i.start_, a->stop = i.stop_;
   const int64_t first = d.ranges().of(i.start_).low, last = d.ranges().of(i.stop_).high;
-  const bool known = first != Range::kLeast && last != Range::kMost;
-  if (!known) d.run_unbounded();
   const double trips = std::max(0.0, static_cast<double>(last) - static_cast<double>(first));
+  const bool known = first != Range::kLeast && last != Range::kMost && trips < 1e15;  // more: until ends it
+  if (!known) d.run_unbounded();
   const double outer = d.enter_loop(known ? trips / static_cast<double>(a->step) : 16.0);
   d.step();
   a->body = d.span();
@@ -105,7 +105,6 @@ ActionPtr decode(const isa::loop& i, Decoder& d) {
     const auto* code = dynamic_cast<const ScalarCode*>(action.get());
     a->leaves |= code && code->may_leave();
   }
-  if (a->leaves) d.run_unbounded();
   if (a->body.size() == 1) {
     const auto* strips = dynamic_cast<const StripRun*>(a->body.front().get());
     if (strips && strips->plan().repeats(a->reg)) a->strips = strips;

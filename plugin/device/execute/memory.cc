@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plugin/device/execute/element_rows.h"
 #include "plugin/isa/message.h"
 
 namespace ascend {
@@ -97,37 +98,6 @@ VectorFn find_combine(AtomicMode mode, DType dtype, const Site& site) {
   const VectorFn f = find_vector({opcode(), dtype, dtype});
   if (!f) site.fail(concat("there is no such atomic update of ", dtype_name(dtype), "."));
   return f;
-}
-
-// One element by plain arithmetic, where an update has it: a vector body takes 27 ns for it (5 ns here), most
-// of them waiting for its own last store to the same line.
-using ElementFn = void (*)(std::byte* dst, const std::byte* src);
-
-template <typename T>
-void add_element(std::byte* dst, const std::byte* src) {
-  T sum, term;
-  std::memcpy(&sum, dst, sizeof sum);
-  std::memcpy(&term, src, sizeof term);
-  sum += term;
-  std::memcpy(dst, &sum, sizeof sum);
-}
-
-ElementFn find_element_update(AtomicMode mode, DType dtype) {
-  if (mode != AtomicMode::kadd) return nullptr;
-  switch (dtype) {
-    case DType::kf32:
-      return add_element<float>;
-    case DType::kf64:
-      return add_element<double>;
-    case DType::ki32:
-    case DType::ku32:
-      return add_element<uint32_t>;
-    case DType::ki64:
-    case DType::ku64:
-      return add_element<uint64_t>;
-    default:
-      return nullptr;
-  }
 }
 
 // dst = dst op src on contiguous rows.
@@ -270,6 +240,15 @@ class Indexed : public Action {
     return w;
   }
 
+  // Elements of row r of the tile by `f`, to or from the places that the row of the index names.
+  void move_row(const Core& core, ElementRowFn f, int64_t origin, std::byte* tile, int64_t r,
+                int64_t columns) const {
+    const std::byte* offsets = index_.at(core) + r * index_.row_stride() * index_.element_bytes();
+    std::byte* row = tile + r * data_.row_stride() * data_.element_bytes();
+    const int64_t moved = f({core.arguments[view_.argument()], view_.argument_size(), origin, offsets, row, columns});
+    if (moved < columns) at(core, origin, offset(core, r, moved), 0, 0);  // says what is wrong
+  }
+
   struct Reach {
     int64_t low = 0, high = 0;
   };
@@ -310,31 +289,27 @@ struct Gather final : Indexed {
         }
       }
     } else {
-      for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < columns; ++c) {
-          std::memcpy(dst + (r * data_.row_stride() + c) * bytes, at(core, origin, offset(core, r, c), 0, 0),
-                      bytes);
-        }
-      }
+      for (int64_t r = 0; r < rows; ++r) move_row(core, elements, origin, dst, r, columns);
     }
   }
+  ElementRowFn elements = find_gather(static_cast<int>(data_.element_bytes()), index_.dtype());
 };
 
 struct Scatter final : Indexed {
   Scatter(const isa::mscatter& i, Decoder& d) : Indexed(i.dst_, i.src_, i.index_, i.mode_, d) {
     if (i.atomic_ != 0) {
       update = find_combine(static_cast<AtomicMode>(i.atomic_), view_.dtype(), view_.site());
-      update_element = find_element_update(static_cast<AtomicMode>(i.atomic_), view_.dtype());
     }
+    elements = find_scatter(static_cast<AtomicMode>(i.atomic_), view_.dtype(), index_.dtype());
     d.run_serially();  // two blocks may hit the same place, and the last one wins
   }
   VectorFn update = nullptr;
-  ElementFn update_element = nullptr;
+  ElementRowFn elements = nullptr;  // or none: by the vector body
 
   void run(Core& core) const override {
     const int64_t rows = rows_(core), columns = columns_(core), bytes = data_.element_bytes(),
                   origin = view_.offset(core);
-    const std::byte* src = data_.at(core);
+    std::byte* src = data_.at(core);
     if (rows == 0 || columns == 0) return;
     if (by_row_) {
       ViewElements w = row_window(core, columns);
@@ -346,24 +321,24 @@ struct Scatter final : Indexed {
         write_row(core, w, src + r * data_.row_stride() * bytes, columns, bytes);
       }
     } else {
-      VectorArgs args{};
-      args.rows = args.columns = 1;
       for (int64_t r = 0; r < rows; ++r) {
-        for (int64_t c = 0; c < columns; ++c) {
-          const int64_t o = offset(core, r, c);
-          if (o < 0) continue;
-          std::byte* to = at(core, origin, o, 0, 0);
-          const std::byte* from = src + (r * data_.row_stride() + c) * bytes;
-          if (update_element) {
-            update_element(to, from);
-          } else if (update) {
-            args.dst = to, args.src[0] = to, args.src[1] = from;
-            update(args);
-          } else {
-            std::memcpy(to, from, bytes);
-          }
-        }
+        if (elements)
+          move_row(core, elements, origin, src, r, columns);
+        else
+          update_row(core, origin, src + r * data_.row_stride() * bytes, r, columns);
       }
+    }
+  }
+
+  void update_row(Core& core, int64_t origin, const std::byte* from, int64_t r, int64_t columns) const {
+    VectorArgs args{};
+    args.rows = args.columns = 1;
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t o = offset(core, r, c);
+      if (o < 0) continue;
+      args.dst = at(core, origin, o, 0, 0);
+      args.src[0] = args.dst, args.src[1] = from + c * data_.element_bytes();
+      update(args);
     }
   }
 

@@ -1,11 +1,10 @@
 // What scompute and sconvert compute. Common arithmetic has a function per element type here; everything else
 // is done by the vector unit's body on one element, so that there is one implementation of each.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
+#include "plugin/device/execute/scalar_arithmetic.h"
 #include "plugin/device/execute/scalar_code.h"
 #include "plugin/device/execute/vector.h"
 
@@ -33,204 +32,6 @@ int64_t held_of(T value) {
     return held;
   }
 }
-
-template <class T>
-using Word = std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::type_identity<T>>::type;
-
-// Arithmetic of integers wraps: it is done unsigned, in 64 bits as narrow types would be promoted to int.
-template <class T, class F>
-T wrapping(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>)
-    return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
-  else
-    return f(a, b);
-}
-
-namespace scalar {
-struct Add {
-  template <class T>
-  static T apply(T a, T b) {
-    return wrapping(a, b, [](auto x, auto y) { return x + y; });
-  }
-};
-struct Sub {
-  template <class T>
-  static T apply(T a, T b) {
-    return wrapping(a, b, [](auto x, auto y) { return x - y; });
-  }
-};
-struct Mul {
-  template <class T>
-  static T apply(T a, T b) {
-    return wrapping(a, b, [](auto x, auto y) { return x * y; });
-  }
-};
-struct Div {
-  template <class T>
-  static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) {
-      if (b == 0) return static_cast<T>(-1);
-      if (std::is_signed_v<T> && b == static_cast<T>(-1)) return Sub::apply(T{0}, a);
-    }
-    return static_cast<T>(a / b);
-  }
-};
-struct Rem {  // of integers
-  template <class T>
-  static T apply(T a, T b) {
-    if (b == 0) return a;
-    if (std::is_signed_v<T> && b == static_cast<T>(-1)) return 0;
-    return static_cast<T>(a % b);
-  }
-};
-struct Max {  // NaN if either is NaN; +0 is above -0
-  template <class T>
-  static T apply(T a, T b) {
-    if constexpr (!std::is_integral_v<T>) {
-      if (a != a || b != b) return a + b;
-      if (a == b) return std::signbit(a) ? b : a;
-    }
-    return a > b ? a : b;
-  }
-};
-struct Min {
-  template <class T>
-  static T apply(T a, T b) {
-    if constexpr (!std::is_integral_v<T>) {
-      if (a != a || b != b) return a + b;
-      if (a == b) return std::signbit(a) ? a : b;
-    }
-    return a < b ? a : b;
-  }
-};
-struct And {
-  template <class T>
-  static T apply(T a, T b) {
-    return static_cast<T>(a & b);
-  }
-};
-struct Or {
-  template <class T>
-  static T apply(T a, T b) {
-    return static_cast<T>(a | b);
-  }
-};
-struct Xor {
-  template <class T>
-  static T apply(T a, T b) {
-    return static_cast<T>(a ^ b);
-  }
-};
-template <class T>
-bool in_width(T count) {
-  return static_cast<uint64_t>(static_cast<Word<T>>(count)) < 8 * sizeof(T);
-}
-struct Shl {
-  template <class T>
-  static T apply(T a, T b) {
-    return in_width(b) ? static_cast<T>(static_cast<uint64_t>(a) << b) : T{0};
-  }
-};
-struct Shr {
-  template <class T>
-  static T apply(T a, T b) {
-    return static_cast<T>(in_width(b) ? a >> b : std::is_signed_v<T> && a < 0 ? -1 : 0);
-  }
-};
-struct Shrl {
-  template <class T>
-  static T apply(T a, T b) {
-    return in_width(b) ? static_cast<T>(static_cast<Word<T>>(a) >> b) : T{0};
-  }
-};
-struct Eq {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a == b;
-  }
-};
-struct Ne {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a != b;
-  }
-};
-struct Lt {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a < b;
-  }
-};
-struct Le {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a <= b;
-  }
-};
-struct Gt {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a > b;
-  }
-};
-struct Ge {
-  template <class T>
-  static bool apply(T a, T b) {
-    return a >= b;
-  }
-};
-struct Neg {
-  template <class T>
-  static T apply(T a, T) {
-    if constexpr (std::is_integral_v<T>)
-      return Sub::apply(T{0}, a);
-    else
-      return -a;
-  }
-};
-struct Abs {
-  template <class T>
-  static T apply(T a, T) {
-    if constexpr (std::is_unsigned_v<T>)
-      return a;
-    else if constexpr (std::is_integral_v<T>)
-      return a < 0 ? Sub::apply(T{0}, a) : a;
-    else
-      return std::fabs(a);
-  }
-};
-struct Not {
-  template <class T>
-  static T apply(T a, T) {
-    return static_cast<T>(~a);
-  }
-};
-struct NotBool {
-  template <class T>
-  static T apply(T a, T) {
-    return a ^ 1;
-  }
-};
-struct Sqrt {
-  template <class T>
-  static T apply(T a, T) {
-    return std::sqrt(a);
-  }
-};
-struct Floor {
-  template <class T>
-  static T apply(T a, T) {
-    return std::floor(a);
-  }
-};
-struct Ceil {
-  template <class T>
-  static T apply(T a, T) {
-    return std::ceil(a);
-  }
-};
-
-}  // namespace scalar
 
 template <class T, class F>
 const ScalarStep* step(const ScalarStep* s, Core& core) {
@@ -274,6 +75,7 @@ ReadFn held_at(DType dtype) {
 struct VectorScalar {
   VectorFn function;
   ReadFn held;
+  int sources;
   bool wide;  // f32 in all lanes of the longest vector: a body is fastest on whole ones
 };
 
@@ -285,12 +87,13 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   alignas(64) std::byte operands[4][256];  // a vector body may read and write whole vectors
   VectorArgs args{};
   const uint16_t sources[] = {s->a, s->b, s->c};
-  for (int i = 0; i < 3; ++i) {
-    std::memcpy(operands[i], &r[sources[i]], sizeof(int64_t));
+  for (int i = 0; i < vector.sources; ++i) {
     if (vector.wide) {
       uint32_t lanes[kWide];
       std::fill_n(lanes, kWide, static_cast<uint32_t>(r[sources[i]]));
       std::memcpy(operands[i], lanes, sizeof lanes);
+    } else {
+      std::memcpy(operands[i], &r[sources[i]], sizeof(int64_t));
     }
     args.src[i] = operands[i], args.src_stride[i] = sizeof operands[i];
   }
@@ -302,11 +105,11 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   return s->next();
 }
 
-ScalarBody by_vector(const VectorKey& key) {
+ScalarBody by_vector(const VectorKey& key, int sources) {
   const VectorFn function = find_vector(key);
   if (!function) return {};
   const bool wide = key.src == DType::kf32 && dtype_bytes(key.dst) <= 4;
-  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst), wide)};
+  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst), sources, wide)};
 }
 
 template <class T>
@@ -452,12 +255,12 @@ ScalarBody find_scalar(ScalarOp op, DType type) {
   if (!find_vector(key)) return {};
   if (op == ScalarOp::ksel_) return {&select, nullptr};
   if (const ScalarFn function = common(op, type)) return {function, nullptr};
-  return by_vector(key);
+  return by_vector(key, static_cast<int>(op) < kScalarUnary ? 1 : 2);
 }
 
 ScalarBody find_scalar_conversion(DType from, DType to, int mode) {
   if (const ScalarFn function = common_conversion(from, to)) return {function, nullptr};
-  return by_vector({Opcode::ktcvt, to, from, mode});
+  return by_vector({Opcode::ktcvt, to, from, mode}, 1);
 }
 
 }  // namespace ascend
