@@ -74,7 +74,7 @@ def simplify_binary(op: ops.Binary, b: Builder) -> Value | None:
         if right == 2:
             return b.binary("mul", x, x)
         if right in (0.5, -0.5) and dtype.bytes >= 2:
-            return _root_power(b, x, negative=bool(right < 0))
+            return _root_power(b, x, negative=float(right) < 0)
     return None
 
 

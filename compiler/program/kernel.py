@@ -227,7 +227,7 @@ class KernelBuilder:
             raise AttributeError(name)
         return lambda *values, **named: self.emit(spec, *values, **named)
 
-    def scalar(self, name: str, *operands: int | Affine | View) -> Affine:
+    def scalar(self, name: str, *operands: int | str | Affine | View | TileRef) -> Affine:
         """Append a scalar instruction (`smin`, `sload`, ...) into a fresh register and return that register."""
         register = self.register()
         self.emit(instruction_set()[name], register, *operands)

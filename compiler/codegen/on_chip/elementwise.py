@@ -52,6 +52,12 @@ def _scalar_function(p: CoreProgram, op: Elementwise) -> Callable[..., Scalar] |
     def named(name: str) -> Callable[..., Scalar]:
         return lambda *items: unit.compute(name, dtype, *items)
 
+    def converted(x: Scalar) -> Scalar:
+        return unit.convert(x, result.dtype)
+
+    def same_bits(x: Scalar) -> Scalar:
+        return unit.bits(x, result.dtype)
+
     match op:
         case Unary():
             return named(UNARY[op.kind][1:]) if op.kind in UNARY else None
@@ -64,9 +70,9 @@ def _scalar_function(p: CoreProgram, op: Elementwise) -> Callable[..., Scalar] |
         case Select():
             return named("sel")
         case Convert():
-            return lambda x: unit.convert(x, result.dtype)
+            return converted
         case BitcastConvert():
-            return lambda x: unit.bits(x, result.dtype)
+            return same_bits
         case ReducePrecision():
             return None
 

@@ -50,8 +50,8 @@ from ...graph.ops import (
 )
 from ...graph.trip_count import progressions, trip_count
 from ...isa.dtypes import DType
-from ...isa.model import Affine, View
-from ...program.kernel import Instruction, KernelBuilder
+from ...isa.model import Affine, TileRef, View
+from ...program.kernel import Instruction, Kernel, KernelBuilder
 from ...program.structure import find_spans
 from ...targets import Target
 from ..steps import Launch, Way
@@ -127,7 +127,7 @@ class LoopKernels:
             launch = _LoopKernel(op, self.target, MOST_CELLS if self.is_small(op) else FEW_CELLS).launch()
         except NotVectorizable:
             return
-        if _cycles(launch.kernel.body, self.target) <= launches * self.target.launch_dispatch * self.target.clock:
+        if _cycles(launch.kernel, self.target) <= launches * self.target.launch_dispatch * self.target.clock:
             yield [launch]
 
     def is_small(self, op: While) -> bool:
@@ -316,13 +316,18 @@ def lower_while(p: CoreProgram, op: While, first: list[Held], kept: set[int]) ->
                 (condition,) = (_only(h) for h in lower_graph(p, op.cond))
                 b.until(1 - condition.held)
         with p.graph(body):
-            for argument, held in zip(body.arguments, current, strict=True):
+            for i, (argument, held) in enumerate(zip(body.arguments, current, strict=True)):
                 progress = known.get(argument)
                 if progress is not None and count is not None:
-                    ends = progress.start, progress.start + progress.step * (count - 1)
-                    value = Scalar(progress.start + iteration * progress.step, argument.dtype, min(ends), max(ends))
+                    first_and_last = progress.start, progress.start + progress.step * (count - 1)
+                    value = Scalar(
+                        progress.start + iteration * progress.step,
+                        argument.dtype,
+                        min(first_and_last),
+                        max(first_and_last),
+                    )
                     held = Cells(argument.shape, argument.dtype, (value,))
-                if argument.producer is None and body.arguments.index(argument) in kept:
+                if i in kept:
                     p.held[argument] = held
                 else:
                     p.own(argument, held)
@@ -514,8 +519,9 @@ def _selected(p: CoreProgram, op: Case, taken: list[Scalar]) -> list[Held]:
 # --- the kernel as a whole ---
 
 
-def _cycles(body: list[Instruction], target: Target) -> float:
-    """Return about how many cycles an iteration of the outermost loop takes: the start of each instruction."""
+def _cycles(kernel: Kernel, target: Target) -> float:
+    """Return about how many cycles an iteration of the outermost loop takes."""
+    body = kernel.body
     spans, _ = find_spans(body)
     weight = [0.0] * len(body)
     outermost = next((s for s in spans if s.kind == "loop"), None)  # none: no iteration
@@ -525,8 +531,14 @@ def _cycles(body: list[Instruction], target: Target) -> float:
             times = min(count.const, 1000) if count.is_constant and count.const < _ENDLESS else 8
             base = 1.0 if span is outermost else weight[span.start] * times
             weight[span.start + 1 : span.end] = [base] * (span.end - span.start - 1)
-    cost = {"scalar": 1.0, "control": 1.0}
-    return sum(w * cost.get(i.spec.group, target.vector_start) for w, i in zip(weight, body, strict=True))
+    return sum(w * _cycles_of(i, kernel, target) for w, i in zip(weight, body, strict=True) if w)
+
+
+def _cycles_of(i: Instruction, kernel: Kernel, target: Target) -> float:
+    if i.spec.group in ("scalar", "control"):
+        return target.scalar_access if i.spec.cost.kind == "scalar_access" else 1.0
+    largest = max((kernel.tiles[v.tile].bytes for v in i.values if isinstance(v, TileRef)), default=0)
+    return target.vector_start + max(i.spec.cost.cycles, 1.0) * largest / target.vector_repeat_bytes
 
 
 def _drop_unread(body: list[Instruction]) -> list[Instruction]:

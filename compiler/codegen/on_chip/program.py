@@ -6,7 +6,7 @@ instruction where it is larger than registers hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 
@@ -40,7 +40,7 @@ class CoreProgram:
     # --- which tiles may be overwritten ---
 
     @contextmanager
-    def graph(self, graph: Graph) -> Iterator[None]:
+    def graph(self, graph: Graph) -> Generator[None]:
         """Count the uses of a graph's values while it is lowered; what is held outside of it is not overwritten."""
         counts: dict[Value, int] = {}
         for op in graph.ops:
@@ -200,7 +200,7 @@ class CoreProgram:
         return tile
 
     @contextmanager
-    def made(self, array: Array, rows: int, columns: int) -> Iterator[TileRef]:
+    def made(self, array: Array, rows: int, columns: int) -> Generator[TileRef]:
         """Yield a tile of so many rows and columns to write a new array in."""
         tile = array.tile if rows == 1 else self.b.tile(Loc.vec, array.dtype, rows, columns)
         yield tile
@@ -230,7 +230,7 @@ class CoreProgram:
     # --- loops over elements ---
 
     @contextmanager
-    def loops(self, extents: Sequence[int]) -> Iterator[list[Affine]]:
+    def loops(self, extents: Sequence[int]) -> Generator[list[Affine]]:
         """Loop over all indices of these extents; yields one affine for each. An extent of one is no loop."""
         with ExitStack() as stack:
             yield [stack.enter_context(self.b.loop(0, n)) if n != 1 else Affine() for n in extents]

@@ -120,7 +120,8 @@ def lower_dot(p: CoreProgram, op: Dot) -> Held:
     if max(left.type.size, right.type.size, result.type.size) <= p.most_cells and m * n * k <= _MOST_PRODUCTS:
         a, b = ([p.unit.convert(c, wide) for c in p.cells(v)] for v in (left, right))
         ai, bi = _places(left.shape, lf, lc), _places(right.shape, rf, rc)
-        unit, items = p.unit, []
+        unit = p.unit
+        items: list[Scalar] = []
         for i, j in itertools.product(range(m), range(n)):
             products = [unit.compute("mul", wide, a[ai[i][q]], b[bi[j][q]]) for q in range(k)]
             items.append(

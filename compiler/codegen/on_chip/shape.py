@@ -13,7 +13,7 @@ from ...isa.dtypes import DType
 from ...isa.model import Affine
 from ..vector.nodes import NotVectorizable
 from .program import CoreProgram
-from .registers import constant
+from .registers import Scalar, constant
 from .values import Array, Cells, Far, Held, Repeated, Splat
 
 
@@ -127,7 +127,7 @@ def lower_concatenate(p: CoreProgram, op: Concatenate) -> Held:
     if op.result.type.size <= p.most_cells:
         parts = [p.cells(x) for x in op.operands]
         inner = prod(shape[d + 1 :])
-        items = []
+        items: list[Scalar] = []
         for outer in range(prod(shape[:d])):
             for x, part in zip(op.operands, parts, strict=True):
                 n = x.shape[d] * inner

@@ -190,13 +190,36 @@ void sort_by_keys(const uint64_t* keys, int key_bytes, int64_t count, uint32_t* 
   }
 }
 
+namespace {
+
+// Puts the k least of `count` items in front, in order. Of many items most are not moved: they are above the k-th least
+// of those before them.
+template <class T>
+void least_first(T* x, int64_t count, int64_t k) {
+  const int64_t room = 4 * k;
+  int64_t n = std::min(count, room);
+  const auto keep_least = [&] {
+    if (k < n) std::nth_element(x, x + k - 1, x + n);
+    n = k;
+  };
+  for (int64_t i = n; i < count; ++i) {
+    if (n == room) keep_least();
+    for (const T limit = x[k - 1]; i < count; ++i) {
+      if (!(x[i] < limit)) continue;
+      x[n++] = x[i];
+      if (n == room) break;
+    }
+  }
+  keep_least();
+  std::sort(x, x + k);
+}
+
+}  // namespace
+
 void first_by_keys(const uint64_t* keys, int key_bytes, int64_t count, int64_t k, uint32_t* order) {
   if (k == 0) return;
   if (k <= kFew) return first_few(keys, count, k, order);
-  const auto first = [k, count](auto* x) {
-    if (k < count) std::nth_element(x, x + k, x + count);
-    std::sort(x, x + k);
-  };
+  const auto first = [k, count](auto* x) { least_first(x, count, k); };
   if (key_bytes <= 4) {
     uint64_t* words = words_of(keys, count);
     first(words);
