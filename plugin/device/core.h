@@ -64,7 +64,7 @@ class Core {
   // Those of the kernel, then what the host keeps beside them: constants and ends of loops.
   static constexpr int64_t kRegisters = 4 * Limits::registers;
   std::array<int64_t, kRegisters> registers;
-  bool leaves = false;  // until has ended the innermost loop
+  bool leaves = false;                // until has ended the innermost loop
   std::vector<CubeOperand> operands;  // per slot of the kernel's tiles in L1, L0A, L0B and L0C
   std::byte* memory[kLocs] = {};
   std::byte* scratch = nullptr;

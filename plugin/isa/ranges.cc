@@ -147,7 +147,8 @@ void Ranges::step(const Instruction& instruction) {
       const auto& i = instruction.as<isa::scompute>();
       const Opcode opcode = kScalarVector[i.op_].first;
       if (opcode == Opcode::ktsel) break;  // of what the registers hold, whatever that is
-      assign(i.dst_, opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite ? Range{0, 1} : held(kScalarTypes[i.type_]));
+      assign(i.dst_, opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite ? Range{0, 1}
+                                                                             : held(kScalarTypes[i.type_]));
       break;
     }
     default:

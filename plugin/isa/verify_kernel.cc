@@ -465,7 +465,8 @@ class KernelVerifier {
     const TypeRule& rule = kTypeRules[kInstructions[static_cast<int>(opcode)].types];
     const DType type = kScalarTypes[i.type_];
     const bool compares = opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite;
-    const DType types[] = {compares ? DType::ki1 : type, opcode == Opcode::ktsel ? DType::ki1 : type, type, type};
+    const DType types[] = {compares ? DType::ki1 : type, opcode == Opcode::ktsel ? DType::ki1 : type, type,
+                           type};
     const size_t count = opcode == Opcode::ktsel ? 4 : i.op_ < kScalarUnary ? 2 : 3;
     if (!allows(rule, {types, count}, uint64_t{1} << static_cast<int>(Loc::kvec)))
       fail("type; expected ", rule.expected, ", got ", dtype_name(type));

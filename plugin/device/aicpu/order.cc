@@ -192,8 +192,8 @@ void sort_by_keys(const uint64_t* keys, int key_bytes, int64_t count, uint32_t* 
 
 namespace {
 
-// Puts the k least of `count` items in front, in order. Of many items most are not moved: they are above the k-th least
-// of those before them.
+// Puts the k least of `count` items in front, in order. Of many items most are not moved: they are above the
+// k-th least of those before them.
 template <class T>
 void least_first(T* x, int64_t count, int64_t k) {
   const int64_t room = 4 * k;

@@ -85,8 +85,8 @@ double mad_cycles(const Walk& walk, const Places& o, const Target& target) {
   return target.mad_start + steps * (size >= 4 ? target.mad_f32_factor * (size / 4) : 1.0);
 }
 
-// Arithmetic, comparisons and bits in one cycle, divisions in four; a function takes the scalar unit what one element
-// takes the vector unit: 16 cycles and those of its polynomial.
+// Arithmetic, comparisons and bits in one cycle, divisions in four; a function takes the scalar unit what one
+// element takes the vector unit: 16 cycles and those of its polynomial.
 double scalar_cycles(const Instruction& instruction) {
   if (instruction.opcode() == Opcode::ksconvert) return 1;
   const auto [opcode, mode] = kScalarVector[instruction.as<isa::scompute>().op_];

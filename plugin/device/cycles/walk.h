@@ -30,8 +30,9 @@ class Walk {
   Walk(const Shape& shape, int64_t block, Role role);
 
   // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar
-  // instructions are carried out and returned; other cores' instructions are skipped. Values that are data count
-  // as 0; a condition on a value computed of elements is taken to hold, and a loop that data ends to run once.
+  // instructions are carried out and returned; other cores' instructions are skipped. Values that are data
+  // count as 0; a condition on a value computed of elements is taken to hold, and a loop that data ends to
+  // run once.
   int next();
   int64_t value(const Affine& a) const;
   const Kernel& kernel() const { return shape_.kernel; }
@@ -39,7 +40,7 @@ class Walk {
  private:
   struct Frame {
     int opener;
-    int64_t stop, step;  // of a loop
+    int64_t stop, step;   // of a loop
     bool passed = false;  // an until of it
   };
   void enter(int index);

@@ -53,8 +53,8 @@ class Decoder {
   void read_in_place(int argument) { in_place_arguments_.push_back(argument); }
   void add_work(double nanoseconds) { work_ += nanoseconds * trips_; }
   void run_serially() { serial_ = true; }
-  // Registers of the host: for a constant, for what an operand is computed to, for where a loop ends; none if there
-  // are too many.
+  // Registers of the host: for a constant, for what an operand is computed to, for where a loop ends; none if
+  // there are too many.
   std::optional<uint16_t> constant_register(int64_t value);
   uint16_t scratch_register(int number) const { return static_cast<uint16_t>(Limits::registers + number); }
   std::optional<uint16_t> end_register();
@@ -109,7 +109,8 @@ ActionPtr decode(const isa::scompute&, Decoder&);
 ActionPtr decode(const isa::sconvert&, Decoder&);
 ActionPtr decode(const isa::until&, Decoder&);
 
-// A loop or condition around nothing but the scalar unit's steps, as steps; nullptr if the body is more than that.
+// A loop or condition around nothing but the scalar unit's steps, as steps; nullptr if the body is more than
+// that.
 ActionPtr loop_of_steps(const isa::loop&, const Actions& body, Decoder&);
 ActionPtr condition_of_steps(const isa::when&, const Actions& body, Decoder&);
 

@@ -25,16 +25,14 @@ int64_t each_place(const ElementRow& r, int64_t bytes, F&& f) {
 
 template <class T, class Index>
 int64_t gather(const ElementRow& r) {
-  return each_place<Index, false>(r, sizeof(T), [](std::byte* place, std::byte* own) {
-    std::memcpy(own, place, sizeof(T));
-  });
+  return each_place<Index, false>(
+      r, sizeof(T), [](std::byte* place, std::byte* own) { std::memcpy(own, place, sizeof(T)); });
 }
 
 template <class T, class Index>
 int64_t assign(const ElementRow& r) {
-  return each_place<Index, true>(r, sizeof(T), [](std::byte* place, const std::byte* own) {
-    std::memcpy(place, own, sizeof(T));
-  });
+  return each_place<Index, true>(
+      r, sizeof(T), [](std::byte* place, const std::byte* own) { std::memcpy(place, own, sizeof(T)); });
 }
 
 template <class T, class F, class Index>

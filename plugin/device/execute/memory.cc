@@ -245,7 +245,8 @@ class Indexed : public Action {
                 int64_t columns) const {
     const std::byte* offsets = index_.at(core) + r * index_.row_stride() * index_.element_bytes();
     std::byte* row = tile + r * data_.row_stride() * data_.element_bytes();
-    const int64_t moved = f({core.arguments[view_.argument()], view_.argument_size(), origin, offsets, row, columns});
+    const int64_t moved =
+        f({core.arguments[view_.argument()], view_.argument_size(), origin, offsets, row, columns});
     if (moved < columns) at(core, origin, offset(core, r, moved), 0, 0);  // says what is wrong
   }
 

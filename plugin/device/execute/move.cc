@@ -117,7 +117,12 @@ struct Extract final : Action {
 struct MovePiece final : Action {
   MovePiece(const TileOperand& whole, const TileOperand& piece, const Affine& row, const Affine& column,
             bool inserts, Decoder& d)
-      : whole(d.tile(whole)), piece(d.tile(piece)), row(row), column(column), inserts(inserts), site(d.site()) {
+      : whole(d.tile(whole)),
+        piece(d.tile(piece)),
+        row(row),
+        column(column),
+        inserts(inserts),
+        site(d.site()) {
     rows = d.valid_rows(this->piece, this->piece.spec().rows);
     columns = d.valid_columns(this->piece, this->piece.spec().columns);
     d.add_work(static_cast<double>(this->piece.spec().bytes()) / 50.0 + 5);

@@ -1,5 +1,5 @@
-// The scalar unit's instructions as steps. 64-bit arithmetic wraps; a division by less than one, and an access
-// outside of a tile, is refused when it happens.
+// The scalar unit's instructions as steps. 64-bit arithmetic wraps; a division by less than one, and an
+// access outside of a tile, is refused when it happens.
 #include <algorithm>
 #include <cstring>
 
@@ -30,7 +30,8 @@ const ScalarStep* constant(const ScalarStep* s, Core& core) {
 }
 
 const ScalarStep* add_constant(const ScalarStep* s, Core& core) {
-  core.registers[s->dst] = static_cast<int64_t>(static_cast<uint64_t>(core.registers[s->a]) + static_cast<uint64_t>(s->value));
+  core.registers[s->dst] =
+      static_cast<int64_t>(static_cast<uint64_t>(core.registers[s->a]) + static_cast<uint64_t>(s->value));
   ASCEND_STEP_TO(s->next());
 }
 
@@ -73,15 +74,16 @@ struct RegisterDiv {
   }
 };
 
-// By a constant d, `value` being 2^64 / d rounded up: what is left of a * value / 2^64 is the remainder's share of d
-// (Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019), for numbers of 32 bits.
+// By a constant d, `value` being 2^64 / d rounded up: what is left of a * value / 2^64 is the remainder's
+// share of d (Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019), for numbers of 32 bits.
 const ScalarStep* mod_constant(const ScalarStep* s, Core& core) {
   int64_t* r = core.registers.data();
   const int64_t a = r[s->a];
   if (static_cast<uint64_t>(a) >> 32) [[unlikely]]
     return binary<RegisterMod>(s, core);
   const uint64_t low = static_cast<uint64_t>(s->value) * static_cast<uint64_t>(a);
-  r[s->dst] = static_cast<int64_t>(static_cast<unsigned __int128>(low) * static_cast<uint64_t>(r[s->b]) >> 64);
+  r[s->dst] =
+      static_cast<int64_t>(static_cast<unsigned __int128>(low) * static_cast<uint64_t>(r[s->b]) >> 64);
   ASCEND_STEP_TO(s->next());
 }
 
@@ -241,11 +243,8 @@ template <class Function, class Instruction>
 ActionPtr decode_binary(const Instruction& i, Decoder& d) {
   Steps steps(d);
   const uint16_t a = steps.operand(i.a_), b = steps.operand(i.b_);
-  ScalarStep step{.run = &binary<Function>,
-                  .dst = static_cast<uint16_t>(i.dst_),
-                  .a = a,
-                  .b = b,
-                  .more = &d.source()};
+  ScalarStep step{
+      .run = &binary<Function>, .dst = static_cast<uint16_t>(i.dst_), .a = a, .b = b, .more = &d.source()};
   constexpr bool kMod = std::is_same_v<Function, RegisterMod>, kDiv = std::is_same_v<Function, RegisterDiv>;
   if ((kMod || kDiv) && i.b_.terms.empty() && i.b_.constant > 1 && i.b_.constant < int64_t{1} << 32) {
     step.run = kMod ? &mod_constant : &div_constant;
@@ -309,7 +308,8 @@ ActionPtr decode(const isa::sconvert& i, Decoder& d) {
 ActionPtr decode(const isa::sget& i, Decoder& d) {
   Steps steps(d);
   ScalarStep step = access(i.src_, d);
-  step.run = with_element(d.source().tiles[i.src_.tile].dtype, []<class T>(T) -> ScalarFn { return &get<T>; });
+  step.run =
+      with_element(d.source().tiles[i.src_.tile].dtype, []<class T>(T) -> ScalarFn { return &get<T>; });
   step.dst = static_cast<uint16_t>(i.dst_), step.a = steps.operand(i.index_);
   steps.add(step);
   return steps.take();
@@ -318,7 +318,8 @@ ActionPtr decode(const isa::sget& i, Decoder& d) {
 ActionPtr decode(const isa::sset& i, Decoder& d) {
   Steps steps(d);
   ScalarStep step = access(i.dst_, d);
-  step.run = with_element(d.source().tiles[i.dst_.tile].dtype, []<class T>(T) -> ScalarFn { return &set<T>; });
+  step.run =
+      with_element(d.source().tiles[i.dst_.tile].dtype, []<class T>(T) -> ScalarFn { return &set<T>; });
   step.a = steps.operand(i.index_), step.b = steps.operand(i.a_);
   steps.add(step);
   return steps.take();

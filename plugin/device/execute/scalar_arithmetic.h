@@ -1,5 +1,5 @@
-// Arithmetic of single elements, as the vector unit computes it (compiler/isa/instructions/elementwise.py): integers
-// wrap, divisions by zero have a value, max and min give NaN where there is one.
+// Arithmetic of single elements, as the vector unit computes it (compiler/isa/instructions/elementwise.py):
+// integers wrap, divisions by zero have a value, max and min give NaN where there is one.
 #pragma once
 #include <cmath>
 #include <cstdint>

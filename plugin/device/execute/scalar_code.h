@@ -23,13 +23,14 @@ struct ScalarStep {
   const ScalarStep* to() const { return this + jump; }
 };
 
-// How a step ends that goes on with `s`: by a jump where the compiler makes one of a call at the end, so that every step
-// has a branch of its own, which the CPU predicts; else by returning to the loop in ScalarCode::run. A step with
-// locals that need a frame returns.
+// How a step ends that goes on with `s`: by a jump where the compiler makes one of a call at the end, so that
+// every step has a branch of its own, which the CPU predicts; else by returning to the loop in
+// ScalarCode::run. A step with locals that need a frame returns.
 #if defined(__has_cpp_attribute)
 #if __has_cpp_attribute(clang::musttail)
 #define ASCEND_STEP_TO(s) [[clang::musttail]] return (s)->run(s, core)
-#elif defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#elif defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 #define ASCEND_STEP_TO(s) return (s)->run(s, core)
 #endif
 #endif
@@ -51,7 +52,8 @@ class ScalarCode final : public Action {
   }
   void append(const ScalarCode& other);
   void finish();  // nothing is added any more, but for more code
-  // Makes the steps, which follow a first that tests, the body of a loop: `back` repeats it, or falls through.
+  // Makes the steps, which follow a first that tests, the body of a loop: `back` repeats it, or falls
+  // through.
   void close_loop(ScalarStep first, ScalarStep back);
   void close_condition(ScalarStep first);
   bool may_leave() const { return leaves_; }  // the loop around it, which then has core.leaves set
@@ -63,8 +65,8 @@ class ScalarCode final : public Action {
   bool leaves_ = false;
 };
 
-// The function of an scompute or sconvert on values of these types; nullptr if vectors have none either. Where
-// it is a vector function, `more` tells which.
+// The function of an scompute or sconvert on values of these types; nullptr if vectors have none either.
+// Where it is a vector function, `more` tells which.
 struct ScalarBody {
   ScalarFn run = nullptr;
   std::shared_ptr<const void> more;
