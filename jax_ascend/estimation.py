@@ -143,7 +143,9 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
             KernelRow(kernel.name, kernel.core, kernel.blocks, count, seconds, time["cycles"], time["hbm_bytes"], busy)
         )
         if any(i.spec.name == "until" for i in kernel.body):
-            assumptions.append(f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration")
+            assumptions.append(
+                f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration"
+            )
     for op, (count, flops) in aicpu.items():
         computing = flops / chosen.aicpu_rate
         charged = f"{flops:.3g} operations at aicpu_rate" if flops else "their dispatch only"
