@@ -6,15 +6,18 @@ A loop that one kernel can run from start to end is a launch like any other (cod
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 from ..codegen.lower_region import first_fitting, lower_region, region_key
+from ..codegen.on_chip.lower_chain import chain_ways, is_small
 from ..codegen.on_chip.lower_loop import LoopKernels
 from ..codegen.steps import Launch, Rename, Step
 from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
 from ..fusion.region import Region
-from ..graph.graph import Value
+from ..graph.graph import Op, Value
 from ..graph.ops import Constant
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
@@ -37,8 +40,10 @@ class _Lowering:
     def schedule(self, schedule: Schedule) -> Schedule:
         result = Schedule(schedule.graph)
         available: set[Value] = set()
-        for item in schedule.items:
-            if isinstance(item, Loop):
+        for item in self._chained(schedule):
+            if isinstance(item, Launch):
+                result.items += [*self._constants(item.arguments, available), item]
+            elif isinstance(item, Loop):
                 result.items += self._loop(item, available)
             elif isinstance(item, Branches):
                 result.items += self._constants([*item.op.operands, *item.captured], available)
@@ -49,6 +54,49 @@ class _Lowering:
                 result.items += self.region(item)
         result.items += self._constants(schedule.graph.results, available)
         return result
+
+    def _chained(self, schedule: Schedule) -> Iterator[Item]:
+        """Yield the items; small regions as the one launch that computes them, where the first of them stands."""
+        chains = self._chains(schedule)
+        joined = {id(item) for chain in chains.values() for item in chain}
+        readers = _readers(schedule)
+        apart: set[int] = set()  # of a chain that could not be written
+        for number, item in enumerate(schedule.items):
+            if number in chains:
+                chain = chains[number]
+                ids = set(map(id, chain))
+                wanted = [v for item in chain for v in _makes(item) if readers.get(v, set()) - ids]
+                ops = (op for item in chain for op in (item.ops if isinstance(item, Region) else [_control(item)]))
+                steps = first_fitting(chain_ways(ops, wanted), self.target)
+                if steps is not None:
+                    yield from cast("list[Step]", steps)
+                    continue
+                apart.update(map(id, chain))
+            if id(item) not in joined or id(item) in apart:
+                yield item
+
+    def _chains(self, schedule: Schedule) -> dict[int, list[Item]]:
+        """Return small items that can be computed together, two and more, by the number of the first.
+
+        One joins the latest chain if everything it reads is made before that or in it: small values may wait.
+        """
+        made: dict[Value, int] = {}  # by which item; of a chain, by the first of it
+        chains: dict[int, list[Item]] = {}
+        latest = -1
+        for number, item in enumerate(schedule.items):
+            where = number
+            if self._is_small(item):
+                if latest < 0 or any(made.get(v, -1) > latest for v in _reads(item)):
+                    latest = number
+                where = latest
+                chains.setdefault(latest, []).append(item)
+            made.update(dict.fromkeys(_makes(item), where))
+        return {first: chain for first, chain in chains.items() if len(chain) > 1}
+
+    def _is_small(self, item: Item) -> bool:
+        if isinstance(item, Region):
+            return is_small(item.ops)
+        return isinstance(item, Loop) and self._loops.joins_chain(item.op)
 
     def _constants(self, values: list[Value], available: set[Value]) -> list[Item]:
         """Return what puts those values into memory that are constants and not there yet."""
@@ -95,6 +143,33 @@ class _Lowering:
         original, steps = self._lowered[key]
         mapping = dict(zip(original.inputs + original.outputs, region.inputs + region.outputs, strict=True))
         return [_instantiate(step, mapping) for step in steps]
+
+
+def _reads(item: Item) -> list[Value]:
+    if isinstance(item, Region):
+        return item.inputs
+    assert isinstance(item, (Loop, Branches)), "[lower schedule] the schedule is lowered already"
+    return [*item.op.operands, *item.captured]
+
+
+def _readers(schedule: Schedule) -> dict[Value, set[int]]:
+    """Return for each value the items, by identity, that read it; -1 stands for the results."""
+    readers: dict[Value, set[int]] = {}
+    for item in schedule.items:
+        for value in _reads(item):
+            readers.setdefault(value, set()).add(id(item))
+    for value in schedule.graph.results:
+        readers.setdefault(value, set()).add(-1)
+    return readers
+
+
+def _makes(item: Item) -> list[Value]:
+    return item.outputs if isinstance(item, Region) else _control(item).results
+
+
+def _control(item: Item) -> Op:
+    assert isinstance(item, (Loop, Branches)), "[lower schedule] the schedule is lowered already"
+    return item.op
 
 
 def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:

@@ -147,7 +147,8 @@ def compiled(graph):
     """Return whether the graph's loop became a kernel, and the program."""
     _, compilation = run_back_passes(Module("test", graph, [None] * len(graph.results), []))
     schedule = compilation.schedule
-    found = [item.kernel.name == "loop" for item in schedule.items if isinstance(item, Launch)].count(True) == 1
+    names = [item.kernel.name for item in schedule.items if isinstance(item, Launch)]
+    found = "loop" in names or "chain" in names  # a small loop is a kernel with the small ops around it
     assert found != any(isinstance(item, Loop) for item in schedule.items)
     return found, compilation.program
 

@@ -19,19 +19,18 @@ from typing import Any
 
 from ...graph.builder import splat_element
 from ...graph.graph import Graph, Value
-from ...graph.ops import Constant, While
-from ...isa.dtypes import DType
+from ...graph.ops import While
 from ...isa.model import Affine, TileRef
-from ...program.kernel import Instruction, Kernel, KernelBuilder
+from ...program.kernel import Instruction, Kernel
 from ...program.structure import find_spans
 from ...targets import Target
 from ..steps import Launch, Way
 from ..vector.nodes import NotVectorizable
-from .control import CONTROL, ENDLESS, LOWER, MOST_INSTRUCTIONS, lower_while
-from .program import CoreProgram
+from .control import CONTROL, ENDLESS, LOWER, lower_while
+from .core_kernel import CoreKernel
+from .program import values_of_outside
 from .registers import COMPUTED
-from .tidy import drop_unread, keep_in_registers
-from .values import FEW_CELLS, MOST_CELLS, Cells, Far, Held
+from .values import FEW_CELLS, MOST_CELLS, Far, Held
 
 _MOST_OPS, _MOST_DEPTH = 1500, 16  # of its graphs: so much is tried
 
@@ -58,8 +57,7 @@ class LoopKernels:
 
         launches: of the stream, for an iteration.
         """
-        facts = [self._facts(graph) for graph in (op.cond, op.body)]
-        if not all(f.lowered and f.ops <= _MOST_OPS and f.depth <= _MOST_DEPTH for f in facts):
+        if not self._is_tried(op):
             return
         try:
             launch = _LoopKernel(op, self.target, MOST_CELLS if self.is_small(op) else FEW_CELLS).launch()
@@ -71,6 +69,15 @@ class LoopKernels:
     def is_small(self, op: While) -> bool:
         """Whether a loop works on nothing but what registers hold."""
         return self._facts(op.cond).small and self._facts(op.body).small
+
+    def joins_chain(self, op: While) -> bool:
+        """Whether a loop may be part of a chain of small ops."""
+        held = all(v.type.size > 0 and v.dtype in COMPUTED for v in op.operands)
+        return held and self.is_small(op) and self._is_tried(op)
+
+    def _is_tried(self, op: While) -> bool:
+        facts = [self._facts(graph) for graph in (op.cond, op.body)]
+        return all(f.lowered and f.ops <= _MOST_OPS and f.depth <= _MOST_DEPTH for f in facts)
 
     def _facts(self, graph: Graph) -> _Facts:
         if graph not in self._seen:
@@ -86,14 +93,12 @@ class LoopKernels:
         return self._seen[graph]
 
 
-class _LoopKernel:
+class _LoopKernel(CoreKernel):
     def __init__(self, op: While, target: Target, most_cells: int):
         if any(v.type.size == 0 or v.dtype not in COMPUTED for v in op.operands):
             raise NotVectorizable("[on chip] a carried value that no tile holds")
+        super().__init__("loop", most_cells)
         self.op, self.target = op, target
-        self.b = KernelBuilder("loop", "aiv", (1,))
-        self.p = CoreProgram(self.b, most_cells)
-        self.arguments: dict[Value, int] = {}
         self.starts_as: list[tuple[Value, Value]] = []
 
     # --- what is on chip and what stays in GM ---
@@ -102,32 +107,30 @@ class _LoopKernel:
         op, p = self.op, self.p
         body = op.body
         kept = [i for i, v in enumerate(body.results) if v is body.arguments[i]]
-        outside = [v for v in dict.fromkeys(_outside(op)) if splat_element(v) is None]
+        outside = [v for v in values_of_outside(op) if splat_element(v) is None]
         far = self._far(kept, outside)
-        read = {v: self._argument(v) for v in outside}
+        read = {v: self.argument(v) for v in outside}
         first: dict[int, Held] = {}
         for i, operand in enumerate(op.operands):
             result = op.results[i]
             if i in far or (i in kept and splat_element(operand) is None):
-                argument = self._argument(result, writes=True)
+                argument = self.argument(result, writes=True)
                 self.starts_as.append((result, operand))
                 whole = Far(operand.shape, operand.dtype, argument, result)
-                first[i] = whole if i in far else self._near(whole)
+                first[i] = whole if i in far else self.near(whole)
             elif splat_element(operand) is None:
-                argument = self._argument(operand)
-                first[i] = self._near(Far(operand.shape, operand.dtype, argument, operand))
+                argument = self.argument(operand)
+                first[i] = self.near(Far(operand.shape, operand.dtype, argument, operand))
             else:
                 first[i] = p.get(operand)
         for v in outside:
             whole = Far(v.shape, v.dtype, read[v], v)
-            p.held[v] = whole if v in far else self._near(whole)
+            p.held[v] = whole if v in far else self.near(whole)
         held = lower_while(p, op, [first[i] for i in range(len(first))], set(kept))
         for result, value in zip(op.results, held, strict=True):
             if result not in self.arguments:
-                self._store(Far(result.shape, result.dtype, self._argument(result, writes=True), result), value)
-        if len(self.b.kernel.body) > MOST_INSTRUCTIONS or len(self.arguments) > 200:
-            raise NotVectorizable("[on chip] a kernel of too many instructions")
-        self.b.kernel.body = keep_in_registers(drop_unread(self.b.kernel.body))
+                self.store(Far(result.shape, result.dtype, self.argument(result, writes=True), result), value)
+        kernel = self.finish()
         inputs = set(self.arguments) - set(op.results)
         started = {result for result, _ in self.starts_as}
         aliases = tuple(
@@ -139,12 +142,7 @@ class _LoopKernel:
             self.starts_as
         ):
             raise NotVectorizable("[on chip] a value that is read is also updated")
-        return Launch(self.b.kernel, list(self.arguments), list(op.results), aliases, tuple(self.starts_as))
-
-    def _argument(self, value: Value, writes: bool = False) -> int:
-        if value not in self.arguments:
-            self.arguments[value] = self.b.argument(value.dtype, value.type.size, writes)
-        return self.arguments[value]
+        return Launch(kernel, list(self.arguments), list(op.results), aliases, tuple(self.starts_as))
 
     def _far(self, kept: list[int], outside: list[Value]) -> set[Any]:
         """Return the carried values (by number) and those of outside that stay in GM, the largest first, so that UB suffices."""
@@ -158,38 +156,6 @@ class _LoopKernel:
                 break
             far.add(key)
         return far
-
-    def _near(self, whole: Far) -> Held:
-        n = whole.value.type.size
-        if n > self.p.most_cells or whole.dtype is DType.u64:
-            return self.p.stored(self.p.load(whole))
-        return Cells(whole.shape, whole.dtype, tuple(self.p.element(whole, Affine(i)) for i in range(n)))
-
-    def _store(self, to: Far, held: Held) -> None:
-        if isinstance(held, Cells):
-            for i, item in enumerate(held.items):
-                self.p.set_element(to, Affine(i), item)
-        else:
-            self.p.store(to, self.p.in_ub(held))
-
-
-def _outside(op: While) -> Iterator[Value]:
-    """Yield the values, constants of many elements among them, that a loop's graphs read and no graph of it makes."""
-
-    def walk(graph: Graph, made: set[Value]) -> Iterator[Value]:
-        made |= set(graph.arguments)
-        for inner in graph.ops:
-            if isinstance(inner, Constant):
-                continue
-            yield from (v for v in inner.operands if v not in made)
-            for part in inner.regions():
-                yield from walk(part, made)
-            made |= set(inner.results)
-        yield from (v for v in graph.results if v not in made)
-
-    made: set[Value] = set()
-    for graph in (op.cond, op.body):
-        yield from walk(graph, made)
 
 
 def _cycles(kernel: Kernel, target: Target) -> float:

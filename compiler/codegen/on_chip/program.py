@@ -307,21 +307,26 @@ def merged_dims(shape: Sequence[int], strides: Sequence[Sequence[int]]) -> list[
 
 
 def free_values(op: Op) -> list[Value]:
-    """Return the values of outside that an op's graphs read, each once."""
-    found: dict[Value, None] = {}
-    for graph in op.regions():
-        found.update(dict.fromkeys(_free(graph)))
-    return list(found)
+    """Return the values of outside that an op's graphs read, each once, constants excluded."""
+    return [v for v in values_of_outside(op) if not isinstance(v.producer, Constant)]
 
 
-def _free(graph: Graph) -> Iterator[Value]:
-    made = set(graph.arguments)
-    for op in graph.ops:
-        yield from (
-            v for v in (*op.operands, *free_values(op)) if v not in made and not isinstance(v.producer, Constant)
-        )
-        made.update(op.results)
-    yield from (v for v in graph.results if v not in made and not isinstance(v.producer, Constant))
+def values_of_outside(op: Op) -> list[Value]:
+    """Return the values, constants among them, that an op's graphs read and no graph of it makes, each once."""
+
+    def walk(graph: Graph) -> Iterator[Value]:
+        made.update(graph.arguments)
+        for inner in graph.ops:
+            if isinstance(inner, Constant):
+                continue
+            yield from (v for v in inner.operands if v not in made)
+            for part in inner.regions():
+                yield from walk(part)
+            made.update(inner.results)
+        yield from (v for v in graph.results if v not in made)
+
+    made: set[Value] = set()
+    return list(dict.fromkeys(v for graph in op.regions() for v in walk(graph)))
 
 
 def _place(held: Held) -> int | None:
