@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "plugin/isa/operands.h"
+#include "plugin/isa/target.h"
 
 namespace ascend::cycles {
 namespace {
@@ -42,7 +43,7 @@ Extent extent(const Walk& walk, const TileOperand& operand) {
 // the tile takes them (a transposing load reads GM like any other).
 Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
   const int64_t size = dtype_bytes(walk.kernel().arguments[view.argument].dtype);
-  Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, 0};
+  Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, false, 0};
   std::pair<int64_t, int64_t> dims[5];  // stride in bytes, extent
   int rank = 0;
   for (size_t d = 0; d < view.shape.size(); ++d) {
@@ -66,8 +67,8 @@ Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
 
 // Extra passes for types the vector unit converts before it can compute: to f32 or i32 and back; 64 bits in
 // halves.
-double promotion(const InstructionInfo& info, DType t) {
-  if (info.native >> static_cast<int>(t) & 1) return 1;
+double promotion(const InstructionInfo& info, DType t, const Target& target) {
+  if (!info.computes || architecture_of(target).native >> static_cast<int>(t) & 1) return 1;
   return dtype_bytes(t) == 8 ? 4 : 3;
 }
 
@@ -130,8 +131,8 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       }
       const double cycles = std::max(info.cycles, 1.0);
       const bool converts = info.cost == CostKind::kconvert;
-      cost.cycles =
-          target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
+      cost.cycles = target.vector_start +
+                    repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype, target));
       break;
     }
     case CostKind::kextract: {
@@ -166,16 +167,16 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
     }
     case CostKind::kgather: {
       const bool write = info.operands[0].kind == OperandKind::kview;
+      const int64_t mode =
+          write ? instruction.as<isa::mscatter>().mode_ : instruction.as<isa::mgather>().mode_;
       const Extent e = extent(walk, *o.tiles[0]);
       cost.traffic = traffic_of(walk, *o.view, write);
-      if (cost.traffic.argument >= 0) {  // every row a segment of its own, wherever it lies
-        const int64_t per_row = std::max<int64_t>(e.columns * dtype_bytes(e.dtype), 32);
-        cost.traffic.rows = e.rows;
-        cost.traffic.row_bytes = per_row;
-        cost.traffic.row_step = std::max(per_row, target.l2_line);
-        cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
-      }
-      cost.cycles = target.move_start + 2.0 * e.rows;
+      const bool rows = mode == static_cast<int64_t>(GatherMode::krow);
+      cost.traffic.rows = rows ? e.rows : e.elements();
+      cost.traffic.row_bytes = (rows ? e.columns : 1) * dtype_bytes(e.dtype);
+      cost.traffic.scattered = true;
+      cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
+      cost.cycles = target.move_start + target.gather_row * static_cast<double>(cost.traffic.rows);
       break;
     }
   }

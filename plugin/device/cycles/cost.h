@@ -13,7 +13,8 @@ struct Traffic {
   int64_t first = 0;      // byte offset of the first segment
   int64_t rows = 0, row_bytes = 0, row_step = 0;
   bool write = false;
-  double rate = 0;  // bytes per cycle this core's port carries at most
+  bool scattered = false;  // the segments' places are data
+  double rate = 0;         // bytes per cycle this core's port carries at most
   int64_t bytes() const { return rows * row_bytes; }
 };
 

@@ -63,12 +63,12 @@ struct SimulatedCore {
 
 class Simulation {
  public:
-  Simulation(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
-             size_t limit)
+  Simulation(const Kernel& kernel, const Target& target, L2Cache& cache, std::span<const int64_t> addresses,
+             std::vector<Interval>* trace, size_t limit)
       : kernel_(kernel),
         target_(target),
         shape_(kernel),
-        memory_(kernel, target, warm),
+        memory_(kernel, target, cache, addresses),
         trace_(trace),
         limit_(limit) {
     const bool vector = kernel.core == CoreKind::kAiv;
@@ -343,9 +343,9 @@ class Simulation {
 
 }  // namespace
 
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
-                    size_t limit) {
-  return Simulation(kernel, target, warm, trace, limit).run();
+KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache,
+                    std::span<const int64_t> addresses, std::vector<Interval>* trace, size_t limit) {
+  return Simulation(kernel, target, cache, addresses, trace, limit).run();
 }
 
 }  // namespace ascend::cycles

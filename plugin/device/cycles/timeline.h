@@ -1,8 +1,10 @@
 // Event-driven time of one kernel launch: in-order pipes, flags between them, a shared GM.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "plugin/device/cycles/l2_cache.h"
 #include "plugin/device/cycles/walk.h"
 
 namespace ascend::cycles {
@@ -23,10 +25,11 @@ struct KernelTime {
   int64_t instructions = 0;
 };
 
-// Time of a launch, without dispatch. `warm`: L2 holds the arguments. Intervals are recorded if asked for, at
-// most `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody
-// sets.
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm,
-                    std::vector<Interval>* trace = nullptr, size_t limit = 200000);
+// Time of a launch, without dispatch, of a kernel whose arguments lie at these addresses of the memory that
+// the cache caches; the cache is left as the launch leaves it. Intervals are recorded if asked for, at most
+// `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody sets.
+KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache,
+                    std::span<const int64_t> addresses, std::vector<Interval>* trace = nullptr,
+                    size_t limit = 200000);
 
 }  // namespace ascend::cycles
