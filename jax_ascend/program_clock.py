@@ -1,7 +1,7 @@
 """A program's commands on the clock, one after the other, with the L2 that each leaves to the next.
 
-Buffers lie in one memory: parameters, results that take over none of them, constants, the frame. Of a loop the first and
-the second trip are simulated, and the second stands for those that follow.
+Buffers lie in one memory: parameters, results that take over none of them, constants, the frame. Of a loop the first trip is
+simulated, where buffers take turns the second, and one more, which stands for all that follow.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class ProgramClock:
         self._clock = _plugin.Clock(data, memory)
         self._traced: Callable[[int, list[Interval]], None] | None = None
         self._limit = limit
+        self._trip = 0  # of the innermost loop
         self._seen: set[int] = set()
         entry = program.functions[0]
         for again in (False, True) if warm else (False,):
@@ -150,20 +151,24 @@ class ProgramClock:
         if trips < 0:
             self.assumptions["a while loop whose trip count depends on data counts as one iteration"] = None
             trips = 1
-        for part in (1, trips - 1)[: min(trips, 2)]:
+        touching = min(2 if swaps else 1, trips)  # trips until each of two buffers that take turns has been used
+        rest = [trips - touching] if trips > touching else []
+        outer = self._trip
+        for self._trip, part in enumerate([1] * touching + rest):
             self._visit(condition, table, times * part, function)
             self._visit(body, table, times * part, function)
             if part % 2:
                 for a, b in swaps:
                     table[a], table[b] = table[b], table[a]
         self._visit(condition, table, times, function)
+        self._trip = outer
 
     def _launch(self, kernel: int, addresses: list[int], times: int) -> None:
         if self._traced and kernel not in self._seen:
             self._seen.add(kernel)
             self._traced(kernel, self._clock.trace(kernel, addresses, self._limit))
             return
-        time, total = self._clock.launch(kernel, addresses), self.kernels[kernel]
+        time, total = self._clock.launch(kernel, addresses, self._trip), self.kernels[kernel]
         total.launches += times
         total.cycles += times * time["cycles"]
         total.hbm_bytes += times * time["hbm_bytes"]

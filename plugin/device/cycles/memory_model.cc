@@ -6,9 +6,10 @@
 
 namespace ascend::cycles {
 MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache,
-                         std::span<const int64_t> addresses)
+                         std::span<const int64_t> addresses, int64_t trip)
     : target_(target),
       cache_(cache),
+      trip_(trip),
       l2_rate_(target.l2_total / target.clock),
       hbm_rate_(target.hbm_bandwidth / target.clock),
       // two reads and a write take 3 / hbm_mixed_efficiency
@@ -22,13 +23,13 @@ MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, L2Cache& ca
 
 // Multiples of a step that shares no factor with the number of places: each is visited once before any is
 // again.
-int64_t MemoryModel::Scattered::next(int64_t row, int64_t bytes) {
+int64_t MemoryModel::Scattered::next(int64_t row, int64_t bytes, int64_t trip) {
   if (row != row_bytes) {
     row_bytes = row;
     places = std::max<int64_t>(bytes / row, 1);
     step = std::max<int64_t>(static_cast<int64_t>(0.6180339887 * static_cast<double>(places)), 1);
     while (std::gcd(step, places) != 1) ++step;
-    at %= places;
+    at = (at + trip * 7919) % places;  // a prime: another place for each of many trips
   }
   const int64_t place = at * row;
   at = (at + step) % places;
@@ -39,7 +40,8 @@ L2Cache::Moved MemoryModel::touch(const Traffic& t) {
   Argument& a = arguments_[t.argument];
   L2Cache::Moved moved;
   for (int64_t r = 0; r < t.rows; ++r) {
-    const int64_t first = t.scattered ? a.scattered.next(t.row_bytes, a.bytes) : t.first + r * t.row_step;
+    const int64_t first =
+        t.scattered ? a.scattered.next(t.row_bytes, a.bytes, trip_) : t.first + r * t.row_step;
     const int64_t from = std::clamp<int64_t>(first, 0, a.bytes);
     const int64_t to = std::clamp<int64_t>(first + t.row_bytes, 0, a.bytes);
     cache_.touch(a.address + from, to - from, t.write, moved);

@@ -13,8 +13,10 @@ namespace ascend::cycles {
 
 class MemoryModel {
  public:
-  // `addresses` say where the kernel's arguments lie in the memory that the cache caches.
-  MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache, std::span<const int64_t> addresses);
+  // `addresses` say where the kernel's arguments lie in the memory that the cache caches; gathers of another
+  // trip of a loop go to other places.
+  MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache, std::span<const int64_t> addresses,
+              int64_t trip);
 
   // Starts a transfer at time `now` (cycles); `owner` is given back by finish().
   void start(const Traffic& traffic, int owner, double now);
@@ -41,7 +43,7 @@ class MemoryModel {
   // Segments whose places are data, of one argument: they are taken to be all different, and anywhere.
   struct Scattered {
     int64_t row_bytes = 0, places = 1, step = 1, at = 0;
-    int64_t next(int64_t row_bytes, int64_t bytes);
+    int64_t next(int64_t row_bytes, int64_t bytes, int64_t trip);
   };
   struct Argument {
     int64_t address, bytes;
@@ -54,6 +56,7 @@ class MemoryModel {
 
   const Target& target_;
   L2Cache& cache_;
+  int64_t trip_;
   double l2_rate_, hbm_rate_;  // bytes per cycle, all cores
   double turnaround_;  // time that a written byte costs beside a read one, in bytes of nominal bandwidth
   std::vector<Argument> arguments_;

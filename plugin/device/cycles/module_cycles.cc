@@ -50,12 +50,12 @@ class Clock {
 
   Clock(const Clock&) = delete;
 
-  nb::dict launch(size_t kernel, const std::vector<int64_t>& addresses) {
+  nb::dict launch(size_t kernel, const std::vector<int64_t>& addresses, int64_t trip) {
     const Kernel& k = check(kernel, addresses);
     cycles::KernelTime time;
     {
       nb::gil_scoped_release release;
-      time = cycles::simulate(k, module_.target, cache_, addresses);
+      time = cycles::simulate(k, module_.target, cache_, {addresses, trip});
     }
     return to_dict(time);
   }
@@ -63,7 +63,7 @@ class Clock {
   nb::list trace(size_t kernel, const std::vector<int64_t>& addresses, size_t limit) {
     std::vector<cycles::Interval> intervals;
     const Kernel& k = check(kernel, addresses);
-    cycles::simulate(k, module_.target, cache_, addresses, &intervals, limit);
+    cycles::simulate(k, module_.target, cache_, {addresses}, &intervals, limit);
     nb::list result;
     for (const auto& i : intervals)
       result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
@@ -98,8 +98,9 @@ void bind_cycles(nb::module_& m) {
   nb::class_<Clock>(
       m, "Clock", "Times a program's launches one after the other, with the L2 that each leaves to the next.")
       .def(nb::init<nb::bytes, int64_t>(), nb::arg("program"), nb::arg("memory_bytes"))
-      .def("launch", &Clock::launch, nb::arg("kernel"), nb::arg("addresses"),
-           "Simulate a launch whose arguments lie at these addresses: cycles, bytes, and per pipe the busy "
+      .def("launch", &Clock::launch, nb::arg("kernel"), nb::arg("addresses"), nb::arg("trip") = 0,
+           "Simulate a launch, in this trip of a loop, whose arguments lie at these addresses: cycles, "
+           "bytes, and per pipe the busy "
            "cycles over all cores.")
       .def(
           "trace", &Clock::trace, nb::arg("kernel"), nb::arg("addresses"), nb::arg("limit") = 200000,

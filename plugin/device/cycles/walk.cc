@@ -22,8 +22,8 @@ Shape::Shape(const Kernel& k) : kernel(k), match(k.body.size(), -1), in_subblock
   }
 }
 
-Walk::Walk(const Shape& shape, int64_t block, Role role)
-    : shape_(shape), role_(role), registers_(shape.kernel.registers, 0) {
+Walk::Walk(const Shape& shape, int64_t block, Role role, int64_t loaded)
+    : shape_(shape), role_(role), loaded_(loaded), registers_(shape.kernel.registers, 0) {
   const auto& grid = shape.kernel.grid;
   for (size_t d = grid.size(); d-- > 0;) {
     registers_[d] = block % grid[d];
@@ -140,7 +140,7 @@ void Walk::scalar(const Instruction& instruction) {
       binary(instruction.as<isa::smod>(), floor_mod);
       break;
     default:
-      registers_[instruction.as<isa::sload>().dst_] = 0;
+      registers_[instruction.as<isa::sload>().dst_] = loaded_;
   }
 }
 

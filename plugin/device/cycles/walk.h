@@ -27,10 +27,11 @@ struct Shape {
 
 class Walk {
  public:
-  Walk(const Shape& shape, int64_t block, Role role);
+  // `loaded` is what scalars loaded from GM are taken to be.
+  Walk(const Shape& shape, int64_t block, Role role, int64_t loaded = 0);
 
   // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar
-  // instructions are carried out (values loaded from GM count as 0) and returned; other cores' instructions
+  // instructions are carried out and returned; other cores' instructions
   // are skipped.
   int next();
   int64_t value(const Affine& a) const;
@@ -47,6 +48,7 @@ class Walk {
 
   const Shape& shape_;
   Role role_;
+  int64_t loaded_;
   int at_ = 0;
   std::vector<int64_t> registers_;
   std::vector<Frame> frames_;
