@@ -1,12 +1,11 @@
 """The clock against published silicon: prints simulated and published times of the calibration set side by side.
 
-    python benchmarks/published.py [--markdown]
+    python benchmarks/published.py
 
 Published figures: measurements of GEMM, matmul and swiglu on Ascend 910B and 910C dies that the open tile libraries and
 papers named in docs/device.md report.
 """
 
-import argparse
 from statistics import mean
 
 import jax
@@ -50,20 +49,17 @@ def simulate(name):
     return found, found.seconds * 1e6, published
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--markdown", action="store_true", help="print a table for docs/clock.md")
-    markdown = parser.parse_args().markdown
+def table():
+    """Return the table of docs/clock.md, with the mean error below it."""
+    lines = ["| workload | target | L2 | published us | simulated us | error |", "|---|---|---|---|---|---|"]
     errors = []
-    if markdown:
-        print("| workload | target | L2 | published us | simulated us | error |\n|---|---|---|---|---|---|")
     for name, (_, _, target, l2, _) in PUBLISHED.items():
         _, simulated, published = simulate(name)
         errors.append(simulated / published - 1)
-        row = (name, target, l2, f"{published:.1f}", f"{simulated:.1f}", f"{errors[-1]:+.1%}")
-        print(f"| {' | '.join(row)} |" if markdown else "  ".join(f"{x:>12}" for x in row))
-    print(f"\nmean absolute error {mean(map(abs, errors)):.1%}, worst {max(errors, key=abs):+.1%}")
+        lines.append(f"| {name} | {target} | {l2} | {published:.1f} | {simulated:.1f} | {errors[-1]:+.1%} |")
+    lines += ["", f"Mean absolute error {mean(map(abs, errors)):.1%}, worst {max(errors, key=abs):+.1%}."]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    print(table())
