@@ -39,12 +39,15 @@ int64_t MemoryModel::Scattered::next(int64_t row, int64_t bytes, int64_t trip) {
 L2Cache::Moved MemoryModel::touch(const Traffic& t) {
   Argument& a = arguments_[t.argument];
   L2Cache::Moved moved;
-  for (int64_t r = 0; r < t.rows; ++r) {
-    const int64_t first =
-        t.scattered ? a.scattered.next(t.row_bytes, a.bytes, trip_) : t.first + r * t.row_step;
+  const auto segment = [&](int64_t first) {
     const int64_t from = std::clamp<int64_t>(first, 0, a.bytes);
     const int64_t to = std::clamp<int64_t>(first + t.row_bytes, 0, a.bytes);
     cache_.touch(a.address + from, to - from, t.write, moved);
+  };
+  if (!t.scattered) {
+    t.for_each(segment);
+  } else {
+    for (int64_t r = 0; r < t.rows; ++r) segment(a.scattered.next(t.row_bytes, a.bytes, trip_));
   }
   return moved;
 }
@@ -52,10 +55,10 @@ L2Cache::Moved MemoryModel::touch(const Traffic& t) {
 void MemoryModel::start(const Traffic& t, int owner, double now) {
   advance(now);
   const L2Cache::Moved moved = touch(t);
-  // A segment that does not fill its lines wastes part of the port; nothing is moved in less than 32 bytes.
+  // A segment that does not fill its lines wastes part of the port; no piece is moved in less than 32 bytes.
   const double lines = (t.row_bytes + target_.l2_line - 1) / target_.l2_line * target_.l2_line;
   const double aligned = std::clamp(t.row_bytes / lines, target_.misaligned_efficiency, 1.0);
-  const double port_bytes = t.rows * std::max<double>(t.row_bytes, 32) / aligned;
+  const double port_bytes = t.pieces * std::max<double>(t.piece_bytes, 32) / aligned;
   hbm_bytes_ += moved.bytes();
   gm_bytes_ += t.bytes();
   const double read = t.rate * moved.read / port_bytes, written = t.rate * moved.written / port_bytes;
