@@ -149,6 +149,13 @@ class Target:
     vector_repeat_bytes: int = _figure(
         256, "bytes", 32, 2**16, "of each operand that a repeat of a vector instruction takes; published"
     )
+    vector_issue: float = _figure(
+        1.0,
+        "instructions",
+        0.1,
+        16.0,
+        "of the vector unit at once: what divides their cycles after the start; published",
+    )
     gather_row: float = _cycles(2.0, "per row or element of a gather or scatter; assumed")
     move_start: float = _cycles(40.0, "before a transfer's first byte; assumed, so that 16 KiB reach 0.9 of the rate")
     misaligned_efficiency: float = _share(
@@ -215,7 +222,7 @@ _950 = Target(
     name="ascend950", architecture="a5", cube_cores=32, vector_cores=64, clock=1.65e9, hbm_bytes=128 * 10**9,
     l2_bytes=128 * 2**20, l2_line=128, l2_rate=94.0, l2_total=4.95e12, l0c_bytes=256 * 1024, ub_bytes=240 * 1024,
     bt_bytes=4 * 1024, fb_bytes=16 * 1024, ub_load_rate=64.0, ub_store_rate=64.0, l0a_rate=206.0, l0b_rate=128.0,
-    fixp_row=4.59, fixp_rate=100.0, mad_start=25.0, mad_f32_factor=8.0, vector_start=23.0, launch_dispatch=2.5e-6,
+    fixp_row=4.59, fixp_rate=100.0, mad_start=25.0, mad_f32_factor=8.0, vector_start=23.0, vector_issue=2.0, launch_dispatch=2.5e-6,
 )  # fmt: skip
 TARGETS = {
     t.name: t

@@ -60,6 +60,7 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "mad_f32_factor": ("f32 product", 20.0),
     "vector_start": ("elementwise", 3000.0),
     "vector_repeat_bytes": ("elementwise", 32),
+    "vector_issue": ("elementwise", 0.1),
     "move_start": ("elementwise", 4000.0),
     "gather_row": ("gather", 200.0),
     "misaligned_efficiency": ("product", 0.1),  # its tiles are 256 bytes wide

@@ -274,3 +274,28 @@ def _parameter(parameter, size):
     if parameter.is_list:
         return [size, size] if parameter.name == "shape" else [0]
     return size if parameter.high > 63 else 1
+
+
+def test_two_vector_instructions_at_once_take_half_their_cycles():
+    assert cycles(add_one(), 0, BYTES, device=replace(DEVICE, vector_issue=2.0)) == 234 - 8
+
+
+def test_types_that_are_not_native_cost_their_promotion():
+    def add(dtype, device):
+        b = KernelBuilder("add", "aiv", (1,))
+        tile = b.tile(Loc.vec, dtype, 1, 4096 // dtype.bytes, address=0)
+        b.tadds(tile, tile, 1)
+        return cycles(b.kernel, device=device)
+
+    a5 = replace(DEVICE, architecture="a5")
+    assert add(DType.f32, DEVICE) == add(DType.bf16, a5) == add(DType.u32, a5) == add(DType.i64, a5) == 1 + 5 + 16
+    assert add(DType.bf16, DEVICE) == add(DType.u32, DEVICE) == 1 + 5 + 3 * 16  # to f32 or i32 and back
+    assert add(DType.i64, DEVICE) == 1 + 5 + 4 * 16  # in halves
+
+
+def test_moves_and_bits_of_any_type_are_not_promoted():
+    b = KernelBuilder("move", "aiv", (1,))
+    tile = b.tile(Loc.vec, DType.u32, 1, CHUNK, address=0)
+    b.tands(tile, tile, 1)
+    b.tmov(tile, tile)
+    assert cycles(b.kernel) == 1 + 2 * (5 + 16)

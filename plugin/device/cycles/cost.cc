@@ -149,9 +149,8 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
         break;
       }
       const double cycles = std::max(info.cycles, 1.0);
-      const bool converts = info.cost == CostKind::kconvert;
-      cost.cycles = target.vector_start +
-                    repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype, target));
+      const double passes = info.cost == CostKind::kconvert ? 1 : promotion(info, e.dtype, target);
+      cost.cycles = target.vector_start + repeats(e, target) * cycles * passes / target.vector_issue;
       break;
     }
     case CostKind::kextract: {
