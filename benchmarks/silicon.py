@@ -249,6 +249,77 @@ def mha(q, k, v, scaleValue=-1.0, is_causal=False):
     return jnp.einsum("bkgst,btkd->bskgd", weights, v).reshape(batch, length, heads, -1)
 
 
+@op
+def mla(q, q_rope, k, k_rope, v, numKVHeads=1, scaleValue=-1.0, inputLayout="BSND", is_causal=False):
+    joined = [jnp.concatenate(pair, -1) for pair in ((q, q_rope), (k, k_rope))]
+    if inputLayout == "BSND":
+        return mha(*joined, v, scaleValue, is_causal)
+    swapped = (jnp.swapaxes(x, 1, 2) for x in (*joined, v))
+    return jnp.swapaxes(mha(*swapped, scaleValue, is_causal), 1, 2)
+
+
+@op
+def depthwise_conv_2d(x, w, bias, stride, padding, dilation, groups, kernelSize=None):
+    y = lax.conv_general_dilated(
+        x, w[:, None], stride, [(p, p) for p in padding], rhs_dilation=dilation, feature_group_count=groups,
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+    )  # fmt: skip
+    return y if bias is None else y + bias[:, None, None]
+
+
+@op
+def nll_loss(x, target, weight, reduction="mean", ignore_index=-100):
+    known = target != ignore_index
+    label = jnp.where(known, target, 0)
+    weights = jnp.where(known, weight[label], 0)
+    axis = min(x.ndim - 1, 1)
+    losses = -jnp.take_along_axis(x, jnp.expand_dims(label, axis), axis).squeeze(axis) * weights
+    total = weights.sum()
+    return {"none": losses, "sum": losses.sum(), "mean": losses.sum() / total}[reduction], total
+
+
+@op
+def batch_norm_grad_v3(grad, x, weight, running_mean, running_var, mean, invstd, is_training=True, epsilon=1e-5):
+    axes = (0, *range(2, x.ndim))
+
+    def channels(t):
+        return t.astype(F32).reshape(-1, *[1] * (x.ndim - 2))
+
+    g, y = grad.astype(F32), x.astype(F32)
+    inverse = channels(invstd) if is_training else lax.rsqrt(channels(running_var) + epsilon)
+    normal = (y - channels(mean if is_training else running_mean)) * inverse
+    bias, scale = g.sum(axes), (g * normal).sum(axes)
+    if is_training:
+        g = g - (channels(bias) + normal * channels(scale)) / (x.size // x.shape[1])
+    return (g * inverse * channels(weight)).astype(x.dtype), scale, bias
+
+
+@op
+def moe_re_routing(tokens, counts, scales=None, **types):
+    """Tokens as they came, by rank and then expert, put in order of expert and then rank; counts is [ranks, experts]."""
+    came = jnp.cumsum(counts.reshape(-1)).reshape(counts.shape) - counts
+    sizes = counts.T.reshape(-1)
+    go = jnp.cumsum(sizes) - sizes
+    count = tokens.shape[0]
+    index = jnp.arange(count) + jnp.repeat(came.T.reshape(-1) - go, sizes, total_repeat_length=count)
+    return tokens[index], None if scales is None else scales[index], index, counts.sum(0)
+
+
+@op
+def moe_finalize_routing(rows, where, skip1=None, skip2=None, bias=None, scales=None, expert=None, drop_pad_mode=0):
+    ways = 1 if scales is None else scales.shape[1]
+    where = where.reshape(-1, ways) if drop_pad_mode >= 2 else where.reshape(ways, -1).T
+    y = rows.reshape(-1, rows.shape[-1])[jnp.maximum(where, 0)].astype(F32)
+    if bias is not None:
+        y = y + bias[expert].astype(F32)
+    if drop_pad_mode % 2:
+        y = jnp.where((where >= 0)[..., None], y, 0)
+    if scales is not None:
+        y = y * scales[..., None].astype(F32)
+    y = y.sum(1)
+    return sum((s.astype(F32) for s in (skip1, skip2) if s is not None), y).astype(rows.dtype)
+
+
 OPS["gqa"] = OPS["flash_attention"] = mha
 
 
