@@ -152,7 +152,7 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
                 f"{count} launches of the AICPU kernel {name!r} count {total.operations:.3g} operations at aicpu_rate and "
                 f"{total.bytes:.3g} bytes at aicpu_bandwidth"
             )
-        elif core == "host":
+        elif name == "host_call":
             assumptions.append(
                 f"{count} calls of the host count their dispatch and {total.bytes:.0f} bytes over its link, and no time of "
                 "the host"

@@ -13,6 +13,7 @@ from typing import Any
 from . import _plugin
 from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.program.program import Command, Function, Program
+from .compiler.targets import MemoryKind
 
 Interval = tuple[int, int, str, int, float, float]  # core, unit, pipe, instruction, start and end in cycles
 _ALIGNMENT = 4096  # bytes, of every buffer
@@ -85,7 +86,20 @@ class ProgramClock:
                 self._traced = traced
             self.kernels = [KernelTotals() for _ in program.kernels]
             self.others: dict[tuple[str, str], OtherTotals] = {}  # by core and name
+            self._transfer(program)
             self._visit(entry.commands, self._table(entry), 1)
+
+    def _transfer(self, program: Program) -> None:
+        """Charge the link for parameters and results that live in the host's memory, once each."""
+        placed = (
+            *zip(program.parameters, program.parameter_memory, strict=True),
+            *zip(program.results, program.result_memory, strict=True),
+        )
+        for type, memory in placed:
+            if memory is MemoryKind.pinned_host:
+                self._add(
+                    "host", "transfer", 1, OtherTotals(1, type.bytes / self._target.host_bandwidth, 0, type.bytes)
+                )
 
     def _table(self, function: Function) -> list[int]:
         """Return the address of each slot of the entry function."""

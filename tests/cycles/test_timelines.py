@@ -15,7 +15,7 @@ from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import Layout, Loc
 from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.program.program import Function, Program, Slot, command
-from jax_ascend.compiler.targets import Target
+from jax_ascend.compiler.targets import MemoryKind, Target
 
 DEVICE = Target(
     name="round", cube_cores=2, vector_cores=4, clock=1e9, hbm_bandwidth=32e9, hbm_read_efficiency=1.0,
@@ -258,6 +258,14 @@ def test_copies_are_paid():
     found = estimate_program(program([command("copy", 1, 0, BYTES), command("launch", 0, [1, 2])]))
     rows = {row.core: row for row in found.kernels}
     assert rows["sdma"].seconds == pytest.approx(1e-6 + BYTES / 32e9) and rows["aiv"].cycles == 170
+
+
+def test_what_lives_in_the_hosts_memory_crosses_the_link():
+    device = program([command("launch", 0, [0, 1])])
+    host = program([command("launch", 0, [0, 1])])
+    host.parameter_memory = [MemoryKind.pinned_host]
+    link = 1e-6 + BYTES / DEVICE.host_bandwidth
+    assert estimate_program(host).seconds == pytest.approx(estimate_program(device).seconds + link)
 
 
 def test_aicpu_kernels_cost_more_for_more():
