@@ -254,6 +254,15 @@ def test_a_loop_is_its_first_trip_and_others(trips):
     assert found.kernels[0].cycles * launches == pytest.approx(absent * 234 + (launches - absent) * 170)
 
 
+def test_a_function_that_is_called_works_on_its_callers_buffers():
+    whole = program([command("call", 1, [0, 1, 2])])
+    slots = [Slot("parameter", 0, BYTES), Slot("result", 0, BYTES), Slot("frame", BYTES, BYTES)]
+    whole.functions[0].slots[2] = Slot("frame", 0, 2 * BYTES)
+    body = [command("launch", 0, [0, 2]), command("launch", 0, [2, 1]), command("launch", 0, [1, 2])]
+    whole.functions.append(Function("inner", slots, body, 2 * BYTES))
+    assert estimate_program(whole).kernels[0].cycles * 3 == pytest.approx(234 + 170 + 170)
+
+
 def test_copies_are_paid():
     found = estimate_program(program([command("copy", 1, 0, BYTES), command("launch", 0, [1, 2])]))
     rows = {row.core: row for row in found.kernels}
