@@ -17,7 +17,7 @@ from typing import Any
 
 from .errors import TargetError
 from .isa.dtypes import DType
-from .isa.machine import NATIVE, Loc
+from .isa.machine import Loc
 
 
 class MemoryKind(IntEnum):
@@ -62,10 +62,17 @@ A2A3 = Architecture(
         ("GM", "UB"), ("UB", "GM"), ("GM", "L1"), ("L1", "L0A"), ("L1", "L0B"), ("L1", "BT"), ("L0A", "L0C"),
         ("L0B", "L0C"), ("BT", "L0C"), ("L0C", "GM"),
     }),
-    native=NATIVE,
+    native=frozenset({DType.f32, DType.f16, DType.i32, DType.i16}),
     vector_cores=2,
 )  # fmt: skip
-ARCHITECTURES = {a.name: a for a in (A2A3,)}
+# The 950 generation (A5): the same sources. Cube and vector cores meet on the chip, and the vector unit computes more types.
+A5 = replace(
+    A2A3,
+    name="a5",
+    paths=A2A3.paths | {("L0C", "UB"), ("L1", "UB"), ("UB", "L1")},
+    native=A2A3.native | {DType.bf16, DType.u16, DType.u32, DType.i64, DType.i8},
+)
+ARCHITECTURES = {a.name: a for a in (A2A3, A5)}
 
 
 def _figure(default: float, unit: str, least: float, most: float, meaning: str) -> Any:
@@ -101,16 +108,16 @@ class Target:
     """
 
     name: str = _text("ascend910b", "what devices and reports call it")
-    architecture: str = _text("a2a3", "what exists on it: the generation of 910B and 910C")
+    architecture: str = _text("a2a3", "what exists on it: a2a3, the generation of 910B and 910C, or a5, that of 950")
     cube_cores: int = _figure(24, "cores", 1, 1024, "one per AI core; published")
     vector_cores: int = _figure(48, "cores", 1, 2048, "as many per cube core as the architecture has: two; published")
     clock: float = _figure(1.80e9, "Hz", 1e6, 1e11, "cycles per second of every core; published")
     hbm_bytes: int = _figure(64 * 10**9, "bytes", 2**20, 2**44, "device memory; published")
     hbm_bandwidth: float = _figure(1.6e12, "bytes per second, all cores", 1e6, 1e16, "peak of HBM; published")
     hbm_read_efficiency: float = _share(0.85, "of HBM's peak that reads reach; fitted")
-    hbm_write_efficiency: float = _share(0.62, "of HBM's peak that writes reach; fitted")
+    hbm_write_efficiency: float = _share(0.85, "of HBM's peak that writes reach; assumed, few rows only write")
     hbm_mixed_efficiency: float = _share(
-        0.755, "of HBM's peak at two reads to one write, which products tile for; fitted"
+        0.755, "of HBM's peak at two reads to one write; what it is below the others is the turning round; fitted"
     )
     l2_bytes: int = _figure(192 * 2**20, "bytes, all cores", 2**16, 2**36, "the L2 in front of HBM; published")
     l2_line: int = _figure(512, "bytes", 32, 2**15, "what the L2 keeps and HBM moves at least; published")
@@ -143,19 +150,31 @@ class Target:
         256, "bytes", 32, 2**16, "of each operand that a repeat of a vector instruction takes; published"
     )
     scalar_access: float = _cycles(8.0, "of the scalar unit to an element in UB; assumed")
+    vector_issue: float = _figure(
+        1.0,
+        "instructions",
+        0.1,
+        16.0,
+        "of the vector unit at once: what divides their cycles after the start; published",
+    )
+    gather_row: float = _cycles(2.0, "per row or element of a gather or scatter; assumed")
     move_start: float = _cycles(40.0, "before a transfer's first byte; assumed, so that 16 KiB reach 0.9 of the rate")
     misaligned_efficiency: float = _share(
         0.7, "of the rate that segments reach which fill their L2 lines badly; fitted"
     )
     aicpu_rate: float = _figure(
-        2.0e10,
-        "operations per second, all AICPU cores",
+        2.0e10, "operations per second, all AICPU cores", 1e6, 1e15, "real arithmetic and comparisons; assumed"
+    )
+    aicpu_bandwidth: float = _figure(
+        40e9,
+        "bytes per second, all AICPU cores",
         1e6,
         1e15,
-        "real arithmetic of linear algebra and transforms; assumed",
+        "what they read and write; assumed, 10 GB/s for each of four",
     )
-    launch_dispatch: float = _figure(2.5e-6, "seconds", 0.0, 1.0, "of every launch; fitted")
-    launch_cold: float = _figure(6.0e-6, "seconds", 0.0, 1.0, "more, of a kernel's first launch; fitted")
+    launch_dispatch: float = _figure(
+        2.0e-6, "seconds", 0.0, 1.0, "of every launch; from measured kernels of less than 12 us"
+    )
     host_bandwidth: float = _figure(
         32e9, "bytes per second", 1e6, 1e15, "the link to the host, as of PCIe 4.0 x16; assumed"
     )
@@ -198,7 +217,27 @@ def _checked(name: str, type: Any, metadata: Mapping[str, Any], value: Any) -> A
     return float(value) if type == "float" else value
 
 
-TARGETS = {t.name: t for t in (Target(), replace(Target(), name="ascend910c", clock=1.85e9))}
+_910B = Target()
+# What is not said of a 950 is as on a 910B; docs/device.md has the source of each figure.
+_950 = Target(
+    name="ascend950", architecture="a5", cube_cores=32, vector_cores=64, clock=1.65e9, hbm_bytes=128 * 10**9,
+    l2_bytes=128 * 2**20, l2_line=128, l2_rate=94.0, l2_total=4.95e12, l0c_bytes=256 * 1024, ub_bytes=240 * 1024,
+    bt_bytes=4 * 1024, fb_bytes=16 * 1024, ub_load_rate=64.0, ub_store_rate=64.0, l0a_rate=206.0, l0b_rate=128.0,
+    fixp_row=4.59, fixp_rate=100.0, mad_start=25.0, mad_f32_factor=8.0, vector_start=23.0, vector_issue=2.0, launch_dispatch=2.5e-6,
+)  # fmt: skip
+TARGETS = {
+    t.name: t
+    for t in (
+        _910B,
+        replace(_910B, name="ascend910b3", cube_cores=20, vector_cores=40),
+        replace(
+            _910B, name="ascend910b4", cube_cores=20, vector_cores=40, clock=1.65e9, hbm_bytes=32 * 10**9,
+            hbm_bandwidth=0.8e12, l2_bytes=96 * 2**20,
+        ),
+        replace(_910B, name="ascend910c", clock=1.85e9),
+        _950,
+    )
+}  # fmt: skip
 
 
 def target(which: str | Target) -> Target:

@@ -1,7 +1,7 @@
 """What a function would cost on silicon: compile it, execute nothing, add up simulated kernel times.
 
-The time of a kernel comes from the event-driven model in plugin/device/cycles; a program's time is the sum over its
-launches, each with its dispatch, loops multiplied by their trip counts.
+The time of a launch comes from the event-driven model in plugin/device/cycles, on the L2 that those before it left; a
+program's time is the sum over its launches (program_clock.py), each with its dispatch.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import _plugin
-from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.pipeline import compile_program
-from .compiler.program.program import Command, Program
+from .compiler.program.program import Program
 from .compiler.targets import Target
 from .compiler.targets import target as find_target
+from .program_clock import Interval, ProgramClock
 from .registration import register
 
 PIPE_COLUMNS = {  # report column: (core type, pipe); names as msprof's PipeUtilization.csv has them
@@ -38,13 +37,13 @@ class KernelRow:
     """One kernel of a program: how often it is launched and where its time goes."""
 
     name: str
-    core: str  # aic, aiv, mix, aicpu, or host
+    core: str  # aic, aiv, mix, aicpu, sdma (copies), or host
     blocks: int
     launches: int
     seconds: float  # of all launches, dispatch included
-    cycles: float  # of one launch, without dispatch
-    hbm_bytes: float  # of one launch
-    busy: dict[str, float]  # PIPE_COLUMNS name -> share of the launch's cycles, mean over the cores with work
+    cycles: float  # of one launch, without dispatch: the mean
+    hbm_bytes: float  # of one launch, the mean: what HBM reads, and what it writes as the L2 makes room
+    busy: dict[str, float]  # PIPE_COLUMNS name -> share of the launches' cycles, mean over the cores with work
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,24 @@ class Estimate:
     def trace(self, path: str | Path, kernel: int | None = None, limit: int = 100_000) -> None:
         """Write a trace for Perfetto or chrome://tracing: one lane per pipe and core.
 
-        Kernels follow one another, one launch each; `kernel` picks one by its index. At most `limit` intervals of
-        each are written.
+        Kernels follow one another, the first launch of each; `kernel` picks one by its index. At most `limit` intervals
+        of each are written.
         """
         events: list[dict[str, Any]] = []
         start = 0.0
         scale = 1e6 / self.target.clock  # microseconds per cycle
-        rows = [(i, r) for i, r in enumerate(self.kernels) if r.core not in ("aicpu", "host") and kernel in (None, i)]
-        for index, row in rows:
-            for core, unit, pipe, instruction, first, last in _plugin.kernel_trace(
-                self._program, index, self._warm, limit
-            ):
+
+        def traced(index: int, intervals: list[Interval]) -> None:
+            nonlocal start
+            if kernel not in (None, index):
+                return
+            name = self.kernels[index].name
+            for core, unit, pipe, instruction, first, last in intervals:
                 lane = {0: "", 1: ".v0", 2: ".v1"}[unit]
                 events.append(
                     {
-                        "name": f"{row.name} #{instruction}",
-                        "cat": row.name,
+                        "name": f"{name} #{instruction}",
+                        "cat": name,
                         "ph": "X",
                         "pid": f"core {core}{lane}",
                         "tid": {"M": "CUBE", "V": "VECTOR", "S": "SCALAR"}.get(pipe, pipe),
@@ -85,7 +86,9 @@ class Estimate:
                         "dur": (last - first) * scale,
                     }
                 )
-            start += row.cycles * scale
+            start += max((i[-1] for i in intervals), default=0.0) * scale
+
+        ProgramClock(Program.decode(self._program), self._program, self._warm, traced, limit)
         Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}))
 
     def __str__(self) -> str:
@@ -103,8 +106,8 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
         fn: a function JAX can trace (jitted or not).
         args: its arguments: arrays, or jax.ShapeDtypeStruct pytrees.
         target: a target's name, a TOML file of one, or a Target.
-        l2: "cold", every kernel's first touch of a line goes to HBM and its first launch pays the cold start, or
-            "warm", as in a benchmark that repeats itself: its arguments are in the L2 as far as they fit.
+        l2: what the L2 holds at the start: nothing ("cold"), or what the same call left there ("warm", as in a benchmark
+            that repeats itself).
 
     Raises:
         UnsupportedOpsError: the program has ops that are not lowered.
@@ -124,81 +127,40 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
 
 def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     """Estimate one execution of a compiled program on the target it carries; `l2` as `estimate`."""
-    chosen = program.target
-    data, warm = program.encode(), l2 == "warm"
-    assumptions: list[str] = []
-    launches, aicpu, host = _count(program, assumptions)
+    chosen, data, warm = program.target, program.encode(), l2 == "warm"
+    clock = ProgramClock(program, data, warm)
+    assumptions = list(clock.assumptions)
     rows: list[KernelRow] = []
-    for index, (kernel, time) in enumerate(zip(program.kernels, _plugin.kernel_times(data, warm), strict=True)):
-        count = launches.get(index, 0)
-        cores = {"cube": time["cube_cores"], "vector": time["vector_cores"]}
+    for kernel, total in zip(program.kernels, clock.kernels, strict=True):
         busy: dict[str, float] = {
-            column: time[f"{kind}_busy"][pipe] / (time["cycles"] * cores[kind])
-            for column, (kind, pipe) in PIPE_COLUMNS.items()
-            if cores[kind] and time["cycles"]
+            column: total.busy[core, pipe] / total.core_cycles[core]
+            for column, (core, pipe) in PIPE_COLUMNS.items()
+            if total.core_cycles.get(core)
         }
-        cold = 0 if warm or not count else chosen.launch_cold
-        seconds = count * (time["cycles"] / chosen.clock + chosen.launch_dispatch) + cold
+        seconds = total.cycles / chosen.clock + total.launches * chosen.launch_dispatch
+        each = max(total.launches, 1)
         rows.append(
-            KernelRow(kernel.name, kernel.core, kernel.blocks, count, seconds, time["cycles"], time["hbm_bytes"], busy)
-        )
-        if any(i.spec.name == "until" for i in kernel.body):
-            assumptions.append(
-                f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration"
+            KernelRow(
+                kernel.name, kernel.core, kernel.blocks, total.launches, seconds, total.cycles / each,
+                total.hbm_bytes / each, busy,
             )
-    for op, (count, flops) in aicpu.items():
-        computing = flops / chosen.aicpu_rate
-        charged = f"{flops:.3g} operations at aicpu_rate" if flops else "their dispatch only"
-        assumptions.append(f"{count} launches of the AICPU kernel {op!r} count {charged}")
-        cycles = computing * chosen.clock / max(count, 1)
-        rows.append(KernelRow(op, "aicpu", 1, count, count * chosen.launch_dispatch + computing, cycles, 0, {}))
-    if host:
-        calls, bytes = sum(host.values()), sum(size * count for size, count in host.items())
-        assumptions.append(
-            f"{calls} calls of the host count their dispatch and {bytes} bytes over its link, and no time of the host"
-        )
-        transfer = calls * chosen.launch_dispatch + bytes / chosen.host_bandwidth
-        rows.append(KernelRow("host_call", "host", 1, calls, transfer, 0, 0, {}))
+        )  # fmt: skip
+        if any(i.spec.name == "until" for i in kernel.body):
+            assumptions.append(f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration")
+    for (core, name), total in clock.others.items():
+        count = total.launches
+        if core == "aicpu":
+            assumptions.append(
+                f"{count} launches of the AICPU kernel {name!r} count {total.operations:.3g} operations at aicpu_rate and "
+                f"{total.bytes:.3g} bytes at aicpu_bandwidth"
+            )
+        elif name == "host_call":
+            assumptions.append(
+                f"{count} calls of the host count their dispatch and {total.bytes:.0f} bytes over its link, and no time of "
+                "the host"
+            )
+        seconds = total.seconds + count * chosen.launch_dispatch
+        cycles = total.seconds * chosen.clock / max(count, 1)
+        rows.append(KernelRow(name, core, 1, count, seconds, cycles, total.hbm_bytes / max(count, 1), {}))
     seconds = sum(r.seconds for r in rows)
     return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
-
-
-def _count(
-    program: Program, assumptions: list[str]
-) -> tuple[dict[int, int], dict[str, tuple[int, float]], dict[int, int]]:
-    """Launches per kernel index, launches and operations per AICPU kernel, calls of the host by bytes they move.
-
-    Loops are multiplied out.
-    """
-    launches: dict[int, int] = {}
-    aicpu: dict[str, tuple[int, float]] = {}
-    host: dict[int, int] = {}
-
-    def visit(commands: list[Command], times: int) -> None:
-        for c in commands:
-            match c.spec.name:
-                case "launch":
-                    launches[c.values[0]] = launches.get(c.values[0], 0) + times
-                case "aicpu":
-                    op, _, parameters = c.values
-                    count, flops = aicpu.get(op, (0, 0.0))
-                    aicpu[op] = count + times, flops + times * AICPU_BY_NAME[op].flops(parameters)
-                case "host_call" | "ffi_call":
-                    size = sum(t.bytes for types in c.values[2:4] for t in types)
-                    host[size] = host.get(size, 0) + times
-                case "loop":
-                    _, _, condition, body, trips = c.values
-                    if trips < 0:
-                        assumptions.append("a while loop whose trip count depends on data counts as one iteration")
-                    count = trips if trips >= 0 else 1
-                    visit(condition, times * (count + 1))
-                    visit(body, times * count)
-                case "case":
-                    assumptions.append("a conditional counts as its first branch")
-                    for i, branch in enumerate(c.values[1]):
-                        visit(branch, 0 if i else times)
-                case _:  # copies are not counted
-                    pass
-
-    visit(program.functions[0].commands, 1)
-    return launches, aicpu, host

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log2
+from math import log2, prod
 from typing import Any
 
 from .dtypes import DType
@@ -79,8 +79,8 @@ def _log2(n: float) -> float:
 class AicpuSpec:
     """A kernel that CANN too gives to the device's ARM cores, and why.
 
-    operations: how many floating-point operations one member of the batch takes in real arithmetic, as an expression over
-    the parameters; "0" where the launch alone is charged.
+    operations: how many operations of real arithmetic, or comparisons, one member of the batch takes, as an expression
+    over the parameters.
     """
 
     name: str
@@ -95,10 +95,13 @@ class AicpuSpec:
         """The slots that are written."""
         return tuple(s for s in self.slots if s.effect is not Effect.read)
 
+    def written(self, parameters: Mapping[str, Any]) -> int:
+        """Return how many operands, the first ones, a launch writes."""
+        return sum(len(parameters[s.each]) if s.each else 1 for s in self.results)
+
     def flops(self, parameters: Mapping[str, Any]) -> float:
         """Return the operations of a launch; those of a complex dtype count as four (two of six, two of two)."""
-        if self.operations == "0":
-            return 0.0
-        numbers = {p.name: float(parameters[p.name]) for p in self.parameters if p.kind in ("int", "bool")}
-        one = eval(self.operations, {"__builtins__": {}, "log2": _log2}, numbers)
-        return max(0.0, one) * numbers["batch"] * (4 if parameters["dtype"].kind == "c" else 1)
+        known: dict[str, Any] = {"__builtins__": {}, "log2": _log2, "prod": prod, "len": len}
+        one: float = eval(self.operations, known, dict(parameters))
+        complex = "dtype" in parameters and parameters["dtype"].kind == "c"
+        return max(0.0, float(one)) * parameters.get("batch", 1) * (4 if complex else 1)

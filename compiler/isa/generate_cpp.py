@@ -123,7 +123,7 @@ def _info(spec: Spec) -> str:
         f'"{spec.name}", "{spec.group}"',
         f"{{{', '.join(f'Pipe::k{p.name}' for p in pipes)}}}, {by}",
         f"CostKind::k{spec.cost.kind}, {spec.cost.cycles!r}",
-        f"{_rules().index(spec.dtypes)}, {_set(d.code for d in spec.native)}, {_bool(spec.opens)}, {_bool(spec.mixed)}",
+        f"{_rules().index(spec.dtypes)}, {_bool(spec.computes)}, {_bool(spec.opens)}, {_bool(spec.mixed)}",
         f"{{{', '.join(_operand(spec, o) for o in spec.operands)}}}",
     )
     return f"  {{{', '.join(fields)}}},"
@@ -136,7 +136,7 @@ def _rules() -> list[TypeRule]:
 def _architecture(a: Architecture) -> str:
     places = (*(loc.memory for loc in Loc), "GM")
     joined = (sum(1 << n for n, to in enumerate(places) if (place, to) in a.paths) for place in places)
-    return f'  {{"{a.name}", {a.vector_cores}, {{{", ".join(map(str, joined))}}}}},'
+    return f'  {{"{a.name}", {a.vector_cores}, {{{", ".join(map(str, joined))}}}, {_set(d.code for d in a.native)}}},'
 
 
 def _target_field(f: dataclasses.Field[Any]) -> str:
@@ -253,8 +253,8 @@ struct InstructionInfo {
   int pipe_by;
   CostKind cost;
   double cycles;
-  int types;        // in kTypeRules
-  uint64_t native;  // bit set of DType codes
+  int types;      // in kTypeRules
+  bool computes;  // types that are not native are promoted
   bool opens;
   bool mixed;  // only in kernels of cube and vector cores
   std::vector<OperandInfo> operands;
@@ -264,6 +264,7 @@ struct Architecture {
   std::string_view name;
   int64_t vector_cores;   // per cube core
   uint32_t paths[kGm + 1];  // by Loc, then of GM: bit set of where data of it goes
+  uint64_t native;          // bit set of DType codes
 };
 struct TargetField {
   std::string_view name;

@@ -55,7 +55,7 @@ LAPACK = (
             "2*m*n*k - (m + n)*k*k + 2*k*k*k/3"),
     _kernel("pivots_to_permutation", "the order of m rows that k exchanges, numbered from 0, leave; a number beyond the "
             "rows means the last one",
-            (_result("permutation", "m", element="i32"), _operand("pivots", "k", element="i32")), "m k", "0"),
+            (_result("permutation", "m", element="i32"), _operand("pivots", "k", element="i32")), "m k", "m + k"),
     _kernel("geqrf", "QR: R above, vectors of the reflections below the diagonal, their k = min(m, n) factors in taus",
             (_result("packed", "m", "n", over="a"), _result("taus", "k"), _MATRIX), "m n k",
             "2*k*k*(m + n - k) - 2*k*k*k/3"),

@@ -146,7 +146,6 @@ CLASSES: dict[str, frozenset[DType]] = {
 CLASSES["number"] = CLASSES["float"] | CLASSES["int"]
 CLASSES["bits"] = CLASSES["int"] | CLASSES["bool"]
 CLASSES["all"] = CLASSES["number"] | CLASSES["bool"]
-NATIVE = frozenset({D.f32, D.f16, D.i32, D.i16})  # A2/A3 vector arithmetic
 
 # What the cube unit multiplies: accumulator, left, right. f64 and i32 are emulated; silicon has neither.
 PRODUCTS = (

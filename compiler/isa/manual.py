@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from ..targets import ARCHITECTURES
 from .aicpu import Slots
 from .dtypes import DType
 from .machine import Loc, Pipe
@@ -120,8 +121,9 @@ def _page_lines(spec: Spec) -> Iterator[str]:
     yield from (f"- `{operand.name}`: {_operand_line(operand)}" for operand in spec.operands)
     if spec.tiles:
         yield f"- element types: {spec.dtypes.expected}"
-    if spec.native:
-        yield f"- computed natively on A2/A3: {' '.join(d.name for d in DType if d in spec.native)}"
+    if spec.computes:
+        types = (f"{' '.join(d.name for d in DType if d in a.native)} ({a.name})" for a in ARCHITECTURES.values())
+        yield f"- computed natively: {', '.join(types)}"
     yield from (f"- pipe {pipes(spec)}; cost in cycles: {spec.cost}", "")
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from .dtypes import DType
-from .machine import CLASSES, LIMITS, NATIVE, CoreType, Layout, Loc, Pipe
+from .machine import CLASSES, LIMITS, CoreType, Layout, Loc, Pipe
 from .type_rules import ANY, TypeRule, same
 
-__all__ = ["CLASSES", "LIMITS", "NATIVE", "CoreType", "Layout", "Loc", "Pipe", "same"]  # what declarations are made of
+__all__ = ["CLASSES", "LIMITS", "CoreType", "Layout", "Loc", "Pipe", "same"]  # what declarations are made of
 
 
 class Effect(IntEnum):
@@ -183,7 +182,7 @@ class Spec:
     cost: Cost
     pipe_by: str = ""
     dtypes: TypeRule = ANY
-    native: frozenset[DType] = frozenset()  # computed natively on A2/A3; others are promoted and cost accordingly
+    computes: bool = False  # in its tiles' type: one that is not native to the architecture is promoted, and costs that
     opens: bool = False  # starts a block closed by `end`
     mixed: bool = False  # only in kernels that run on cube and vector cores
 

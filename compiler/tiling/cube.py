@@ -108,7 +108,7 @@ def choose_tiles(p: Product, target: Target, spare: int = 0, most_parts: int = 2
     """Choose the tiles of a product, at most `widest` along n, leaving `spare` bytes of L1 free."""
     candidates: list[tuple[float, int, GemmTiles]] = []
     wanted = _BLOCKS if p.batch * p.m * p.n * p.k > _SHARED_WORK else 1
-    launch = target.launch_dispatch + target.launch_cold
+    launch = target.launch_dispatch
     for m in _extents(p.m, 256):
         for n in _extents(p.n, min(widest, 256 if m > 32 else 512)):
             area = m * n * p.accumulator

@@ -77,11 +77,10 @@ Target parse_target(std::string_view text) {
 }
 
 const Architecture& architecture_of(const Target& target) {
-  std::string known;
-  for (const Architecture& a : kArchitectures) {
+  for (const Architecture& a : kArchitectures)
     if (a.name == target.architecture) return a;
-    known += (known.empty() ? "" : ", ") + std::string(a.name);
-  }
+  std::string known;
+  for (const Architecture& a : kArchitectures) known += (known.empty() ? "" : ", ") + std::string(a.name);
   refuse("architecture", "one of " + known, target.architecture);
 }
 

@@ -116,7 +116,7 @@ def test_stablehlo_file_to_bytes_to_text_to_bytes(module, tmp_path, capsys):
     (["compile", "jax.nn:softmax", "--shapes", "f99[3]"], "expected one as f32[8,128]"),
     (["compile", "jax.nn:softmax"], "Give its arguments by --shapes or --example"),
     (["compile", "jax.nn:softmax", "--shapes", "f32[8]", "--target", "x"], "expected one of ascend910b"),
-    (["targets", "--show", "ascend910d"], "there is no target 'ascend910d'; expected one of ascend910b, ascend910c"),
+    (["targets", "--show", "ascend910d"], "there is no target 'ascend910d'; expected one of ascend910b, ascend910b3"),
     (["compile", "jax.nn:softmax", "--shapes", "f32[8]", "--stage", "x"], "no such stage; expected one of launches, all"),
     (["asm", "nofile"], "cannot be read"),
 ])  # fmt: skip

@@ -39,7 +39,7 @@ def test_operations_are_those_of_the_literature(name, own, expected):
 def test_no_shape_costs_less_than_nothing():
     for spec in LAPACK:
         for m, n in ((0, 0), (1, 9), (9, 1), (100, 3)):
-            assert operations(spec.name, m=m, n=n, k=min(m, n), vectors=2, r=m) >= 0 if spec.operations != "0" else True
+            assert operations(spec.name, m=m, n=n, k=min(m, n), vectors=2, r=m) >= 0
 
 
 def test_an_estimate_charges_operations_at_the_targets_rate():
@@ -49,6 +49,7 @@ def test_an_estimate_charges_operations_at_the_targets_rate():
         for rate in (1e9, 1e10)
     )
     row = {r.name: r for r in slow.kernels}["potrf"]
-    assert row.seconds == pytest.approx(operations("potrf", n=300) / 1e9 + Target().launch_dispatch)
+    moved = (2 * 300 * 300 + 1) * 4 / Target().aicpu_bandwidth  # the matrix, its factor and info
+    assert row.seconds == pytest.approx(operations("potrf", n=300) / 1e9 + moved + Target().launch_dispatch)
     assert slow.seconds - fast.seconds == pytest.approx(operations("potrf", n=300) * (1e-9 - 1e-10))
     assert any("potrf" in text and "aicpu_rate" in text for text in slow.assumptions)

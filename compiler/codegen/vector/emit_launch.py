@@ -60,14 +60,12 @@ def may_take_over(
             if node.access is not None:
                 reads.setdefault(node.access.value, []).append((i, node.access))
     pairs: list[tuple[Value, Value]] = []
-    taken: set[Value] = set()
     for i, section in enumerate(sections):
         for s in section.stores:
             out = s.access
             for value, accesses in reads.items():
                 if (
-                    value in taken
-                    or value not in arguments
+                    value not in arguments
                     or value.type.size != out.value.type.size
                     or value.dtype.bytes != out.value.dtype.bytes
                 ):
@@ -79,8 +77,6 @@ def may_take_over(
                 once = not others and i == j and not access.dynamic and set(section.plan.loops) <= set(access.strides)
                 if once and same and before:
                     pairs.append((out.value, value))
-                    taken.add(value)
-                    break
     return tuple(pairs)
 
 

@@ -1,12 +1,12 @@
 """Elementwise vector arithmetic on UB tiles of equal valid region.
 
-Types that A2/A3 do not compute natively are executed all the same, promoted, and cost what the promotion costs.
+Types that a device does not compute natively (targets.py) are executed all the same, promoted, and cost that.
 Integer arithmetic wraps. Integer division truncates towards zero; x / 0 is -1 (all ones), x rem 0 is x. A shift by
 the width or more gives 0, or the sign for an arithmetic right shift. max and min propagate NaN. treduceprecision
 gives infinity for what is too large for its format, and zero for what is below its normal numbers.
 """
 
-from ..model import CMP_MODES, NATIVE, ROUND_MODES, Cost, Pipe, Spec, declare, enum, imm, ints, out, same, src
+from ..model import CMP_MODES, ROUND_MODES, Cost, Pipe, Spec, declare, enum, imm, ints, out, same, src
 from ..type_rules import COMPARE, CONVERT, SELECT
 
 # name, meaning, types, cycles per repeat
@@ -74,7 +74,7 @@ _SCALAR = [
 
 def _elementwise(name: str, meaning: str, types: str, cycles: float, *sources: object) -> None:
     declare(Spec(name, "elementwise", f"dst = {meaning}", (out(), *sources), Pipe.V,  # type: ignore[arg-type]
-                 Cost("repeat", cycles), dtypes=same(types), native=NATIVE))  # fmt: skip
+                 Cost("repeat", cycles), dtypes=same(types), computes=types != "bits"))  # fmt: skip
 
 
 for _n, _m, _t, _c in UNARY:
@@ -85,35 +85,34 @@ for _n, _m, _t, _c in _SCALAR:
     _elementwise(_n, _m, _t, _c, src(), imm())
 
 texpands = declare(
-    Spec("texpands", "elementwise", "dst = scalar", (out(), imm()), Pipe.V, Cost("repeat", 1), dtypes=same("all"),
-         native=NATIVE)
+    Spec("texpands", "elementwise", "dst = scalar", (out(), imm()), Pipe.V, Cost("repeat", 1), dtypes=same("all"))
 )  # fmt: skip
 tcmp = declare(
     Spec("tcmp", "elementwise", "dst = src0 mode src1, as i1; NaN is unequal and unordered",
          (out(), src("src0"), src("src1"), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 2), dtypes=COMPARE,
-         native=NATIVE)
+         computes=True)
 )  # fmt: skip
 tcmps = declare(
     Spec("tcmps", "elementwise", "dst = src mode scalar, as i1",
-         (out(), src(), imm(), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 1), dtypes=COMPARE, native=NATIVE)
+         (out(), src(), imm(), enum("mode", CMP_MODES)), Pipe.V, Cost("repeat", 1), dtypes=COMPARE, computes=True)
 )  # fmt: skip
 tisfinite = declare(
     Spec("tisfinite", "elementwise", "dst = src is neither infinite nor NaN, as i1", (out(), src()), Pipe.V,
-         Cost("repeat", 2), dtypes=COMPARE, native=NATIVE)
+         Cost("repeat", 2), dtypes=COMPARE, computes=True)
 )  # fmt: skip
 tsel = declare(
     Spec("tsel", "elementwise", "dst = mask ? src0 : src1; mask is i1",
-         (out(), src("mask"), src("src0"), src("src1")), Pipe.V, Cost("repeat", 2), dtypes=SELECT, native=NATIVE)
+         (out(), src("mask"), src("src0"), src("src1")), Pipe.V, Cost("repeat", 2), dtypes=SELECT)
 )  # fmt: skip
 tcvt = declare(
     Spec("tcvt", "elementwise",
          "dst = src converted. To a narrower float: to nearest, ties to even. Float to integer: rounded by mode "
          "(none is trunc), saturated, NaN to 0. Integer to integer: wraps. To i1: src != 0.",
-         (out(), src(), enum("mode", ROUND_MODES, "none")), Pipe.V, Cost("convert", 1), dtypes=CONVERT, native=NATIVE)
+         (out(), src(), enum("mode", ROUND_MODES, "none")), Pipe.V, Cost("convert", 1), dtypes=CONVERT)
 )  # fmt: skip
 treduceprecision = declare(
     Spec("treduceprecision", "elementwise",
          "dst = src rounded to format = [exponent bits, mantissa bits], ties to even; "
          "without mantissa bits NaN is infinity",
-         (out(), src(), ints("format", 2)), Pipe.V, Cost("repeat", 8), dtypes=same("float"), native=NATIVE)
+         (out(), src(), ints("format", 2)), Pipe.V, Cost("repeat", 8), dtypes=same("float"), computes=True)
 )  # fmt: skip

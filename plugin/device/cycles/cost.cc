@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "plugin/isa/operands.h"
+#include "plugin/isa/target.h"
 
 namespace ascend::cycles {
 namespace {
@@ -39,36 +40,55 @@ Extent extent(const Walk& walk, const TileOperand& operand) {
   return {walk.value(t.valid_rows), walk.value(t.valid_columns), t.dtype};
 }
 
-// Contiguous segments of a view: the dimensions, by stride, that lie without gaps form one, in whatever order
-// the tile takes them (a transposing load reads GM like any other).
-Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write) {
+// Segments of a view: the dimensions, by stride, that lie without gaps form one, in whatever order the tile
+// takes them. L1 takes them in any order, fractal by fractal; UB as they come, so that its pieces are what is
+// contiguous there too.
+Traffic traffic_of(const Walk& walk, const ViewOperand& view, bool write, Loc tile) {
   const int64_t size = dtype_bytes(walk.kernel().arguments[view.argument].dtype);
-  Traffic t{view.argument, walk.value(view.offset) * size, 1, size, 0, write, 0};
-  std::pair<int64_t, int64_t> dims[5];  // stride in bytes, extent
-  int rank = 0;
-  for (size_t d = 0; d < view.shape.size(); ++d) {
+  Traffic t;
+  t.argument = view.argument;
+  t.first = walk.value(view.offset) * size;
+  t.row_bytes = t.piece_bytes = size;
+  t.rows = 1;
+  t.write = write;
+  int64_t elements = 1;
+  bool together = true;
+  for (size_t d = view.shape.size(); d-- > 0;) {
     const int64_t n = walk.value(view.shape[d]), step = view.strides[d] * size;
     if (n <= 0) return {};
-    if (n == 1 || step == 0) continue;  // a broadcast is read once
+    if (n == 1) continue;
+    elements *= n;
+    together = together && step == t.piece_bytes;
+    if (together) t.piece_bytes *= n;
+    if (step == 0) continue;  // a broadcast touches the same bytes
     if (step < 0) t.first += (n - 1) * step;
-    dims[rank++] = {std::abs(step), n};
+    t.grid[t.rank++] = {std::abs(step), n};
   }
-  std::sort(dims, dims + rank);
-  for (int d = 0; d < rank; ++d) {
-    if (t.rows == 1 && dims[d].first == t.row_bytes) {
-      t.row_bytes *= dims[d].second;
+  t.pieces = elements * size / t.piece_bytes;
+  std::sort(t.grid, t.grid + t.rank, [](const auto& a, const auto& b) {
+    return std::pair(a.step, a.count) < std::pair(b.step, b.count);
+  });
+  int outer = 0;
+  for (int d = 0; d < t.rank; ++d) {
+    if (outer == 0 && t.grid[d].step == t.row_bytes) {
+      t.row_bytes *= t.grid[d].count;
     } else {
-      if (t.rows == 1) t.row_step = dims[d].first;
-      t.rows *= dims[d].second;
+      t.rows *= t.grid[d].count;
+      t.grid[outer++] = t.grid[d];
     }
+  }
+  t.rank = outer;
+  if (tile != Loc::kvec) {
+    t.piece_bytes = t.row_bytes;
+    t.pieces = t.rows;
   }
   return t;
 }
 
 // Extra passes for types the vector unit converts before it can compute: to f32 or i32 and back; 64 bits in
 // halves.
-double promotion(const InstructionInfo& info, DType t) {
-  if (info.native >> static_cast<int>(t) & 1) return 1;
+double promotion(const InstructionInfo& info, DType t, const Target& target) {
+  if (!info.computes || architecture_of(target).native >> static_cast<int>(t) & 1) return 1;
   return dtype_bytes(t) == 8 ? 4 : 3;
 }
 
@@ -132,7 +152,7 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       break;
     case CostKind::kscalar_load:
       cost.cycles = target.vector_start;
-      cost.traffic = traffic_of(walk, *o.view, o.written);
+      cost.traffic = traffic_of(walk, *o.view, o.written, Loc::kvec);
       cost.traffic.rate = 32;
       break;
     case CostKind::krepeat:
@@ -146,9 +166,8 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
         break;
       }
       const double cycles = std::max(info.cycles, 1.0);
-      const bool converts = info.cost == CostKind::kconvert;
-      cost.cycles =
-          target.vector_start + repeats(e, target) * cycles * (converts ? 1 : promotion(info, e.dtype));
+      const double passes = info.cost == CostKind::kconvert ? 1 : promotion(info, e.dtype, target);
+      cost.cycles = target.vector_start + repeats(e, target) * cycles * passes / target.vector_issue;
       break;
     }
     case CostKind::kpiece: {
@@ -166,15 +185,16 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       cost.cycles = mad_cycles(walk, o, target);
       break;
     case CostKind::kload: {
-      const bool to_l1 = walk.kernel().tiles[o.tiles[0]->tile].loc == Loc::kmat;
-      cost.traffic = traffic_of(walk, *o.view, false);
-      cost.traffic.rate = to_l1 ? target.l2_rate : target.ub_load_rate;
+      const Loc tile = walk.kernel().tiles[o.tiles[0]->tile].loc;
+      cost.traffic = traffic_of(walk, *o.view, false, tile);
+      cost.traffic.rate = tile == Loc::kmat ? target.l2_rate : target.ub_load_rate;
       cost.cycles = target.move_start;
       break;
     }
     case CostKind::kstore: {
-      cost.traffic = traffic_of(walk, *o.view, true);
-      if (walk.kernel().tiles[o.tiles[0]->tile].loc == Loc::kacc) {
+      const Loc tile = walk.kernel().tiles[o.tiles[0]->tile].loc;
+      cost.traffic = traffic_of(walk, *o.view, true, tile);
+      if (tile == Loc::kacc) {
         const Extent e = extent(walk, *o.tiles[0]);
         const double out = dtype_bytes(walk.kernel().arguments[o.view->argument].dtype);
         const double drain = e.rows * std::max(target.fixp_row, out * e.columns / target.fixp_rate);
@@ -188,16 +208,18 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
     }
     case CostKind::kgather: {
       const bool write = info.operands[0].kind == OperandKind::kview;
+      const int64_t mode =
+          write ? instruction.as<isa::mscatter>().mode_ : instruction.as<isa::mgather>().mode_;
       const Extent e = extent(walk, *o.tiles[0]);
-      cost.traffic = traffic_of(walk, *o.view, write);
-      if (cost.traffic.argument >= 0) {  // every row a segment of its own, wherever it lies
-        const int64_t per_row = std::max<int64_t>(e.columns * dtype_bytes(e.dtype), 32);
-        cost.traffic.rows = e.rows;
-        cost.traffic.row_bytes = per_row;
-        cost.traffic.row_step = std::max(per_row, target.l2_line);
-        cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
-      }
-      cost.cycles = target.move_start + 2.0 * e.rows;
+      cost.traffic = traffic_of(walk, *o.view, write, Loc::kvec);
+      const bool rows = mode == static_cast<int64_t>(GatherMode::krow);
+      cost.traffic.rows = rows ? e.rows : e.elements();
+      cost.traffic.row_bytes = (rows ? e.columns : 1) * dtype_bytes(e.dtype);
+      cost.traffic.pieces = cost.traffic.rows;
+      cost.traffic.piece_bytes = cost.traffic.row_bytes;
+      cost.traffic.scattered = true;
+      cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
+      cost.cycles = target.move_start + target.gather_row * static_cast<double>(cost.traffic.rows);
       break;
     }
   }

@@ -7,14 +7,40 @@
 
 namespace ascend::cycles {
 
-// A run of equal segments in GM: `rows` segments of `row_bytes` contiguous bytes, `row_step` bytes apart.
+inline constexpr int kMostViewDimensions = Limits::view_rank;
+
+// What a transfer touches in GM: segments of contiguous bytes, one for each place of a grid of up to four
+// dimensions.
 struct Traffic {
+  struct Dimension {
+    int64_t step, count;  // bytes from one to the next
+  };
   int64_t argument = -1;  // -1: no GM traffic
   int64_t first = 0;      // byte offset of the first segment
-  int64_t rows = 0, row_bytes = 0, row_step = 0;
+  int64_t row_bytes = 0;  // of a segment
+  int64_t rows = 0;       // segments in all
+  Dimension grid[kMostViewDimensions] = {};
+  int rank = 0;
+  int64_t piece_bytes = 0, pieces = 0;  // what is contiguous on chip as well: what the port moves at once
   bool write = false;
-  double rate = 0;  // bytes per cycle this core's port carries at most
+  bool scattered = false;  // the segments' places are data: there is no grid
+  double rate = 0;         // bytes per cycle this core's port carries at most
   int64_t bytes() const { return rows * row_bytes; }
+
+  // Calls f(offset) for each segment.
+  template <class F>
+  void for_each(F&& f) const {
+    int64_t at[kMostViewDimensions] = {}, offset = first;
+    for (int64_t r = 0; r < rows; ++r) {
+      f(offset);
+      for (int d = 0; d < rank; ++d) {
+        offset += grid[d].step;
+        if (++at[d] < grid[d].count) break;
+        offset -= grid[d].step * grid[d].count;
+        at[d] = 0;
+      }
+    }
+  }
 };
 
 struct Cost {

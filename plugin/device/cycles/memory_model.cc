@@ -1,82 +1,98 @@
 #include "plugin/device/cycles/memory_model.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 
 namespace ascend::cycles {
-
-MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, bool warm)
+MemoryModel::MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache,
+                         std::span<const int64_t> addresses, int64_t trip)
     : target_(target),
+      cache_(cache),
+      trip_(trip),
       l2_rate_(target.l2_total / target.clock),
       hbm_rate_(target.hbm_bandwidth / target.clock),
-      capacity_(static_cast<uint32_t>(target.l2_bytes / target.l2_line)) {
-  for (const ArgumentSpec& a : kernel.arguments) {
-    const int64_t lines = a.size * dtype_bytes(a.dtype) / target.l2_line + 1;
-    lines_.emplace_back(lines, 0);
-    dirty_.emplace_back(a.writes ? lines : 0, 0);
-    if (!warm) continue;
-    for (uint32_t& line : lines_.back()) line = ++fills_;
+      // two reads and a write take 3 / hbm_mixed_efficiency
+      turnaround_(std::max(0.0, 3 / target.hbm_mixed_efficiency - 2 / target.hbm_read_efficiency -
+                                    1 / target.hbm_write_efficiency)) {
+  for (size_t i = 0; i < kernel.arguments.size(); ++i) {
+    const ArgumentSpec& a = kernel.arguments[i];
+    arguments_.push_back({addresses[i], a.size * dtype_bytes(a.dtype), {}});
   }
 }
 
-int64_t MemoryModel::touch(const Traffic& t) {
-  auto& lines = lines_[t.argument];
-  int64_t moved = 0;
-  for (int64_t r = 0; r < t.rows; ++r) {
-    const int64_t first = t.first + r * t.row_step;
-    const int64_t from = std::max<int64_t>(first / target_.l2_line, 0);
-    const int64_t to = std::min<int64_t>((first + t.row_bytes - 1) / target_.l2_line, lines.size() - 1);
-    for (int64_t line = from; line <= to; ++line) {
-      uint32_t& stamp = lines[line];
-      const bool absent = stamp == 0 || fills_ - stamp >= capacity_;
-      if (absent) ++fills_;
-      stamp = fills_;
-      if (t.write) {
-        const int64_t begin = std::max(first, line * target_.l2_line);
-        const int64_t end = std::min(first + t.row_bytes, (line + 1) * target_.l2_line);
-        uint16_t& dirty = dirty_[t.argument][line];
-        if (absent) dirty = 0;
-        const int64_t added = std::clamp<int64_t>(end - begin, 0, target_.l2_line - dirty);
-        dirty += static_cast<uint16_t>(added);
-        moved += added;
-      } else if (absent) {
-        moved += std::min(t.row_bytes, target_.l2_line);
-      }
-    }
+// Multiples of a step that shares no factor with the number of places: each is visited once before any is
+// again.
+int64_t MemoryModel::Scattered::next(int64_t row, int64_t bytes, int64_t trip) {
+  if (row != row_bytes) {
+    row_bytes = row;
+    places = std::max<int64_t>(bytes / row, 1);
+    step = std::max<int64_t>(static_cast<int64_t>(0.6180339887 * static_cast<double>(places)), 1);
+    while (std::gcd(step, places) != 1) ++step;
+    at = (at + trip * 7919) % places;  // a prime: another place for each of many trips
   }
-  return std::min(moved, t.bytes());
+  const int64_t place = at * row;
+  at = (at + step) % places;
+  return place;
+}
+
+L2Cache::Moved MemoryModel::touch(const Traffic& t) {
+  Argument& a = arguments_[t.argument];
+  L2Cache::Moved moved;
+  const auto segment = [&](int64_t first) {
+    const int64_t from = std::clamp<int64_t>(first, 0, a.bytes);
+    const int64_t to = std::clamp<int64_t>(first + t.row_bytes, 0, a.bytes);
+    cache_.touch(a.address + from, to - from, t.write, moved);
+  };
+  if (!t.scattered) {
+    t.for_each(segment);
+  } else {
+    for (int64_t r = 0; r < t.rows; ++r) segment(a.scattered.next(t.row_bytes, a.bytes, trip_));
+  }
+  return moved;
 }
 
 void MemoryModel::start(const Traffic& t, int owner, double now) {
   advance(now);
-  const double bytes = static_cast<double>(t.bytes());
-  const double moved = static_cast<double>(touch(t));
-  // A segment that does not fill its lines wastes part of the port; nothing is moved in less than 32 bytes.
+  const L2Cache::Moved moved = touch(t);
+  // A segment that does not fill its lines wastes part of the port; no piece is moved in less than 32 bytes.
   const double lines = (t.row_bytes + target_.l2_line - 1) / target_.l2_line * target_.l2_line;
   const double aligned = std::clamp(t.row_bytes / lines, target_.misaligned_efficiency, 1.0);
-  const double port_bytes = t.rows * std::max<double>(t.row_bytes, 32) / aligned;
-  const double hbm = moved / (t.write ? target_.hbm_write_efficiency : target_.hbm_read_efficiency);
-  hbm_bytes_ += moved;
-  gm_bytes_ += bytes;
-  active_.push_back({owner, port_bytes, t.rate, hbm / port_bytes, 0});
-  share();
+  const double port_bytes = t.pieces * std::max<double>(t.piece_bytes, 32) / aligned;
+  hbm_bytes_ += moved.bytes();
+  gm_bytes_ += t.bytes();
+  const double read = t.rate * moved.read / port_bytes, written = t.rate * moved.written / port_bytes;
+  const double asks = read / target_.hbm_read_efficiency + written / target_.hbm_write_efficiency;
+  active_.push_back({owner, port_bytes, t.rate, read, written, asks, 0});
+  changed_ = true;
 }
 
 void MemoryModel::advance(double now) {
+  if (now == now_) return;
+  if (changed_) share();
   for (Transfer& t : active_) t.left -= t.rate * (now - now_);
   now_ = now;
 }
 
 // Every transfer goes at its port's rate, slowed where all together ask more of HBM, or of the L2, than there
-// is.
+// is. HBM's time is divided fairly: nobody gets more than another that asks for more, and one that hits never
+// waits.
 void MemoryModel::share() {
-  double hbm = 0, l2 = 0;
-  for (const Transfer& t : active_) hbm += t.port * t.hbm;
-  const double hbm_scale = hbm > hbm_rate_ ? hbm_rate_ / hbm : 1;
+  changed_ = false;
+  double read = 0, write = 0, asked = 0;
+  int asking = 0;
+  for (const Transfer& t : active_) {
+    read += t.read;
+    write += t.write;
+    asked += t.asks;
+    asking += t.asks > 0;
+  }
+  const double turning = turnaround_ * std::min(read, write);
+  const double hbm = asked > 0 ? hbm_rate_ / (1 + turning / asked) : hbm_rate_;  // without the turns
+  const double most = asked > hbm ? fair_share(hbm, asking) : std::numeric_limits<double>::infinity();
+  double l2 = 0;
   for (Transfer& t : active_) {
-    // a transfer that hits is not slowed by those that wait for HBM
-    const double own = t.hbm * t.port;
-    t.rate =
-        own > 0 ? t.port * std::max(hbm_scale, std::min(1.0, hbm_rate_ / (own * active_.size()))) : t.port;
+    t.rate = t.asks > most ? t.port * most / t.asks : t.port;
     l2 += t.rate;
   }
   const double l2_scale = l2 > l2_rate_ ? l2_rate_ / l2 : 1;
@@ -84,6 +100,25 @@ void MemoryModel::share() {
   for (Transfer& t : active_) {
     t.rate *= l2_scale;
     next_ = std::min(next_, now_ + std::max(t.left, 0.0) / t.rate);
+  }
+}
+
+// The most that one of those that ask gets: what is left when all that ask for less have theirs, divided by
+// the others.
+double MemoryModel::fair_share(double hbm, int asking) const {
+  double most = hbm / asking;
+  for (;;) {
+    double rest = hbm;
+    int others = 0;
+    for (const Transfer& t : active_) {
+      if (t.asks > most)
+        ++others;
+      else
+        rest -= t.asks;
+    }
+    const double raised = others ? rest / others : most;
+    if (raised <= most * (1 + 1e-12)) return raised;
+    most = raised;
   }
 }
 
@@ -96,7 +131,7 @@ const std::vector<int>& MemoryModel::finish(double now) {
     active_[i] = active_.back();
     active_.pop_back();
   }
-  share();
+  changed_ = true;
   return finished_;
 }
 

@@ -1,23 +1,30 @@
-// GM as all cores share it: an L2 that remembers lines, and transfers that divide L2 and HBM bandwidth among
-// them.
+// GM as all cores share it in one launch: an L2 that remembers lines, and transfers that divide L2 and HBM
+// bandwidth among them.
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "plugin/device/cycles/cost.h"
+#include "plugin/device/cycles/l2_cache.h"
 
 namespace ascend::cycles {
 
 class MemoryModel {
  public:
-  // Lines of all arguments start out absent, or, if warm, present as far as the L2 holds them.
-  MemoryModel(const Kernel& kernel, const Target& target, bool warm);
+  // `addresses` say where the kernel's arguments lie in the memory that the cache caches; gathers of another
+  // trip of a loop go to other places.
+  MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache, std::span<const int64_t> addresses,
+              int64_t trip);
 
   // Starts a transfer at time `now` (cycles); `owner` is given back by finish().
   void start(const Traffic& traffic, int owner, double now);
   // Time of the next completion if nothing starts before, or infinity.
-  double next() const { return next_; }
+  double next() {
+    if (changed_) share();
+    return next_;
+  }
   // Moves to time `now` and returns the owners of the transfers that have completed.
   const std::vector<int>& finish(double now);
 
@@ -27,24 +34,34 @@ class MemoryModel {
  private:
   struct Transfer {
     int owner;
-    double left;  // bytes as the port sees them, inefficiency included
-    double port;  // bytes per cycle
-    double hbm;   // HBM time per byte of `left`, in bytes of nominal bandwidth
+    double left;         // bytes as the port sees them, inefficiency included
+    double port;         // bytes per cycle
+    double read, write;  // bytes per cycle that HBM reads and writes for it at the port's rate
+    double asks;         // of HBM's time for these, in bytes of its nominal bandwidth per cycle
     double rate;
   };
-  // Returns how many bytes HBM has to move: those of absent lines for a read; for a write, which the L2 keeps
-  // until it gives the line up, those that have not been written yet while the line was there.
-  int64_t touch(const Traffic& traffic);
+  // Segments whose places are data, of one argument: they are taken to be all different, and anywhere.
+  struct Scattered {
+    int64_t row_bytes = 0, places = 1, step = 1, at = 0;
+    int64_t next(int64_t row_bytes, int64_t bytes, int64_t trip);
+  };
+  struct Argument {
+    int64_t address, bytes;
+    Scattered scattered;
+  };
+  L2Cache::Moved touch(const Traffic& traffic);
   void advance(double now);
   void share();
+  double fair_share(double hbm, int asking) const;
 
   const Target& target_;
+  L2Cache& cache_;
+  int64_t trip_;
   double l2_rate_, hbm_rate_;  // bytes per cycle, all cores
-  std::vector<std::vector<uint32_t>>
-      lines_;  // per argument and line: value of fills_ when last touched, 0 if never
-  std::vector<std::vector<uint16_t>> dirty_;  // per written argument and line: bytes to be written back
-  uint32_t fills_ = 0, capacity_;
+  double turnaround_;  // time that a written byte costs beside a read one, in bytes of nominal bandwidth
+  std::vector<Argument> arguments_;
   std::vector<Transfer> active_;
+  bool changed_ = false;  // active_, since rates were shared out
   std::vector<int> finished_;
   double now_ = 0, next_ = std::numeric_limits<double>::infinity();
   double hbm_bytes_ = 0, gm_bytes_ = 0;

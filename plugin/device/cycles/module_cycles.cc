@@ -1,13 +1,17 @@
 // Python access to the cycle model and the hazard check: functions of Program bytes.
 #include "plugin/device/cycles/module_cycles.h"
 
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "plugin/device/cycles/block_races.h"
 #include "plugin/device/cycles/hazards.h"
+#include "plugin/device/cycles/l2_cache.h"
 #include "plugin/device/cycles/timeline.h"
+#include "plugin/error.h"
+#include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
 
 namespace ascend {
@@ -36,40 +40,74 @@ nb::dict to_dict(const cycles::KernelTime& t) {
   return d;
 }
 
+// The launches of a program in their order, on a device whose L2 starts out empty.
+class Clock {
+ public:
+  Clock(nb::bytes program, int64_t memory_bytes)
+      : bytes_(std::move(program)),
+        module_(read_verified(span_of(bytes_))),
+        cache_(module_.target, memory_bytes) {}
+
+  Clock(const Clock&) = delete;
+
+  nb::dict launch(size_t kernel, const std::vector<int64_t>& addresses, int64_t trip) {
+    const Kernel& k = check(kernel, addresses);
+    cycles::KernelTime time;
+    {
+      nb::gil_scoped_release release;
+      time = cycles::simulate(k, module_.target, cache_, {addresses, trip});
+    }
+    return to_dict(time);
+  }
+
+  nb::list trace(size_t kernel, const std::vector<int64_t>& addresses, size_t limit) {
+    std::vector<cycles::Interval> intervals;
+    const Kernel& k = check(kernel, addresses);
+    cycles::simulate(k, module_.target, cache_, {addresses}, &intervals, limit);
+    nb::list result;
+    for (const auto& i : intervals)
+      result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
+                                   i.start, i.end));
+    return result;
+  }
+
+  std::pair<int64_t, int64_t> touch(int64_t first, int64_t bytes, bool write) {
+    cycles::L2Cache::Moved moved;
+    cache_.touch(first, bytes, write, moved);
+    return {moved.read, moved.written};
+  }
+
+ private:
+  const Kernel& check(size_t kernel, const std::vector<int64_t>& addresses) const {
+    const Kernel& k = module_.kernels.at(kernel);
+    if (addresses.size() != k.arguments.size())
+      throw Error(Code::kInvalidArgument,
+                  concat("[clock] ", k.name, " has ", k.arguments.size(),
+                         " arguments; expected an address for each, got ", addresses.size(), "."));
+    return k;
+  }
+
+  nb::bytes bytes_;
+  Module module_;
+  cycles::L2Cache cache_;
+};
+
 }  // namespace
 
 void bind_cycles(nb::module_& m) {
-  m.def(
-      "kernel_times",
-      [](const nb::bytes& program, bool warm) {
-        const Module module = read_verified(span_of(program));
-        std::vector<cycles::KernelTime> times;
-        {
-          nb::gil_scoped_release release;
-          for (const Kernel& k : module.kernels) times.push_back(cycles::simulate(k, module.target, warm));
-        }
-        nb::list result;
-        for (const auto& t : times) result.append(to_dict(t));
-        return result;
-      },
-      nb::arg("program"), nb::arg("warm") = false,
-      "Simulate one launch of each kernel of a program: cycles, bytes, and per pipe the busy cycles over all "
-      "cores.");
-  m.def(
-      "kernel_trace",
-      [](const nb::bytes& program, int64_t kernel, bool warm, size_t limit) {
-        const Module module = read_verified(span_of(program));
-        std::vector<cycles::Interval> trace;
-        const Kernel& k = module.kernels.at(kernel);
-        cycles::simulate(k, module.target, warm, &trace, limit);
-        nb::list result;
-        for (const auto& i : trace)
-          result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
-                                       i.start, i.end));
-        return result;
-      },
-      nb::arg("program"), nb::arg("kernel"), nb::arg("warm") = false, nb::arg("limit") = 200000,
-      "Intervals (core, unit, pipe, instruction, start, end) in cycles of one launch of a kernel.");
+  nb::class_<Clock>(
+      m, "Clock", "Times a program's launches one after the other, with the L2 that each leaves to the next.")
+      .def(nb::init<nb::bytes, int64_t>(), nb::arg("program"), nb::arg("memory_bytes"))
+      .def("launch", &Clock::launch, nb::arg("kernel"), nb::arg("addresses"), nb::arg("trip") = 0,
+           "Simulate a launch, in this trip of a loop, whose arguments lie at these addresses: cycles, "
+           "bytes, and per pipe the busy "
+           "cycles over all cores.")
+      .def(
+          "trace", &Clock::trace, nb::arg("kernel"), nb::arg("addresses"), nb::arg("limit") = 200000,
+          "Simulate a launch and return its intervals (core, unit, pipe, instruction, start, end) in cycles.")
+      .def(
+          "touch", &Clock::touch, nb::arg("first"), nb::arg("bytes"), nb::arg("write"),
+          "Read or write bytes as something that is no kernel does: bytes that HBM reads and writes for it.");
   m.def(
       "find_hazards",
       [](const nb::bytes& program) {

@@ -63,12 +63,13 @@ struct SimulatedCore {
 
 class Simulation {
  public:
-  Simulation(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
-             size_t limit)
+  Simulation(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
+             std::vector<Interval>* trace, size_t limit)
       : kernel_(kernel),
         target_(target),
         shape_(kernel),
-        memory_(kernel, target, warm),
+        memory_(kernel, target, cache, launch.addresses, launch.trip),
+        trip_(launch.trip),
         trace_(trace),
         limit_(limit) {
     const bool vector = kernel.core == CoreKind::kAiv;
@@ -119,7 +120,7 @@ class Simulation {
   void begin_block(Unit& unit) {
     if (next_block_ >= kernel_.blocks()) return;
     for (SimulatedCore* core : unit.cores) {
-      core->walk.emplace(shape_, next_block_, core->role);
+      core->walk.emplace(shape_, next_block_, core->role, trip_);
       core->walked = false;
       core->scalar_clock = std::max(core->scalar_clock, now_);
     }
@@ -332,6 +333,7 @@ class Simulation {
   const Target& target_;
   Shape shape_;
   MemoryModel memory_;
+  int64_t trip_;
   std::vector<Interval>* trace_;
   size_t limit_;
   std::vector<Unit> units_;
@@ -343,9 +345,9 @@ class Simulation {
 
 }  // namespace
 
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm, std::vector<Interval>* trace,
-                    size_t limit) {
-  return Simulation(kernel, target, warm, trace, limit).run();
+KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
+                    std::vector<Interval>* trace, size_t limit) {
+  return Simulation(kernel, target, cache, launch, trace, limit).run();
 }
 
 }  // namespace ascend::cycles

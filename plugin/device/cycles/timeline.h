@@ -1,8 +1,10 @@
 // Event-driven time of one kernel launch: in-order pipes, flags between them, a shared GM.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "plugin/device/cycles/l2_cache.h"
 #include "plugin/device/cycles/walk.h"
 
 namespace ascend::cycles {
@@ -23,10 +25,18 @@ struct KernelTime {
   int64_t instructions = 0;
 };
 
-// Time of a launch, without dispatch. `warm`: L2 holds the arguments. Intervals are recorded if asked for, at
-// most `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody
+// A launch: where in the memory that the cache caches the kernel's arguments lie, and the trip of the loop it
+// is in. Places that are data are taken to follow the trip: scalars loaded from GM are its number, and
+// gathers start elsewhere.
+struct Launch {
+  std::span<const int64_t> addresses;
+  int64_t trip = 0;
+};
+
+// Time of a launch, without dispatch; the cache is left as it leaves it. Intervals are recorded if asked for,
+// at most `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody
 // sets.
-KernelTime simulate(const Kernel& kernel, const Target& target, bool warm,
+KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
                     std::vector<Interval>* trace = nullptr, size_t limit = 200000);
 
 }  // namespace ascend::cycles

@@ -25,8 +25,12 @@ Shape::Shape(const Kernel& k) : kernel(k), match(k.body.size(), -1), in_subblock
   }
 }
 
-Walk::Walk(const Shape& shape, int64_t block, Role role)
-    : shape_(shape), role_(role), registers_(shape.kernel.registers, 0), data_(shape.kernel.registers) {
+Walk::Walk(const Shape& shape, int64_t block, Role role, int64_t loaded)
+    : shape_(shape),
+      role_(role),
+      loaded_(loaded),
+      registers_(shape.kernel.registers, 0),
+      data_(shape.kernel.registers) {
   const auto& grid = shape.kernel.grid;
   for (size_t d = grid.size(); d-- > 0;) {
     registers_[d] = block % grid[d];
@@ -160,7 +164,7 @@ void Walk::scalar(const Instruction& instruction) {
       binary(instruction.as<isa::smod>(), floor_mod);
       break;
     case Opcode::ksload:
-      assign(instruction.as<isa::sload>().dst_, 0, false);
+      assign(instruction.as<isa::sload>().dst_, loaded_, false);
       break;
     default:
       if (const int64_t reg = written_register(instruction); reg >= 0) assign(reg, 0, true);

@@ -27,12 +27,12 @@ struct Shape {
 
 class Walk {
  public:
-  Walk(const Shape& shape, int64_t block, Role role);
+  // `loaded` is what scalars loaded from GM are taken to be.
+  Walk(const Shape& shape, int64_t block, Role role, int64_t loaded = 0);
 
   // Index of the next instruction this core issues, or -1 at the end. Control flow is followed, scalar
-  // instructions are carried out and returned; other cores' instructions are skipped. Values that are data
-  // count as 0; a condition on a value computed of elements is taken to hold, and a loop that data ends to
-  // run once.
+  // instructions are carried out and returned; other cores' instructions are skipped. Elements count as 0; a
+  // condition on a value computed of elements is taken to hold, and a loop that data ends to run once.
   int next();
   int64_t value(const Affine& a) const;
   const Kernel& kernel() const { return shape_.kernel; }
@@ -49,6 +49,7 @@ class Walk {
 
   const Shape& shape_;
   Role role_;
+  int64_t loaded_;
   int at_ = 0;
   bool is_data(const Affine& a) const;
 

@@ -1,0 +1,47 @@
+// The L2 as all cores share it, line by line: which lines of the device's memory it holds, and which of them
+// HBM has not seen yet. Its state lives on from one launch of a program to the next.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "isa.gen.h"
+
+namespace ascend::cycles {
+
+class L2Cache {
+ public:
+  struct Moved {  // bytes between HBM and the L2, whole lines
+    int64_t read = 0, written = 0;
+    int64_t bytes() const { return read + written; }
+  };
+
+  // Holds nothing yet of a memory of `bytes`.
+  L2Cache(const Target& target, int64_t bytes);
+
+  // Reads or writes `bytes` contiguous bytes from `first`, as far as they lie in the memory, and adds what
+  // HBM moves for it to `moved`. A read fetches lines that are absent; a write takes a line without fetching
+  // it. The oldest line that was not touched since it was last passed over makes room ("clock", as caches
+  // approximate least recently used), and is written back if it was written.
+  void touch(int64_t first, int64_t bytes, bool write, Moved& moved);
+
+ private:
+  static constexpr int64_t kPageLines = 1024;
+  struct Page {
+    uint32_t place[kPageLines] = {};  // per line its place in lines_, plus one; 0 if absent
+    int64_t held = 0;
+  };
+  struct Line {
+    int64_t number;
+    bool dirty, touched;
+  };
+  size_t make_room(Moved& moved);
+
+  int64_t line_bytes_, bytes_;
+  size_t capacity_;
+  std::vector<std::unique_ptr<Page>> pages_;  // those that hold a line
+  std::vector<Line> lines_;                   // in the order they came, around `hand_`
+  size_t hand_ = 0;
+};
+
+}  // namespace ascend::cycles
