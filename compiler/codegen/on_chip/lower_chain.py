@@ -56,4 +56,6 @@ def _launch(ops: list[Op], wanted: list[Value]) -> Launch:
         for value, held in zip(wanted, results, strict=True):
             kernel.argument(value, writes=True)
             kernel.store(kernel.far(value), held)
-    return Launch(kernel.finish(), list(kernel.arguments), wanted)
+    near = [v for v in inputs if v.type.size <= MOST_CELLS]  # read before anything is stored
+    aliases = tuple((o, i) for o in wanted for i in near if o.type.bytes == i.type.bytes)
+    return Launch(kernel.finish(), list(kernel.arguments), wanted, aliases)
