@@ -46,11 +46,11 @@ def run(jaxpr, constants, arguments):
 
 
 def is_integer(dtype):
-    return dtype == bool or jnp.issubdtype(dtype, jnp.integer)
+    return jnp.dtype(dtype).kind == "b" or jnp.issubdtype(dtype, jnp.integer)
 
 
 def width(dtype):
-    return 1 if dtype == bool else jnp.iinfo(dtype).bits
+    return 1 if jnp.dtype(dtype).kind == "b" else jnp.iinfo(dtype).bits
 
 
 def integers(x):
@@ -62,7 +62,7 @@ def integers(x):
 def wrap(x, dtype):
     """Return numbers modulo 2^bits as a type."""
     x = np.asarray(x, object)
-    if dtype == bool:
+    if jnp.dtype(dtype).kind == "b":
         return x.astype(bool)
     low, sign = [int(n) for n in x.ravel()], jnp.iinfo(dtype).min < 0
     low = [signed(n, width(dtype)) if sign else n % (1 << width(dtype)) for n in low]
