@@ -1,5 +1,6 @@
 // Handlers of XLA's typed foreign function interface, which test_ffi.py compiles against the headers of jaxlib.
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <numeric>
 #include <string>
@@ -126,6 +127,33 @@ static ffi::Future later(ffi::Buffer<ffi::F32> x, ffi::ResultBuffer<ffi::F32> y,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     Later, later,
     Ffi::Bind().Arg<ffi::Buffer<ffi::F32>>().Ret<ffi::Buffer<ffi::F32>>().Attr<bool>("fail"));
+
+// Fails, though a thread of its own has promised to fill the result: some time after the handler has returned.
+static std::atomic<int64_t> kept{0};
+extern "C" int64_t promises_kept() { return kept.exchange(0); }
+extern "C" XLA_FFI_Error* RefuseAndPromise(XLA_FFI_CallFrame* frame) {
+  const XLA_FFI_Api* api = frame->api;
+  if (frame->extension_start) {
+    reinterpret_cast<XLA_FFI_Metadata_Extension*>(frame->extension_start)->metadata->api_version =
+        api->api_version;
+    return nullptr;
+  }
+  XLA_FFI_Future_Create_Args create = {XLA_FFI_Future_Create_Args_STRUCT_SIZE};
+  api->XLA_FFI_Future_Create(&create);
+  frame->future = create.future;
+  auto* result = static_cast<XLA_FFI_Buffer*>(frame->rets.rets[0]);
+  std::thread([=, future = create.future] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::memset(result->data, 0xff, 4 * result->dims[0]);
+    ++kept;
+    XLA_FFI_Future_SetAvailable_Args set = {XLA_FFI_Future_SetAvailable_Args_STRUCT_SIZE};
+    set.future = future;
+    api->XLA_FFI_Future_SetAvailable(&set);
+  }).detach();
+  XLA_FFI_Error_Create_Args error = {XLA_FFI_Error_Create_Args_STRUCT_SIZE};
+  error.message = "refused, but promised", error.errc = XLA_FFI_Error_Code_ABORTED;
+  return api->XLA_FFI_Error_Create(&error);
+}
 
 static ffi::Error in_pool(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::ResultBuffer<ffi::F32> y) {
   std::atomic<size_t> left{x.element_count()};

@@ -22,6 +22,7 @@ from test_processes import run
 HERE = Path(__file__).parent
 PLATFORMS = ("ascend", "cpu")
 NAMES = ("Scale", "Copy", "Attributes", "Refuse", "Later", "InPool", "Touch", "WithToken", "Where", "OnStream")
+OURS = ("RefuseAndPromise",)
 Shape = jax.ShapeDtypeStruct
 
 
@@ -46,6 +47,7 @@ def library(path):
     """The handlers, registered for both platforms."""
     library = ctypes.CDLL(str(path))
     library.counters_alive.restype = library.stages_run.restype = library.touches.restype = ctypes.c_int64
+    library.promises_kept.restype = ctypes.c_int64
     library.counter_id.restype = library.counter_info.restype = ctypes.c_void_p
     capsule = jax.ffi.pycapsule
     kind = {
@@ -58,6 +60,8 @@ def library(path):
         jax.ffi.register_ffi_type("counter", kind, platform=platform)
         counter = {"instantiate": capsule(library.MakeCounter), "execute": capsule(library.Count)}
         jax.ffi.register_ffi_target("Count", counter, platform=platform)
+    for name in OURS:
+        jax.ffi.register_ffi_target(name, capsule(getattr(library, name)), platform="ascend")
     staged = {name.lower(): capsule(getattr(library, name)) for name in ("Prepare", "Initialize", "Execute")}
     jax.ffi.register_ffi_target("Staged", staged, platform="ascend")
     return library
@@ -261,6 +265,13 @@ def test_results_that_come_later(library):
 
     same(later(False), X)
     assert failure(later(True), X) == "INTERNAL: [ffi call Later] failed later"
+
+
+def test_a_promise_of_a_handler_that_fails_is_waited_for(library):
+    """What a thread still writes to is memory of the call until then."""
+    message = failure(jax.ffi.ffi_call("RefuseAndPromise", Shape(X.shape, X.dtype)), X)
+    assert library.promises_kept() == 1
+    assert message == "ABORTED: [ffi call RefuseAndPromise] refused, but promised"
 
 
 def test_a_pool_of_threads(library):
