@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import _plugin
+from . import _plugin, foreign
 from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.pipeline import compile_program
 from .compiler.program.program import Command, Program
@@ -119,7 +119,8 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
     register()  # JAX asks for the platform's rules before it looks for the platform
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
     module: Any = lowered.compiler_ir("stablehlo")
-    return estimate_program(compile_program(mlir.module_to_bytecode(module), device), l2)
+    program = compile_program(mlir.module_to_bytecode(module), device, handlers=foreign.handlers())
+    return estimate_program(program, l2)
 
 
 def estimate_program(program: Program, l2: str = "cold") -> Estimate:

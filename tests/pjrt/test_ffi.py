@@ -19,6 +19,8 @@ from jax import lax
 from jax.experimental import serialize_executable
 from test_processes import run
 
+import jax_ascend
+
 HERE = Path(__file__).parent
 PLATFORMS = ("ascend", "cpu")
 NAMES = ("Scale", "Copy", "Attributes", "Refuse", "Later", "InPool", "Touch", "WithToken", "Where", "OnStream")
@@ -404,11 +406,43 @@ print(jax.jit(lambda x: f(x, by=np.float32(3)))(x))
 """
 
 
+SCALED = """
+import ctypes
+import jax
+import numpy as np
+
+library = ctypes.CDLL({path!r})
+jax.ffi.register_ffi_target("Scale", jax.ffi.pycapsule(library.Scale), platform="ascend")
+
+
+def scaled(x):
+    return jax.ffi.ffi_call("Scale", jax.ShapeDtypeStruct(x.shape, x.dtype))(x, by=np.float32(3))
+"""
+
+
 def test_programs_are_kept_in_the_persistent_cache(path, tmp_path):
     for _ in range(2):
         program = CACHED.format(path=str(path), folder=str(tmp_path))
         assert run(program, JAX_PLATFORMS="ascend,cpu").stdout == "[0. 3. 6.]\n"
         assert len([f for f in tmp_path.iterdir() if "lambda" in f.name and f.name.endswith("-cache")]) == 1
+
+
+def test_the_clock_and_the_command_know_the_handlers(path, library, tmp_path):
+    """Nothing is executed; a function's file registers what it calls."""
+    counted = jax_ascend.estimate(scale, Shape((1000,), jnp.float32))
+    assert [(r.name, r.launches) for r in counted.kernels if r.core == "host"] == [("host_call", 1)]
+    file = tmp_path / "scaled.py"
+    file.write_text(SCALED.format(path=str(path)))
+    arguments = [f"{file}:scaled", "--shapes", "f32[3]", "--stage"]
+    for stage, text in [("launches", "program"), ("program", 'target="Scale"'), ("all", "strips")]:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "jax_ascend", "compile", *arguments, stage],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert text in done.stdout
 
 
 def test_a_handler_may_use_the_device(device):
