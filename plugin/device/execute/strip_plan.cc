@@ -103,29 +103,34 @@ void StripPlan::find_local_tiles(const KernelUses& uses) {
   }
 }
 
-// Whether a tile's place in UB is also another's that an earlier part uses.
-bool StripPlan::in_the_way(int part, int tile, bool written) const {
-  if (tiles[tile].local) return false;
+// The last of the earlier parts that use another tile whose place in UB is also this tile's.
+std::optional<int> StripPlan::in_the_way(int part, int tile, bool written) const {
+  if (tiles[tile].local) return std::nullopt;
   const auto conflicts = [&](int other) {
     return other != tile && !tiles[other].local &&
            overlap(tiles[tile].tile.spec(), tiles[other].tile.spec()) &&
            !other_slot(tiles[tile].tile, tiles[other].tile);
   };
-  return std::any_of(parts.begin(), parts.begin() + part, [&](const StripPart& earlier) {
-    return (earlier.written && conflicts(*earlier.written)) ||
-           (written && std::ranges::any_of(earlier.read(), conflicts));
-  });
+  for (int p = part - 1; p >= 0; --p) {
+    const StripPart& earlier = parts[p];
+    if ((earlier.written && conflicts(*earlier.written)) ||
+        (written && std::ranges::any_of(earlier.read(), conflicts)))
+      return p;
+  }
+  return std::nullopt;
 }
 
 void StripPlan::find_conflict() {
   for (int p = 0; p < static_cast<int>(parts.size()); ++p) {
     const StripPart& part = parts[p];
-    const bool found = (part.written && in_the_way(p, *part.written, true)) ||
-                       std::ranges::any_of(part.read(), [&](int tile) { return in_the_way(p, tile, false); });
-    if (!found && tiles.size() <= kMostTiles) continue;
-    conflict = std::max(found ? p : static_cast<int>(parts.size() / 2), 1);
+    std::optional<int> earlier = part.written ? in_the_way(p, *part.written, true) : std::nullopt;
+    for (int tile : part.read()) earlier = std::max(earlier, in_the_way(p, tile, false));
+    if (!earlier) continue;
+    conflict = {*earlier, p};
     return;
   }
+  const int quarter = static_cast<int>(parts.size() / 4);
+  if (tiles.size() > kMostTiles) conflict = {quarter, std::max(3 * quarter, quarter + 1)};
 }
 
 // Tiles of less than a vector can be computed as one, if what follows their elements belongs to nobody.

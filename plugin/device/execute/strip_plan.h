@@ -62,7 +62,7 @@ struct StripChain {
 
 class StripPlan {
  public:
-  static constexpr int kMostParts = 96, kMostTiles = 96;
+  static constexpr int kMostParts = 256, kMostTiles = 288;
   static constexpr int64_t kCacheLine = 64;
 
   // `actions` are loads, stores and vector instructions, and outlive the plan.
@@ -80,8 +80,12 @@ class StripPlan {
   int scratch_strips = 0;
   bool may_be_flat = true;     // elements may be taken whatever their rows, where all is contiguous
   bool may_be_padded = false;  // up to a cache line of each tile is its own
-  // The first part whose tile gets in the way of another's place in UB: such a run has to be cut before it.
-  std::optional<int> conflict;
+  // The first part whose tile gets in the way of another's place in UB, and the last part that has that other
+  // tile: such a run has to be cut between the two. Of a run with too many tiles, parts around its middle.
+  struct Conflict {
+    int earlier, later;
+  };
+  std::optional<Conflict> conflict;
 
  private:
   int tile_index(const TileAccess& tile);
@@ -91,7 +95,7 @@ class StripPlan {
   void find_padding(const Kernel& kernel);
   void find_chains();
   void assign_scratch();
-  bool in_the_way(int part, int tile, bool written) const;
+  std::optional<int> in_the_way(int part, int tile, bool written) const;
   bool read_later(int tile, int part, std::optional<int> except) const;
   bool expands(int part, int tile) const;
   bool joins(int first, int part) const;
