@@ -51,9 +51,10 @@ struct StripChain {
     StageFn function;
     const char* name;         // load, store, or what computes
     std::optional<int> tile;  // of the operand; none: the scalar of the part
-    std::optional<int> mask;  // tile
+    std::optional<int> mask;  // tile; of a result that is set aside, where it goes
     int part;
     Shape shape = Shape::kFull;  // of the operand
+    bool aside = false;
   };
   int first, last;       // parts
   bool by_rows = false;  // a column or a row is expanded: each row of the run is a loop
@@ -96,10 +97,14 @@ class StripPlan {
   void find_chains();
   void assign_scratch();
   std::optional<int> in_the_way(int part, int tile, bool written) const;
-  bool read_later(int tile, int part, std::optional<int> except) const;
+  struct Range {
+    int first, last;
+  };
+  bool read_later(int tile, int part, std::optional<Range> except) const;
   bool expands(int part, int tile) const;
   bool joins(int first, int part) const;
   bool rotates(int part) const;
+  std::optional<int> set_aside(int first, int part, std::optional<int> held) const;
 };
 
 // A line for each part, then one for each chain.
