@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import foreign
 from .compiler.pipeline import compile_program
 from .compiler.program.program import Program
 from .compiler.targets import Target
@@ -122,7 +123,8 @@ def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend9
     register()  # JAX asks for the platform's rules before it looks for the platform
     lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
     module: Any = lowered.compiler_ir("stablehlo")
-    return estimate_program(compile_program(mlir.module_to_bytecode(module), device), l2)
+    program = compile_program(mlir.module_to_bytecode(module), device, handlers=foreign.handlers())
+    return estimate_program(program, l2)
 
 
 def estimate_program(program: Program, l2: str = "cold") -> Estimate:
@@ -146,7 +148,9 @@ def estimate_program(program: Program, l2: str = "cold") -> Estimate:
             )
         )  # fmt: skip
         if any(i.spec.name == "until" for i in kernel.body):
-            assumptions.append(f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration")
+            assumptions.append(
+                f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration"
+            )
     for (core, name), total in clock.others.items():
         count = total.launches
         if core == "aicpu":

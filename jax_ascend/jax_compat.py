@@ -143,8 +143,10 @@ def _leave_host_calls_out_of_the_cache() -> None:
 
 
 def _export_arrays(platform: str) -> None:
-    """Let arrays go out by DLPack as what they are for others, host memory; as a copy, so that nobody writes into them."""
+    """Let arrays go out by DLPack as what they are for others, host memory."""
     from jax._src.array import ArrayImpl
+
+    from . import dlpack
 
     original_device: Callable[..., Any] = ArrayImpl.__dlpack_device__
     original: Callable[..., Any] = ArrayImpl.__dlpack__
@@ -153,27 +155,10 @@ def _export_arrays(platform: str) -> None:
         return any(device.platform == platform for device in array.sharding.device_set)
 
     def __dlpack_device__(self: Any) -> tuple[Any, int]:
-        from jax._src.dlpack import DLDeviceType  # pyright: ignore[reportPrivateImportUsage]
-
-        return (DLDeviceType.kDLCPU, 0) if is_ours(self) else original_device(self)
+        return dlpack.device(self) if is_ours(self) else original_device(self)
 
     def __dlpack__(self: Any, **options: Any) -> Any:
-        import jax
-
-        if not is_ours(self):
-            return original(self, **options)
-        if options.get("copy") is False:
-            raise BufferError(
-                f"[dlpack] an array of {platform} goes out as a copy; expected copy=None or True, got False."
-            )
-        try:
-            cpu: Any = jax.local_devices(backend="cpu")[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        except RuntimeError as error:
-            raise BufferError(
-                f"[dlpack] an array of {platform} goes out by JAX's CPU device, got none. Set JAX_PLATFORMS={platform},cpu."
-            ) from error
-        copy: Any = jax.device_put(self, cpu)  # pyright: ignore[reportUnknownMemberType]
-        return original(copy, **options)
+        return dlpack.capsule(self, **options) if is_ours(self) else original(self, **options)
 
     ArrayImpl.__dlpack_device__, ArrayImpl.__dlpack__ = __dlpack_device__, __dlpack__
 

@@ -10,6 +10,7 @@
 #include "plugin/ffi/module_ffi.h"
 #include "plugin/isa/module_isa.h"
 #include "plugin/pjrt/api.h"
+#include "plugin/python_dlpack.h"
 #include "plugin/runtime/client.h"
 #include "plugin/runtime/compile_options.h"
 #include "plugin/runtime/compiler.h"
@@ -68,6 +69,16 @@ NB_MODULE(_plugin, m) {
       },
       "Returns {struct: (its size here, the size its last caller said or 0)}, the function table's slots "
       "first.");
+  m.def(
+      "dlpack_capsule",
+      [](nb::handle owner, uintptr_t address, std::vector<int64_t> shape, int code, int bits) {
+        PyObject* capsule = ascend::dlpack_capsule(owner.ptr(), address, std::move(shape), code, bits);
+        if (!capsule) throw nb::python_error();
+        return nb::steal(capsule);
+      },
+      nb::arg("owner"), nb::arg("address"), nb::arg("shape"), nb::arg("code"), nb::arg("bits"),
+      "Returns a DLPack capsule of host memory at an address, which `owner` keeps until the consumer is "
+      "done.");
   ascend::ffi::bind_ffi(m);
   ascend::bind_aicpu(m);
   ascend::bind_cycles(m);

@@ -16,14 +16,6 @@
 namespace ascend {
 namespace {
 
-bool finalizing() {
-#if PY_VERSION_HEX >= 0x030D0000
-  return !Py_IsInitialized() || Py_IsFinalizing();
-#else
-  return !Py_IsInitialized() || _Py_IsFinalizing();
-#endif
-}
-
 // References that a thread without the GIL has given up. To wait for the GIL in a destructor may be to wait
 // for a thread that joins this one: Python's main thread drops them when it runs Python code again.
 std::mutex given_up_mutex;

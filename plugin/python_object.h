@@ -7,6 +7,15 @@
 
 namespace ascend {
 
+// Whether Python ends: objects go with it, and a thread that waits for the GIL never gets it.
+inline bool finalizing() {
+#if PY_VERSION_HEX >= 0x030D0000
+  return !Py_IsInitialized() || Py_IsFinalizing();
+#else
+  return !Py_IsInitialized() || _Py_IsFinalizing();
+#endif
+}
+
 struct Object {
   explicit Object(PyObject* pointer) : pointer(pointer) {}
   ~Object() { Py_XDECREF(pointer); }

@@ -136,7 +136,7 @@ def map_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import `map` by applying its scalar body to whole tensors."""
     operands = scope.operands(op)
     body = scope.region(op.regions[0], "map")
-    return apply_elementwise(scope.emit, body, operands, scope.result_type(op).shape)
+    return apply_elementwise(scope, body, operands, scope.result_type(op).shape)
 
 
 IMPORTERS: dict[str, Importer] = {

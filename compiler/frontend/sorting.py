@@ -99,6 +99,8 @@ def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value]
 def _arguments(body: Graph, value: Value) -> set[int]:
     if value.producer is None:
         return {value.index} if value in body.arguments else {-1}
+    if any(value.producer.regions()):  # which may use any of them
+        return {-1}
     return set[int]().union(*(_arguments(body, v) for v in value.producer.operands))
 
 
@@ -130,7 +132,7 @@ def _compute(scope: Scope, body: Graph, key: Value, number: int, operand: Value)
             chain.append(inner)
             needed.update(inner.operands)
     part = Graph("key", [body.arguments[number]], chain[::-1], [key])
-    return apply_elementwise(scope.emit, part, [operand], operand.shape)[0]
+    return apply_elementwise(scope, part, [operand], operand.shape)[0]
 
 
 def _total_order(scope: Scope, key: Value) -> Value | None:

@@ -34,8 +34,8 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
             half = size // 2
             left = [b.slice_dim(x, d, 0, half) for x in xs]
             right = [b.slice_dim(x, d, half, 2 * half) for x in xs]
-            both = apply_elementwise(b.emit, op.body, [*left, *right], left[0].shape)
+            both = apply_elementwise(b, op.body, [*left, *right], left[0].shape)
             if size % 2:
                 both = [b.concatenate([y, b.slice_dim(x, d, size - 1, size)], d) for x, y in zip(xs, both)]
             xs = both
-    return apply_elementwise(b.emit, op.body, [*starts, *(b.reshape(x, out) for x in xs)], out)
+    return apply_elementwise(b, op.body, [*starts, *(b.reshape(x, out) for x in xs)], out)

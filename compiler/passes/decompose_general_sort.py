@@ -10,7 +10,8 @@ those in which the network has nothing to compare only shuffle.
 loop t = 0 to 9 { a, b = %x[:4], %x[4:];  swap = less(b, a) xor descending(t);  %x = shuffle(select(swap, b, a), ...) }
 
 Elements carry their numbers, which decide where the comparator does not: the sort is stable. What fills up to a power of
-two has larger numbers than all elements, and stays behind them.
+two has larger numbers than all elements, and stays behind them; it is an element too, as the comparator may hold a loop that
+ends for elements only.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
 
     def laid(x: Value) -> Value:
         flat = b.reshape(b.transpose(x, to_last), (rows, count))
-        return b.pad(flat, b.constant(0, TensorType((), x.dtype)), (0, 0), (0, (1 << bits) - count))
+        first = b.reshape(b.slice_dim(flat, 1, 0, 1), (rows,))
+        fill = b.broadcast(first, (rows, (1 << bits) - count), (0,))
+        return b.concatenate([flat, fill][: 1 + bool(fill.type.size)], 1)
 
     numbers = b.iota((rows, 1 << bits), 1, _INDEX)
     carried = [b.constant(0, TensorType((), _INDEX)), numbers, *map(laid, op.operands)]
@@ -109,8 +112,8 @@ def _round(op: GeneralSort, types: Sequence[TensorType], count: int, bits: int) 
 def _less(op: GeneralSort, b: Builder, x: list[Value], y: list[Value], count: int) -> Value:
     """Return where x comes before y; the first of each are the numbers."""
     shape, i, j = x[0].shape, x[0], y[0]
-    forward = apply_elementwise(b.emit, op.body, [v for pair in zip(x[1:], y[1:]) for v in pair], shape)[0]
-    backward = apply_elementwise(b.emit, op.body, [v for pair in zip(y[1:], x[1:]) for v in pair], shape)[0]
+    forward = apply_elementwise(b, op.body, [v for pair in zip(x[1:], y[1:]) for v in pair], shape)[0]
+    backward = apply_elementwise(b, op.body, [v for pair in zip(y[1:], x[1:]) for v in pair], shape)[0]
     first = b.compare("LT", i, j)
     undecided = b.binary("xor", b.binary("xor", forward, backward), b.like(first, True))
     if count < 2 * shape[1]:

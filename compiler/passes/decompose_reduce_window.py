@@ -113,7 +113,7 @@ def _general(op: ReduceWindow, b: Builder, xs: list[Value], inits: list[Value]) 
     assert body is not None
 
     def combine(left: list[Value], right: list[Value]) -> list[Value]:
-        return apply_elementwise(b.emit, body, [*left, *right], left[0].shape)
+        return apply_elementwise(b, body, [*left, *right], left[0].shape)
 
     interior = [d - 1 for d in op.base_dilation]
     padded = [b.pad(x, init, op.low, op.high, interior) for x, init in zip(xs, inits)]

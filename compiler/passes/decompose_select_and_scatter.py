@@ -55,7 +55,8 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         have = inside[0]
     for k, cell in enumerate(cells[1:], 1):
         rival = cell_of(padded, cell)
-        (keep,) = apply_elementwise(b.emit, op.select, [best, rival], shape)
+        both = None if have is None else b.binary("and", have, inside[k])
+        (keep,) = apply_elementwise(b, op.select, [best, rival], shape, both)
         take = b.unary("not", keep)
         if have is not None:
             take = b.binary("and", inside[k], b.binary("or", take, b.unary("not", have)))
@@ -79,9 +80,9 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
         total = b.broadcast(init, x.shape)
         zero, no = b.constant(0, TensorType((), x.dtype)), b.constant(False, TensorType((), DType.i1))
         for cell, hit in zip(reversed(cells), reversed(hits)):  # an element's last cell is of its first window
-            both = [total, place(source, zero, cell)]
-            (combined,) = apply_elementwise(b.emit, op.body, both, x.shape)
-            total = b.select(place(hit, no, cell), combined, total)
+            both, where = [total, place(source, zero, cell)], place(hit, no, cell)
+            (combined,) = apply_elementwise(b, op.body, both, x.shape, where)
+            total = b.select(where, combined, total)
         return [total]
     neutral = identity_element(op.kind, x.dtype)
     nothing, scalar = b.constant(neutral, source.type), b.constant(neutral, TensorType((), x.dtype))

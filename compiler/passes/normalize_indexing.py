@@ -104,7 +104,7 @@ def _scatter(op: Scatter, b: Builder) -> Value:
     if nowhere_indexed and slices.shape == (1, *(x.shape or (1,))):
         whole = b.reshape(slices, x.shape)
         if op.body is not None:
-            return apply_elementwise(b.emit, op.body, [x, whole], x.shape)[0]
+            return apply_elementwise(b, op.body, [x, whole], x.shape)[0]
         return whole if op.kind == "assign" else b.binary(op.kind, x, whole)
     flat = b.reshape(x, x.shape or (1,))
     if op.body is not None:
@@ -121,7 +121,7 @@ def _general(op: Scatter, b: Builder, x: Value, starts: Value, slices: Value, in
 
     def update(b: Builder, x: Value, starts: Value, slices: Value) -> Value:
         old = b.emit(GatherSlices([x, starts], index_map, slices.shape[1:]), slices.type)
-        (new,) = apply_elementwise(b.emit, body, [old, slices], slices.shape)
+        (new,) = apply_elementwise(b, body, [old, slices], slices.shape)
         return b.emit(ScatterSlices([x, starts, new], "assign", index_map, unique_indices=True), x.type)
 
     if op.unique_indices or count == 1:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import configuration
+from .. import configuration, foreign
 from ..compiler.errors import AscendError, InvalidInputError
 from ..compiler.pipeline import compile_program
 from ..compiler.program.program import Program
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _compile(options: argparse.Namespace, stages: Stages) -> Program:
-    return compile_program(_stablehlo(options), find_target(options.target, "--target"), stages)
+    module = _stablehlo(options)  # loads what registers handlers
+    return compile_program(module, find_target(options.target, "--target"), stages, foreign.handlers())
 
 
 def _stablehlo(options: argparse.Namespace) -> bytes | str:

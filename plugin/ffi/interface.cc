@@ -164,11 +164,11 @@ void take(Failure* failure) {
 void call(Handler* handler, CallFrame& frame) {
   Failure* failure = handler(&frame);
   const std::unique_ptr<Future> future(std::exchange(frame.future, nullptr));
-  if (!failure && future) {
+  if (future) {  // also of a handler that failed: whoever keeps its promise works on the frame's arrays
     const auto shared = future->shared;
     std::unique_lock lock(shared->mutex);
     shared->changed.wait(lock, [&] { return shared->done; });
-    failure = shared->failure.release();
+    if (!failure) failure = shared->failure.release();
   }
   take(failure);
 }

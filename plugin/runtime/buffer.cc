@@ -112,12 +112,13 @@ bool Buffer::is_deleted() const {
 
 void Buffer::hold_address() {
   std::lock_guard lock(mutex_);
-  ++addresses_held_;
+  if (!addresses_held_++) seen_ = storage_;
 }
 
 void Buffer::release_address() {
+  Ref<Storage> dropped;  // freed outside the lock
   std::lock_guard lock(mutex_);
-  --addresses_held_;
+  if (!--addresses_held_) dropped = std::move(seen_);
 }
 
 template <class Copy>

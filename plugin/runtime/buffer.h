@@ -41,6 +41,7 @@ class Buffer {
   void drop();  // work in flight keeps its own reference
   bool is_deleted() const;
 
+  // While its address is held, the memory stays, also if the buffer is dropped.
   void hold_address();
   void release_address();
 
@@ -59,6 +60,7 @@ class Buffer {
   Ref<Storage> storage_;
   const Ref<Readers> readers_ = make_ref<Readers>();
   int addresses_held_ = 0;
+  Ref<Storage> seen_;  // what is at the address
 };
 
 }  // namespace ascend

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from executor import check, random_array
+from executor import check, plugin, program_of, random_array
 
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import Loc
@@ -232,3 +232,96 @@ def test_loop_whose_strips_move(rows, columns, step):
         b.tstore(whole(b, y, 1, columns, offset=(i + step) * columns), TileRef(pair.tile, i))
     b.tstore(whole(b, y, 1, columns), TileRef(pair.tile, Affine(0)))
     check(b.kernel, inputs(b.kernel))
+
+
+@pytest.mark.parametrize("rounds", [5, 36, 37, 60, 150])
+def test_long_chain_is_cut_where_little_is_alive(rounds):
+    """Rounds as of random bits, in tiles that take the places of others: 7 instructions of which 2 results live on."""
+    rows, columns = 4, 200
+    b = KernelBuilder("rounds", "aiv", (1,))
+    arguments = [b.argument(DType.u32, rows * columns, i > 1) for i in range(4)]
+    room, free = rows * columns * 4, list(range(6))
+
+    def tile():
+        place = free.pop(0)
+        ref = b.tile(Loc.vec, DType.u32, rows, columns, (rows, columns), address=place * room)
+        places[ref.tile] = place
+        return ref
+
+    def done(*refs):
+        free.extend(places[ref.tile] for ref in refs)
+
+    places = {}
+    x, y = tile(), tile()
+    for argument, t in zip(arguments, (x, y)):
+        b.tload(t, whole(b, argument, rows, columns))
+    for i in range(rounds):
+        total, left, right = tile(), tile(), tile()
+        b.tadd(total, x, y)
+        b.tshls(left, y, 1 + i % 31)
+        b.tshrls(right, y, 31 - i % 31)
+        done(x, y)
+        turned = tile()
+        b.tor(turned, left, right)
+        done(left, right)
+        mixed = tile()
+        b.txor(mixed, turned, total)
+        done(turned)
+        x, y = total, tile()
+        b.tadds(y, mixed, i)
+        done(mixed)
+        moved = tile()
+        b.tmuls(moved, y, 3)
+        done(y)
+        y = moved
+    for argument, t in zip(arguments[2:], (x, y)):
+        b.tstore(whole(b, argument, rows, columns), t)
+    check(b.kernel, inputs(b.kernel))
+    (lines,) = plugin.strip_plans(program_of(b.kernel).encode())
+    parts = [line for line in lines if line.startswith("part")]
+    runs = sum(line.startswith("part 0:") for line in lines)
+    assert len(parts) >= 7 * rounds + 4 - runs  # others are alone
+    assert runs <= 1 + len(parts) // 100
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("dtype", [DType.f32, DType.i32, DType.u32])
+@pytest.mark.parametrize("rows,columns", SHAPES)
+def test_result_that_is_set_aside(rows, columns, dtype, second):
+    """Registers keep what the next instruction takes; what comes out meanwhile goes to memory."""
+    rows = min(rows, 180 * 1024 // (6 * 4 * columns))
+    b = KernelBuilder("aside", "aiv", (1,))
+    x, y, out, both = (b.argument(dtype, rows * columns, i > 1) for i in range(4))
+    tile = Tiles(b, rows, columns)
+    s, t, held, aside, last, result = (tile(dtype) for _ in range(6))
+    b.tload(s, whole(b, x, rows, columns))
+    b.tload(t, whole(b, y, rows, columns))
+    b.tmuls(held, t, 3)
+    b.tsub(aside, *((s, held) if second else (held, s)))
+    b.tadds(last, held, 5)
+    b.tmax(result, last, aside)
+    b.tstore(whole(b, out, rows, columns), result)
+    b.tstore(whole(b, both, rows, columns), aside)
+    check(b.kernel, inputs(b.kernel))
+    (lines,) = plugin.strip_plans(program_of(b.kernel).encode())
+    assert any("load %t1, tmuls, tsub %t0 -> %t3, tadds, tmax %t3, store %t5" in line for line in lines), lines
+
+
+def test_rotations_of_what_is_added_set_the_sum_aside():
+    """A round of random bits: one store, where sum and addend would take two."""
+    b = KernelBuilder("round", "aiv", (1,))
+    x, y, out = (b.argument(DType.u32, 1024, i == 2) for i in range(3))
+    tile = Tiles(b, 1, 1024)
+    s, t, moved, total, left, right, turned, mixed = (tile(DType.u32) for _ in range(8))
+    b.tload(s, whole(b, x, 1, 1024))
+    b.tload(t, whole(b, y, 1, 1024))
+    b.tadds(moved, t, 7)
+    b.tadd(total, s, moved)
+    b.tshls(left, moved, 13)
+    b.tshrls(right, moved, 19)
+    b.tor(turned, left, right)
+    b.txor(mixed, total, turned)
+    b.tstore(whole(b, out, 1, 1024), mixed)
+    check(b.kernel, inputs(b.kernel))
+    (lines,) = plugin.strip_plans(program_of(b.kernel).encode())
+    assert any("load %t1, tadds, tadd %t0 -> %t3, rotate, txor %t3, store %t7" in line for line in lines), lines

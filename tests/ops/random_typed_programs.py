@@ -3,20 +3,27 @@
     python tests/ops/random_typed_programs.py FIRST LAST
 
 Each value has a type of its own; ops are drawn for that type, and conversions lead from one to another. Integers wrap,
-narrow floats are rounded by each op (XLA:CPU dies of the least integer rem -1, so that is not drawn either), so programs are compared value by value with what XLA:CPU gives for the same
-program, floats by a tolerance that grows with the number of ops, integers exactly. What would decide an integer by a rounding
-(a comparison or a truncation of computed floats) is not drawn.
+narrow floats are rounded by each op (XLA:CPU dies of the least integer rem -1, so that is not drawn either), so programs are
+compared value by value with what XLA:CPU gives for the same program, floats by a tolerance that grows with the number of ops,
+integers exactly. What would decide an integer by a rounding (a comparison or a truncation of computed floats) is not drawn.
+Where the two differ, or XLA:CPU dies, `exact_program.py` says what is right. Programs run in a process apart.
 """
 
+import contextlib
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from exact_program import evaluate
 from jax import lax
 
 PLATFORM = os.environ.get("TEST_PLATFORM", "ascend")
+LIMIT = 120  # seconds a program may take
 INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "int4", "uint4"]
 FLOATS = ["float32", "float64", "bfloat16", "float16"]
 COMPLEX = ["complex64", "complex128"]
@@ -235,14 +242,29 @@ def indexed(draw, x):
     )
 
 
-def difference(seed):
-    """Return a sentence on the first result that is wrong, or None."""
+def difference(seed, dead=False):
+    """Return a sentence on the first result that is neither what XLA:CPU gives nor exact, or None.
+
+    XLA:CPU keeps four bits in eight between ops, so it may be wrong; it refuses some programs, and dies of others: it is not
+    asked if `dead`.
+    """
     program = TypedProgram(seed)
-    results = []
-    for platform in ("cpu", PLATFORM):
-        with jax.default_device(jax.devices(platform)[0]), jax.enable_x64(True):
-            results.append([np.asarray(v) for v in jax.jit(program.function)(*program.arguments)])
-    for k, (want, got) in enumerate(zip(*results, strict=True)):
+    with jax.enable_x64(True):
+        got = compiled(program, PLATFORM)
+        if not dead:
+            with contextlib.suppress(jax.errors.JaxRuntimeError):
+                if not compare(seed, got, compiled(program, "cpu"), "XLA:CPU"):
+                    return None
+        return compare(seed, got, evaluate(program.function, *program.arguments), "exactly")
+
+
+def compiled(program, platform):
+    with jax.default_device(jax.devices(platform)[0]):
+        return [np.asarray(v) for v in jax.jit(program.function)(*program.arguments)]
+
+
+def compare(seed, results, expected, name):
+    for k, (want, got) in enumerate(zip(expected, results, strict=True)):
         if got.shape != want.shape or got.dtype != want.dtype:
             return f"program {seed}, result {k}: {got.dtype}{got.shape}, expected {want.dtype}{want.shape}"
         if family(want) in ("bool", "integer"):
@@ -258,20 +280,54 @@ def difference(seed):
             )
         if not right.all():
             i = tuple(int(n) for n in np.argwhere(~np.atleast_1d(right))[0])
-            return f"program {seed}, result {k}, {want.dtype}{want.shape}: at {i} {np.atleast_1d(got)[i]}, XLA:CPU {np.atleast_1d(want)[i]}"
+            values = f"{np.atleast_1d(got)[i]}, {name} {np.atleast_1d(want)[i]}"
+            return f"program {seed}, result {k}, {want.dtype}{want.shape}: at {i} {values}"
     return None
 
 
-if __name__ == "__main__":
-    wrong = 0
-    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
-        try:
-            sentence = difference(seed)
-        except Exception as error:
-            sentence = f"program {seed}: {type(error).__name__} {str(error)[:400]}"
+def attempt(seed, dead=False):
+    """Return what `difference` says, an error as a sentence too."""
+    if seed % 50 == 0:
+        jax.clear_caches()
+    try:
+        return difference(seed, dead)
+    except Exception as error:
+        return f"program {seed}: {type(error).__name__} {str(error)[:400]}"
+
+
+def worker():
+    """Return a process of its own: what dies or hangs is one program."""
+    return ProcessPoolExecutor(1, get_context("spawn"))
+
+
+def ask(pool, seed, dead):
+    """Return a sentence on a program, or None, and the pool for the next."""
+    try:
+        return pool.submit(attempt, seed, dead).result(LIMIT), pool
+    except BrokenProcessPool:
+        ended = "died"
+    except TimeoutError:
+        ended = f"took more than {LIMIT} s"
+        for process in pool._processes.values():
+            process.kill()
+    pool.shutdown()
+    return f"program {seed}: {ended}", worker()
+
+
+def main(first, last):
+    """Print a line for each program that is wrong, and how many XLA:CPU did not finish."""
+    pool, wrong, unfinished = worker(), 0, 0
+    for seed in range(first, last):
+        sentence, fresh = ask(pool, seed, False)
+        if fresh is not pool:  # XLA:CPU or this device: asked again without XLA:CPU
+            sentence, pool = ask(fresh, seed, True)
+            unfinished += not sentence
         if sentence:
             wrong += 1
             print(sentence, flush=True)
-        if seed % 50 == 0:
-            jax.clear_caches()
-    print(f"{wrong} wrong")
+    pool.shutdown()
+    print(f"{wrong} wrong; XLA:CPU died or hung, and the exact value came out, in {unfinished}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

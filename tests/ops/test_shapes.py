@@ -4,8 +4,9 @@ import itertools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from case import FLOATS, INTS, WIDE, case, checks, verify
+from case import FLOATS, INTS, PLATFORM, WIDE, case, checks, verify
 from jax import lax
 
 EVERY = f"{FLOATS} {INTS} {WIDE} bool"
@@ -100,3 +101,19 @@ CASES = [
 @pytest.mark.parametrize("check", checks(CASES), ids=str)
 def test_shapes(check):
     verify(check)
+
+
+NARROW = [f"{sign}int{bits}" for bits in (2, 4) for sign in ("", "u")]
+NARROW += [n for n in dir(jnp) if n.startswith(("float4", "float8"))]
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_transposes_of_types_that_are_only_moved(name):
+    """No instruction computes in these: tiles of them are turned as bytes."""
+    draw = np.random.default_rng(0)
+    x, y = (draw.integers(0, 3, shape).astype(name) for shape in ((37, 21), (21, 37)))
+    m = draw.random((21, 37)) < 0.5
+    with jax.default_device(jax.devices(PLATFORM)[0]):
+        loaded, stored = jax.jit(lambda m, x, y: (jnp.where(m, x.T, y), jnp.where(m, y, y[:1]).T))(m, x, y)
+    np.testing.assert_array_equal(np.asarray(loaded).astype(np.float32), np.where(m, x.T, y).astype(np.float32))
+    np.testing.assert_array_equal(np.asarray(stored).astype(np.float32), np.where(m, y, y[:1]).T.astype(np.float32))

@@ -19,9 +19,12 @@ from jax import lax
 from jax.experimental import serialize_executable
 from test_processes import run
 
+import jax_ascend
+
 HERE = Path(__file__).parent
 PLATFORMS = ("ascend", "cpu")
 NAMES = ("Scale", "Copy", "Attributes", "Refuse", "Later", "InPool", "Touch", "WithToken", "Where", "OnStream")
+OURS = ("RefuseAndPromise",)
 Shape = jax.ShapeDtypeStruct
 
 
@@ -46,6 +49,7 @@ def library(path):
     """The handlers, registered for both platforms."""
     library = ctypes.CDLL(str(path))
     library.counters_alive.restype = library.stages_run.restype = library.touches.restype = ctypes.c_int64
+    library.promises_kept.restype = ctypes.c_int64
     library.counter_id.restype = library.counter_info.restype = ctypes.c_void_p
     capsule = jax.ffi.pycapsule
     kind = {
@@ -58,6 +62,8 @@ def library(path):
         jax.ffi.register_ffi_type("counter", kind, platform=platform)
         counter = {"instantiate": capsule(library.MakeCounter), "execute": capsule(library.Count)}
         jax.ffi.register_ffi_target("Count", counter, platform=platform)
+    for name in OURS:
+        jax.ffi.register_ffi_target(name, capsule(getattr(library, name)), platform="ascend")
     staged = {name.lower(): capsule(getattr(library, name)) for name in ("Prepare", "Initialize", "Execute")}
     jax.ffi.register_ffi_target("Staged", staged, platform="ascend")
     return library
@@ -263,6 +269,13 @@ def test_results_that_come_later(library):
     assert failure(later(True), X) == "INTERNAL: [ffi call Later] failed later"
 
 
+def test_a_promise_of_a_handler_that_fails_is_waited_for(library):
+    """What a thread still writes to is memory of the call until then."""
+    message = failure(jax.ffi.ffi_call("RefuseAndPromise", Shape(X.shape, X.dtype)), X)
+    assert library.promises_kept() == 1
+    assert message == "ABORTED: [ffi call RefuseAndPromise] refused, but promised"
+
+
 def test_a_pool_of_threads(library):
     same(lambda x: jax.ffi.ffi_call("InPool", Shape(x.shape, x.dtype))(x), X)
 
@@ -393,11 +406,43 @@ print(jax.jit(lambda x: f(x, by=np.float32(3)))(x))
 """
 
 
+SCALED = """
+import ctypes
+import jax
+import numpy as np
+
+library = ctypes.CDLL({path!r})
+jax.ffi.register_ffi_target("Scale", jax.ffi.pycapsule(library.Scale), platform="ascend")
+
+
+def scaled(x):
+    return jax.ffi.ffi_call("Scale", jax.ShapeDtypeStruct(x.shape, x.dtype))(x, by=np.float32(3))
+"""
+
+
 def test_programs_are_kept_in_the_persistent_cache(path, tmp_path):
     for _ in range(2):
         program = CACHED.format(path=str(path), folder=str(tmp_path))
         assert run(program, JAX_PLATFORMS="ascend,cpu").stdout == "[0. 3. 6.]\n"
         assert len([f for f in tmp_path.iterdir() if "lambda" in f.name and f.name.endswith("-cache")]) == 1
+
+
+def test_the_clock_and_the_command_know_the_handlers(path, library, tmp_path):
+    """Nothing is executed; a function's file registers what it calls."""
+    counted = jax_ascend.estimate(scale, Shape((1000,), jnp.float32))
+    assert [(r.name, r.launches) for r in counted.kernels if r.core == "host"] == [("host_call", 1)]
+    file = tmp_path / "scaled.py"
+    file.write_text(SCALED.format(path=str(path)))
+    arguments = [f"{file}:scaled", "--shapes", "f32[3]", "--stage"]
+    for stage, text in [("launches", "program"), ("program", 'target="Scale"'), ("all", "strips")]:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "jax_ascend", "compile", *arguments, stage],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert text in done.stdout
 
 
 def test_a_handler_may_use_the_device(device):

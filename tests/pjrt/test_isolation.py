@@ -21,8 +21,8 @@ from test_processes import run
 from jax_ascend import _plugin
 
 PLUGIN = Path(__file__).parents[2] / "plugin"
-# The files of the module that speak to Python: its functions, the calls of the compiler and of users' functions, signals.
-PYTHON_FILES = re.compile(r"(bindings|python_(compiler|exception|functions|object|signals)|module_\w+)\.(cc|h)")
+# The files of the module that speak to Python: its functions, the calls of the compiler and of users' functions, DLPack, signals.
+PYTHON_FILES = re.compile(r"(bindings|python_(compiler|dlpack|exception|functions|object|signals)|module_\w+)\.(cc|h)")
 # Versioned symbols come from the C and C++ runtime; weak ones without a version are hooks that need not exist.
 RUNTIME = re.compile(r"@(GLIBC|GLIBCXX|CXXABI|GCC)_")
 HOOKS = {"_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__gmon_start__"}

@@ -274,7 +274,7 @@ class SectionEmitter:
         return found
 
     def _expand(self, node: Node, kind: Kind) -> TileRef:
-        dtype = node.dtype if node.dtype in CLASSES["all"] else DType.u8  # types no instruction computes in: their bits
+        dtype = self._bits(node.dtype)
         own = self.kind(node)
         assert (kind[0] or not own[0]) and (kind[1] or not own[1]), "an expansion only adds dimensions"
         assert own != kind or node.kind == "const", f"a {node.kind} node is used before it is computed"
@@ -294,13 +294,24 @@ class SectionEmitter:
         instruction(dst, source)
         return self._as_bits(dst, node.dtype, kind)
 
-    def _as_bits(self, source: TileRef, dtype: DType, kind: Kind) -> TileRef:
+    def _bits(self, dtype: DType) -> DType:
+        """Return the type to move elements as: bytes, of a type that no instruction computes in."""
+        return dtype if dtype in CLASSES["all"] else DType.u8
+
+    def _as_bits(self, source: TileRef, dtype: DType, kind: Kind, transposed: bool = False) -> TileRef:
         """Return a tile as another type of the same width, which shares its bytes."""
         if self.b.kernel.tiles[source.tile].dtype is dtype:
             return source
-        dst = TileRef(self.new_tile(dtype, kind, self.b.kernel.tiles[source.tile].slots).tile, source.slot)
+        dst = TileRef(self.new_tile(dtype, kind, self.b.kernel.tiles[source.tile].slots, transposed).tile, source.slot)
         self.b.treshape(dst, source)
         return dst
+
+    def _transpose(self, source: TileRef, dtype: DType, kind: Kind, transposed: bool) -> TileRef:
+        """Return the transpose of a tile: a `transposed` one of a tile as planned, or the other way round."""
+        bits = self._bits(dtype)
+        dst = self.new_tile(bits, kind, 2 if transposed else 1, transposed)
+        self.b.ttrans(dst, self._as_bits(source, bits, kind, not transposed))
+        return self._as_bits(dst, dtype, kind, transposed)
 
     # --- nodes ---
 
@@ -396,9 +407,7 @@ class SectionEmitter:
         if self._is_transposed(access, kind):
             turned = self.new_tile(access.value.dtype, kind, 2, transposed=True)
             self.b.tload(turned, self.view(access, kind, transposed=True))
-            dst = self.new_tile(access.value.dtype, kind)
-            self.b.ttrans(dst, turned)
-            return dst
+            return self._transpose(turned, access.value.dtype, kind, transposed=False)
         dst = self.new_tile(access.value.dtype, kind, 2)
         self.b.tload(dst, self.view(access, kind))
         return dst
@@ -411,9 +420,8 @@ class SectionEmitter:
         idle = [at for axis, at in self.coordinate.items() if axis not in access.strides and axis not in parts]
         src = self.tile(node, kind)
         if self._is_transposed(access, kind):
-            turned = self.new_tile(node.dtype, kind, 2, transposed=True)
-            self.b.ttrans(turned, src)
-            view, src = self.view(access, kind, transposed=True), turned
+            src = self._transpose(src, node.dtype, kind, transposed=True)
+            view = self.view(access, kind, transposed=True)
         else:
             view = self.view(access, kind)
         if idle:  # blocks that differ only in axes the output does not have hold the same values

@@ -103,29 +103,34 @@ void StripPlan::find_local_tiles(const KernelUses& uses) {
   }
 }
 
-// Whether a tile's place in UB is also another's that an earlier part uses.
-bool StripPlan::in_the_way(int part, int tile, bool written) const {
-  if (tiles[tile].local) return false;
+// The last of the earlier parts that use another tile whose place in UB is also this tile's.
+std::optional<int> StripPlan::in_the_way(int part, int tile, bool written) const {
+  if (tiles[tile].local) return std::nullopt;
   const auto conflicts = [&](int other) {
     return other != tile && !tiles[other].local &&
            overlap(tiles[tile].tile.spec(), tiles[other].tile.spec()) &&
            !other_slot(tiles[tile].tile, tiles[other].tile);
   };
-  return std::any_of(parts.begin(), parts.begin() + part, [&](const StripPart& earlier) {
-    return (earlier.written && conflicts(*earlier.written)) ||
-           (written && std::ranges::any_of(earlier.read(), conflicts));
-  });
+  for (int p = part - 1; p >= 0; --p) {
+    const StripPart& earlier = parts[p];
+    if ((earlier.written && conflicts(*earlier.written)) ||
+        (written && std::ranges::any_of(earlier.read(), conflicts)))
+      return p;
+  }
+  return std::nullopt;
 }
 
 void StripPlan::find_conflict() {
   for (int p = 0; p < static_cast<int>(parts.size()); ++p) {
     const StripPart& part = parts[p];
-    const bool found = (part.written && in_the_way(p, *part.written, true)) ||
-                       std::ranges::any_of(part.read(), [&](int tile) { return in_the_way(p, tile, false); });
-    if (!found && tiles.size() <= kMostTiles) continue;
-    conflict = std::max(found ? p : static_cast<int>(parts.size() / 2), 1);
+    std::optional<int> earlier = part.written ? in_the_way(p, *part.written, true) : std::nullopt;
+    for (int tile : part.read()) earlier = std::max(earlier, in_the_way(p, tile, false));
+    if (!earlier) continue;
+    conflict = {*earlier, p};
     return;
   }
+  const int quarter = static_cast<int>(parts.size() / 4);
+  if (tiles.size() > kMostTiles) conflict = {quarter, std::max(3 * quarter, quarter + 1)};
 }
 
 // Tiles of less than a vector can be computed as one, if what follows their elements belongs to nobody.
@@ -158,11 +163,11 @@ bool StripPlan::moves(int64_t reg) const {
          std::ranges::any_of(tiles, [=](const StripTile& t) { return depends(t.tile.slot(), reg); });
 }
 
-// Whether anybody but part `except` reads what part `part` leaves in a tile.
-bool StripPlan::read_later(int tile, int part, std::optional<int> except) const {
+// Whether anybody but the parts `except` reads what part `part` leaves in a tile.
+bool StripPlan::read_later(int tile, int part, std::optional<Range> except) const {
   if (!tiles[tile].local) return true;
   for (int p = part + 1; p < static_cast<int>(parts.size()); ++p) {
-    if (p != except && reads(parts[p], tile)) return true;
+    if ((!except || p < except->first || p > except->last) && reads(parts[p], tile)) return true;
     if (parts[p].written == tile) return false;
   }
   return false;
@@ -208,7 +213,26 @@ bool StripPlan::rotates(int part) const {
   return by > 0 && by < 32 && right.vector->constants.scalar == 32 - by &&
          left.sources[0] == right.sources[0] && left.written != left.sources[0] &&
          left.written != right.written && reads(both, *left.written) && reads(both, *right.written) &&
-         !read_later(*left.written, part, part + 2) && !read_later(*right.written, part + 1, part + 2);
+         !read_later(*left.written, part, Range{part + 2, part + 2}) &&
+         !read_later(*right.written, part + 1, Range{part + 2, part + 2});
+}
+
+// Whether the result of a part of the chain that begins with part `first` is better set aside in memory,
+// where somebody reads it later: the next part takes nothing but the tile that registers hold and this part
+// reads. If so, the last part of that next step.
+std::optional<int> StripPlan::set_aside(int first, int part, std::optional<int> held) const {
+  const int next = part + 1;
+  if (!held || next >= static_cast<int>(parts.size())) return std::nullopt;
+  const StripPart &p = parts[part], &q = parts[next];
+  if (!p.vector || !q.vector || !joins(first, part) || !joins(first, next)) return std::nullopt;
+  const bool binary = p.count == 2 && p.sources[0] != p.sources[1] && p.written != held &&
+                      p.vector->sources[0].shape == Shape::kFull &&
+                      p.vector->sources[1].shape == Shape::kFull;
+  if (!binary || !reads(p, *held) || !p.vector->stages.aside[p.sources[1] == held]) return std::nullopt;
+  if (q.count != 1 || q.sources[0] != held || q.vector->sources[0].shape != Shape::kFull ||
+      !read_later(*p.written, part, std::nullopt))
+    return std::nullopt;
+  return rotates(next) && joins(first, next + 1) && joins(first, next + 2) ? next + 2 : next;
 }
 
 // A chain goes on as long as instructions have stages; what one of them computes the next takes from
@@ -228,6 +252,14 @@ void StripPlan::find_chains() {
       }
       const VectorAction& v = *part.vector;
       const char* name = kInstructions[static_cast<int>(v.opcode)].name.data();
+      if (set_aside(first, p, held)) {
+        const int in_register = part.sources[1] == held;
+        chain.steps.push_back({v.stages.aside[in_register], name, part.sources[1 - in_register], part.written,
+                               p, Shape::kFull, true});
+        chain.last = p;
+        ++vectors;
+        continue;
+      }
       const bool masked = v.opcode == Opcode::ktsel;
       const auto source = [&](int i) {
         return i < part.count ? std::optional(part.sources[i]) : std::nullopt;
@@ -258,7 +290,9 @@ void StripPlan::find_chains() {
       int next = p + 1;
       while (next < count && !parts[next].vector && parts[next].written != held) ++next;
       const bool goes_on = held && next < count && parts[next].vector && joins(first, next);
-      if (read_later(*result.written, p, goes_on ? std::optional(next) : std::nullopt))
+      std::optional<Range> from_registers;
+      if (goes_on) from_registers = {next, set_aside(first, next, held).value_or(next)};
+      if (read_later(*result.written, p, from_registers))
         chain.steps.push_back({result.vector->stages.store, "store", result.written, std::nullopt, p});
       chain.last = p;
       ++vectors;
@@ -333,8 +367,9 @@ std::vector<std::string> print(const StripPlan& plan) {
     std::string line = concat("chain of parts ", chain.first, " to ", chain.last, ":");
     for (const StripChain::Step& step : chain.steps) {
       line += concat(&step == &chain.steps.front() ? " " : ", ", step.name);
-      if (step.mask) line += " " + name(*step.mask);
+      if (step.mask && !step.aside) line += " " + name(*step.mask);
       if (step.tile) line += " " + name(*step.tile);
+      if (step.aside) line += " -> " + name(*step.mask);
     }
     if (chain.by_rows) line += "; row by row";
     lines.push_back(std::move(line));

@@ -51,9 +51,10 @@ struct StripChain {
     StageFn function;
     const char* name;         // load, store, or what computes
     std::optional<int> tile;  // of the operand; none: the scalar of the part
-    std::optional<int> mask;  // tile
+    std::optional<int> mask;  // tile; of a result that is set aside, where it goes
     int part;
     Shape shape = Shape::kFull;  // of the operand
+    bool aside = false;
   };
   int first, last;       // parts
   bool by_rows = false;  // a column or a row is expanded: each row of the run is a loop
@@ -62,7 +63,7 @@ struct StripChain {
 
 class StripPlan {
  public:
-  static constexpr int kMostParts = 96, kMostTiles = 96;
+  static constexpr int kMostParts = 256, kMostTiles = 288;
   static constexpr int64_t kCacheLine = 64;
 
   // `actions` are loads, stores and vector instructions, and outlive the plan.
@@ -80,8 +81,12 @@ class StripPlan {
   int scratch_strips = 0;
   bool may_be_flat = true;     // elements may be taken whatever their rows, where all is contiguous
   bool may_be_padded = false;  // up to a cache line of each tile is its own
-  // The first part whose tile gets in the way of another's place in UB: such a run has to be cut before it.
-  std::optional<int> conflict;
+  // The first part whose tile gets in the way of another's place in UB, and the last part that has that other
+  // tile: such a run has to be cut between the two. Of a run with too many tiles, parts around its middle.
+  struct Conflict {
+    int earlier, later;
+  };
+  std::optional<Conflict> conflict;
 
  private:
   int tile_index(const TileAccess& tile);
@@ -91,11 +96,15 @@ class StripPlan {
   void find_padding(const Kernel& kernel);
   void find_chains();
   void assign_scratch();
-  bool in_the_way(int part, int tile, bool written) const;
-  bool read_later(int tile, int part, std::optional<int> except) const;
+  std::optional<int> in_the_way(int part, int tile, bool written) const;
+  struct Range {
+    int first, last;
+  };
+  bool read_later(int tile, int part, std::optional<Range> except) const;
   bool expands(int part, int tile) const;
   bool joins(int first, int part) const;
   bool rotates(int part) const;
+  std::optional<int> set_aside(int first, int part, std::optional<int> held) const;
 };
 
 // A line for each part, then one for each chain.

@@ -1,6 +1,8 @@
 #include "plugin/device/execute/strips.h"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_map>
 
 #include "plugin/device/execute/strip_run.h"
 
@@ -65,7 +67,11 @@ class Merger {
       }
       close();
     }
-    if (!rows || reads_row_of_run(*action) || run_.size() >= StripPlan::kMostParts) close();
+    if (!rows || reads_row_of_run(*action)) close();
+    if (run_.size() >= StripPlan::kMostParts) {
+      const int most = static_cast<int>(run_.size());
+      close_before(cut({most / 2, most}));
+    }
     if (!rows) {
       merged_.push_back(std::move(action));
       return;
@@ -106,6 +112,42 @@ class Merger {
     return few(vector.dst) && (vector.count == 0 || few(vector.sources[0].tile));
   }
 
+  // Where to cut the run: before the part up to which the fewest tiles hold what somebody reads later. These
+  // get a place in UB, and what is there may be in the way of other tiles.
+  int cut(StripPlan::Conflict between) const {
+    std::unordered_map<int64_t, int64_t> left;  // reads that are still to come, of the tiles written so far
+    int64_t holding = 0;
+    int best = between.later;
+    int64_t fewest = std::numeric_limits<int64_t>::max();
+    const auto written = [&](const TileAccess& tile) {
+      const auto [entry, first] = left.try_emplace(tile.number(), uses_.reads[tile.number()]);
+      holding += first && entry->second > 0;
+    };
+    const auto read = [&](const TileAccess& tile) {
+      const auto entry = left.find(tile.number());
+      if (entry != left.end() && --entry->second == 0) --holding;
+    };
+    for (int p = 0; p < between.later; ++p) {
+      if (p > between.earlier && holding <= fewest) best = p, fewest = holding;
+      const Action* action = run_[p].get();
+      if (const auto* load = dynamic_cast<const LoadAction*>(action)) written(load->tile);
+      if (const auto* store = dynamic_cast<const StoreAction*>(action)) read(store->tile);
+      if (const auto* vector = dynamic_cast<const VectorAction*>(action)) {
+        for (int i = 0; i < vector->count; ++i) read(vector->sources[i].tile);
+        written(vector->dst);
+      }
+    }
+    return holding <= fewest ? between.later : best;
+  }
+
+  // Closes the first parts of the run, which goes on with the others.
+  void close_before(int part) {
+    Actions rest(std::make_move_iterator(run_.begin() + part), std::make_move_iterator(run_.end()));
+    run_.resize(part);
+    close();
+    run_ = std::move(rest);
+  }
+
   void close() {
     if (std::all_of(run_.begin(), run_.end(), [](const ActionPtr& a) { return is_small(*a); })) {
       for (ActionPtr& action : run_) merged_.push_back(std::move(action));
@@ -114,18 +156,13 @@ class Merger {
     while (run_.size() > 1) {
       auto strip = std::make_unique<StripRun>(std::move(run_), kernel_, uses_);
       run_.clear();
-      const std::optional<int> conflict = strip->plan().conflict;
+      const std::optional<StripPlan::Conflict> conflict = strip->plan().conflict;
       if (!conflict) {
         merged_.push_back(std::move(strip));
         return;
       }
-      // Cut before the part that is in the way of an earlier one, and try both pieces.
-      Actions all = strip->release();
-      Actions rest(std::make_move_iterator(all.begin() + *conflict), std::make_move_iterator(all.end()));
-      all.resize(*conflict);
-      run_ = std::move(all);
-      close();
-      run_ = std::move(rest);
+      run_ = strip->release();
+      close_before(cut(*conflict));
     }
     for (ActionPtr& action : run_) merged_.push_back(std::move(action));
     run_.clear();

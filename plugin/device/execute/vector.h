@@ -32,12 +32,13 @@ using VectorFn = void (*)(const VectorArgs&);
 struct Stage {
   void (*function)();  // of a type that only the SIMD variant knows
   std::byte* operand;  // element 0 of what it reads or writes in memory, or the scalar
-  std::byte* mask;     // tsel
+  std::byte* mask;     // tsel; where a result goes that is set aside
 };
 using StageFn = void (*)();
 // The stages of an instruction; nullptr where there is none.
 struct StageFns {
   StageFn operate[3] = {};  // by what is in registers: see Held
+  StageFn aside[2] = {};    // the same, with the result in memory: registers go on with the operand they hold
   StageFn load = nullptr;   // an operand into registers
   StageFn store = nullptr;  // the result
   StageFn rotate =

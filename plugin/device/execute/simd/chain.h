@@ -90,6 +90,15 @@ struct Put {
   }
 };
 
+template <class Op, class C, class R, class... Operand>
+struct SetAside {
+  static ASCEND_INLINE F at(const Stage* s, int64_t i, F held) {
+    store<C>(reinterpret_cast<R*>(s->mask) + i,
+             Op::template apply<C>(Operand::template get<C>(s, i, held)...));
+    return held;
+  }
+};
+
 template <class Op, class C, class... Operand>
 inline constexpr StageBody operate = &run_stage<Operate<Op, C, Operand...>>;
 
@@ -129,12 +138,18 @@ StageFns stages_of_scalar() {
 }
 template <class Op, class T, class C = Compute<T>, class R = T>
 StageFns stages_of_two() {
-  if constexpr (kHasStages<T, C, R>)
-    return make_stages<T, C, R>(operate<Op, C, InRegister, InMemory<T>>,
-                                operate<Op, C, InMemory<T>, InRegister>,
-                                operate<Op, C, InRegister, InRegister>);
-  else
+  if constexpr (kHasStages<T, C, R>) {
+    StageFns s =
+        make_stages<T, C, R>(operate<Op, C, InRegister, InMemory<T>>, operate<Op, C, InMemory<T>, InRegister>,
+                             operate<Op, C, InRegister, InRegister>);
+    if constexpr (!kSame<R, mask>) {
+      s.aside[0] = as_stage(&run_stage<SetAside<Op, C, R, InRegister, InMemory<T>>>);
+      s.aside[1] = as_stage(&run_stage<SetAside<Op, C, R, InMemory<T>, InRegister>>);
+    }
+    return s;
+  } else {
     return {};
+  }
 }
 
 }  // namespace ascend::SIMD_VARIANT
