@@ -165,7 +165,7 @@ def test_equal_regions_share_a_kernel():
     def function(x, y):
         return jax.nn.softmax(x), jax.nn.softmax(y)
 
-    regions, schedule, _ = compile_graph(function, [normal(30, 40), normal(30, 40)])
+    regions, schedule, _ = compile_graph(function, [normal(3000, 400), normal(3000, 400)])
     kernels = [item.kernel for item in schedule.items if isinstance(item, Launch)]
     assert len(regions) == 2 and kernels[0] is kernels[1]
 
