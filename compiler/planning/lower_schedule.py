@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
 
 from ..codegen.lower_region import first_fitting, lower_region, region_key
 from ..codegen.on_chip.lower_chain import chain_ways, is_small
@@ -71,7 +70,7 @@ class _Lowering:
                 ops = (op for item in chain for op in (item.ops if isinstance(item, Region) else [_control(item)]))
                 steps = first_fitting(chain_ways(ops, wanted), self.target)
                 if steps is not None:
-                    yield from cast("list[Step]", steps)
+                    yield from steps
                     continue
                 apart.update(map(id, chain))
             if id(item) not in joined or id(item) in apart:
