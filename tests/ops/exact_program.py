@@ -132,7 +132,9 @@ def while_loop(operands, *, cond_jaxpr, body_jaxpr, cond_nconsts, body_nconsts):
     return carry
 
 
-def scan(operands, *, jaxpr, length, reverse, num_consts, num_carry, **_):
+def scan(operands, *, jaxpr, length, reverse, num_consts=None, num_carry=None, ft_in=None, **_):
+    if num_consts is None:  # newer JAX says it by trees: of constants, what is carried, and rows
+        num_consts, num_carry, _rows = (len(list(part)) for part in ft_in.unpack())
     constants, carry = operands[:num_consts], operands[num_consts : num_consts + num_carry]
     rows = operands[num_consts + num_carry :]
     stacked = [np.zeros((length, *v.aval.shape), v.aval.dtype) for v in jaxpr.jaxpr.outvars[num_carry:]]
