@@ -126,7 +126,7 @@ class _Lowering:
         """Return the one kernel that runs a loop, if there is one: by values in registers, over blocks, or on one core."""
         launches = sum(isinstance(i, Region) for part in item.parts for i in walk(part))
         on_chip = self._loops.ways(item.op, launches)
-        ways = [on_chip] if self._loops.is_small(item.op) else [loop_ways(item.op, self.target), on_chip]
+        ways = [on_chip] if self._loops.is_scalar(item.op) else [loop_ways(item.op, self.target), on_chip]
         for way in ways:
             try:
                 steps = first_fitting(way, self.target)

@@ -42,7 +42,7 @@ class _Facts:
     ops: int
     depth: int
     lowered: bool  # every op has a lowering
-    small: bool  # every value is of few elements
+    largest: int  # elements of a value
 
 
 class LoopKernels:
@@ -68,12 +68,19 @@ class LoopKernels:
 
     def is_small(self, op: While) -> bool:
         """Whether a loop works on nothing but what registers hold."""
-        return self._facts(op.cond).small and self._facts(op.body).small
+        return self._largest(op) <= MOST_CELLS
+
+    def is_scalar(self, op: While) -> bool:
+        """Whether it works on so little that a vector instruction would have almost nothing to do."""
+        return self._largest(op) <= FEW_CELLS
+
+    def _largest(self, op: While) -> int:
+        return max(self._facts(op.cond).largest, self._facts(op.body).largest)
 
     def joins_chain(self, op: While) -> bool:
         """Whether a loop may be part of a chain of small ops."""
         held = all(v.type.size > 0 and v.dtype in COMPUTED for v in op.operands)
-        return held and self.is_small(op) and self._is_tried(op)
+        return held and self.is_scalar(op) and self._is_tried(op)
 
     def _is_tried(self, op: While) -> bool:
         facts = [self._facts(graph) for graph in (op.cond, op.body)]
@@ -88,7 +95,7 @@ class LoopKernels:
                 len(graph.ops) + sum(f.ops for f in inner),
                 1 + max((f.depth for f in inner), default=0),
                 lowered and all(f.lowered for f in inner),
-                all(v.type.size <= MOST_CELLS for v in values) and all(f.small for f in inner),
+                max((*(v.type.size for v in values), *(f.largest for f in inner)), default=0),
             )
         return self._seen[graph]
 

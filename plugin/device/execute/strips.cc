@@ -50,6 +50,7 @@ class Merger {
   Merger(const Kernel& kernel, const KernelUses& uses) : kernel_(kernel), uses_(uses) {}
 
   Actions run(Actions actions) {
+    mixed_ = !std::all_of(actions.begin(), actions.end(), [](const ActionPtr& a) { return rows_of(*a); });
     for (ActionPtr& action : actions) add(std::move(action));
     close();
     return std::move(merged_);
@@ -149,7 +150,8 @@ class Merger {
   }
 
   void close() {
-    if (std::all_of(run_.begin(), run_.end(), [](const ActionPtr& a) { return is_small(*a); })) {
+    // A loop around nothing but a run prepares it once.
+    if (mixed_ && std::all_of(run_.begin(), run_.end(), [](const ActionPtr& a) { return is_small(*a); })) {
       for (ActionPtr& action : run_) merged_.push_back(std::move(action));
       run_.clear();
     }
@@ -172,6 +174,7 @@ class Merger {
   const KernelUses& uses_;
   Actions merged_, run_;
   const Affine* rows_ = nullptr;
+  bool mixed_ = false;  // with other instructions between the runs
 };
 
 }  // namespace
