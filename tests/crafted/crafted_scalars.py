@@ -159,3 +159,17 @@ def more_loops_than_registers_for_their_ends():
             b.end()
 
     return scalars(emit)
+
+
+@crafted(result=np.array([1, 1, 2, 3], np.int64))
+def i1_of_another_byte():
+    """Its lowest bit counts, wherever it comes from."""
+    b = KernelBuilder("scalars", "aiv", (1,))
+    x, bits = b.argument(DType.i64, 4, writes=True), b.argument(DType.i1, 32)
+    t = b.tile(Loc.vec, DType.u8, 1, 32, address=0)
+    flags = b.tile(Loc.vec, DType.i1, 1, 32, address=0)
+    b.texpands(t, 190)
+    b.treshape(flags, t)
+    odd = b.scalar("sget", flags, 3) + b.scalar("sload", b.view(bits, 1, (1,), (1,)))
+    b.sstore(b.view(*element(x, 0)), 1 + odd)
+    return launching(b, [np.arange(4), np.full(32, 190, np.uint8).view(bool)])

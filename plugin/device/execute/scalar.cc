@@ -108,17 +108,15 @@ std::byte* element(const ScalarStep* s, Core& core) {
 
 template <class T>
 const ScalarStep* get(const ScalarStep* s, Core& core) {
-  T value;
-  std::memcpy(&value, element<T>(s, core), sizeof value);
-  core.registers[s->dst] = static_cast<int64_t>(value);
+  core.registers[s->dst] = held_at<T>(element<T>(s, core));
   ASCEND_STEP_TO(s->next());
 }
 
 template <class T>
 void write(std::byte* p, int64_t held) {
   T value;
-  if constexpr (std::is_same_v<T, bool>)
-    value = held & 1;
+  if constexpr (std::is_same_v<T, Bit>)
+    value = static_cast<Bit>(held & 1);
   else
     value = static_cast<T>(held);
   std::memcpy(p, &value, sizeof value);
@@ -142,9 +140,7 @@ std::byte* gm_element(const ScalarStep* s, Core& core) {
 
 template <class T, bool kClipped>
 const ScalarStep* load(const ScalarStep* s, Core& core) {
-  T value;
-  std::memcpy(&value, gm_element<T>(s, core), sizeof value);
-  int64_t held = static_cast<int64_t>(value);
+  int64_t held = held_at<T>(gm_element<T>(s, core));
   if (kClipped && held < 0) held = INT64_MAX;
   core.registers[s->dst] = held;
   ASCEND_STEP_TO(s->next());
@@ -160,10 +156,7 @@ const ScalarStep* load_view(const ScalarStep* s, Core& core) {
   const auto& view = *static_cast<const ViewAccess*>(s->more);
   const ViewElements w = view.resolve(core);
   if (w.rows * w.columns < 1) view.site().fail("the view is empty; expected one element.");
-  core.registers[s->dst] = with_element(view.dtype(), [&]<class T>(T value) {
-    std::memcpy(&value, w.base, sizeof value);
-    return static_cast<int64_t>(value);
-  });
+  core.registers[s->dst] = with_element(view.dtype(), [&]<class T>(T) { return held_at<T>(w.base); });
   if (view.dtype() == DType::ku64 && core.registers[s->dst] < 0) core.registers[s->dst] = INT64_MAX;
   return s->next();
 }

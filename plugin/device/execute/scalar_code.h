@@ -1,7 +1,9 @@
 // What the scalar unit does between two instructions of the pipes, loops and conditions around it included:
 // a list of steps on registers, each a function that knows the step to go on with.
 #pragma once
+#include <cstring>
 #include <memory>
+#include <type_traits>
 
 #include "plugin/device/execute/action.h"
 #include "plugin/device/execute/operands.h"
@@ -74,12 +76,15 @@ struct ScalarBody {
 ScalarBody find_scalar(ScalarOp op, DType type);
 ScalarBody find_scalar_conversion(DType from, DType to, int mode);
 
+enum class Bit : uint8_t {
+};  // an i1: a hostile program may fill it with any byte, of which the lowest bit counts
+
 // Calls f with a value of the C++ type that holds elements of a computed type: floats of 16 bits as uint16_t.
 template <class F>
 auto with_element(DType dtype, F&& f) {
   switch (dtype) {
     case DType::ki1:
-      return f(bool());
+      return f(Bit());
     case DType::ki8:
       return f(int8_t());
     case DType::ki16:
@@ -98,6 +103,14 @@ auto with_element(DType dtype, F&& f) {
     default:  // verify_kernel lets computed types pass only
       return f(int64_t());
   }
+}
+
+// What a register holds of such an element.
+template <class T>
+int64_t held_at(const std::byte* p) {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return std::is_same_v<T, Bit> ? static_cast<int64_t>(value) & 1 : static_cast<int64_t>(value);
 }
 
 }  // namespace ascend

@@ -62,13 +62,7 @@ const ScalarStep* convert_to_bool(const ScalarStep* s, Core& core) {
 // -- by the vector unit
 
 using ReadFn = int64_t (*)(const std::byte*);
-template <class T>
-int64_t held_at(const std::byte* p) {
-  T value;
-  std::memcpy(&value, p, sizeof value);
-  return held_of(value);
-}
-ReadFn held_at(DType dtype) {
+ReadFn reader_of(DType dtype) {
   return with_element(dtype, []<class T>(T) -> ReadFn { return &held_at<T>; });
 }
 
@@ -109,7 +103,7 @@ ScalarBody by_vector(const VectorKey& key, int sources) {
   const VectorFn function = find_vector(key);
   if (!function) return {};
   const bool wide = key.src == DType::kf32 && dtype_bytes(key.dst) <= 4;
-  return {&by_vector, std::make_shared<const VectorScalar>(function, held_at(key.dst), sources, wide)};
+  return {&by_vector, std::make_shared<const VectorScalar>(function, reader_of(key.dst), sources, wide)};
 }
 
 template <class T>
