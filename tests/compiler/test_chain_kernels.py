@@ -51,3 +51,17 @@ def test_chain(name):
     assert "chain" in launches and len(launches) <= most, launches
     assert _plugin.find_hazards(program.encode()) == []
     check_results(program, function, arguments, 1e-5)
+
+
+def test_a_chain_of_more_steps_than_registers_stays_apart():
+    def function(x):
+        for _ in range(7):
+            for _ in range(5):
+                x = jnp.sin(x) * 0.5 + x
+            x = x * jnp.dot(x, x[::-1])
+        return x
+
+    x = np.linspace(-1, 1, 16, dtype=np.float32)
+    _, schedule, program = compile_graph(function, [x])
+    assert len([item for item in schedule.items if isinstance(item, Launch)]) > 1
+    check_results(program, function, [x], 1e-3)

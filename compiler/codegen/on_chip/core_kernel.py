@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...graph.graph import Value
 from ...isa.dtypes import DType
+from ...isa.machine import LIMITS
 from ...isa.model import Affine
 from ...program.kernel import Kernel, KernelBuilder
 from ..vector.nodes import NotVectorizable
@@ -51,7 +52,8 @@ class CoreKernel:
     def finish(self) -> Kernel:
         """Return the kernel, written and tidied."""
         kernel = self.b.kernel
-        if len(kernel.body) > MOST_INSTRUCTIONS or len(self.arguments) > _MOST_ARGUMENTS:
+        few = kernel.registers <= LIMITS.registers // 2  # flags take some, too
+        if not few or len(kernel.body) > MOST_INSTRUCTIONS or len(self.arguments) > _MOST_ARGUMENTS:
             raise NotVectorizable("[on chip] a kernel of too many instructions")
         kernel.body = keep_in_registers(drop_unread(kernel.body))
         return kernel
