@@ -55,7 +55,7 @@ def test_chain(name):
 
 def test_a_chain_of_more_steps_than_registers_stays_apart():
     def function(x):
-        for _ in range(7):
+        for _ in range(18):
             for _ in range(5):
                 x = jnp.sin(x) * 0.5 + x
             x = x * jnp.dot(x, x[::-1])
