@@ -227,7 +227,7 @@ def _carry_over(p: CoreProgram, carried: list[_Carried], new: list[Held]) -> Non
             array = p.in_ub(held)
             if array.tile != c.home.tile:
                 moves.append((c.home, p.copied(array) if array.tile.tile in homes else array))
-        for register, item in zip(c.registers, _items(p, held) if c.registers else (), strict=True):
+        for register, item in zip(c.registers, p.items(held) if c.registers else (), strict=True):
             own = Affine(0, ((register, 1),))
             if item.held != own:
                 others = {r for r, _ in item.held.terms} & registers
@@ -237,15 +237,6 @@ def _carry_over(p: CoreProgram, carried: list[_Carried], new: list[Held]) -> Non
         p.b.tmov(home.tile, array.tile)
     for register, value in assignments:
         p.b.saffine(register, value)
-
-
-def _items(p: CoreProgram, held: Held) -> tuple[Scalar, ...]:
-    if isinstance(held, Cells):
-        return held.items
-    n = 1
-    for extent in held.shape:
-        n *= extent
-    return tuple(p.element(held, Affine(i)) for i in range(n))
 
 
 def _nested_while(p: CoreProgram, op: While) -> list[Held]:
@@ -289,7 +280,7 @@ def _case(p: CoreProgram, op: Case) -> list[Held]:
                 if isinstance(place, Array):
                     b.tmov(place.tile, p.in_ub(held).tile)
                     continue
-                for register, item in zip(place, _items(p, held), strict=True):
+                for register, item in zip(place, p.items(held), strict=True):
                     b.saffine(register, item.held)
     found: list[Held] = []
     for result, place in zip(op.results, places, strict=True):

@@ -39,7 +39,7 @@ class CoreKernel:
         n = whole.value.type.size
         if n > self.p.most_cells or whole.dtype is DType.u64:
             return self.p.stored(self.p.load(whole))
-        return Cells(whole.shape, whole.dtype, tuple(self.p.element(whole, Affine(i)) for i in range(n)))
+        return Cells(whole.shape, whole.dtype, self.p.items(whole))
 
     def store(self, to: Far, held: Held) -> None:
         """Store to an argument."""

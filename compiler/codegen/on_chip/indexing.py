@@ -32,8 +32,7 @@ def _window(p: CoreProgram, held: Held, shape: Sequence[int], offset: Affine) ->
         return p.splat(shape, held.item)
     n, steps = prod(shape), row_major(held.shape)
     if isinstance(held, Far) and n > _MOST_LOADS:
-        loaded = p.load(held, offset, shape)
-        return loaded if n > p.most_cells else Cells(tuple(shape), held.dtype, _all(p, loaded))
+        return p.stored(p.load(held, offset, shape))
     if n <= p.most_cells:
         held = held if isinstance(held, (Array, Far)) or offset.is_constant else p.in_ub(held)
         dims = merged_dims(shape, [steps])
@@ -45,10 +44,6 @@ def _window(p: CoreProgram, held: Held, shape: Sequence[int], offset: Affine) ->
     p.b.texpands(array.tile, 0)
     p.copy(array, p.in_ub(held), shape, row_major(shape), steps, 0, offset)
     return array
-
-
-def _all(p: CoreProgram, array: Array) -> tuple[Scalar, ...]:
-    return tuple(p.element(array, Affine(i)) for i in range(prod(array.shape)))
 
 
 def lower_dynamic_slice(p: CoreProgram, op: DynamicSlice) -> Held:

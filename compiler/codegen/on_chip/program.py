@@ -94,7 +94,10 @@ class CoreProgram:
 
     def cells(self, value: Value) -> tuple[Scalar, ...]:
         """Return the elements of a small value in registers."""
-        held = self.get(value)
+        return self.items(self.get(value))
+
+    def items(self, held: Held) -> tuple[Scalar, ...]:
+        """Return the elements of what is held, in registers."""
         if isinstance(held, Cells):
             return held.items
         n = prod(held.shape)
@@ -180,10 +183,7 @@ class CoreProgram:
 
     def stored(self, array: Array) -> Held:
         """Return an array, or what registers hold of it if it has few elements."""
-        n = prod(array.shape)
-        if n > self.most_cells:
-            return array
-        return Cells(array.shape, array.dtype, tuple(self.element(array, Affine(i)) for i in range(n)))
+        return array if prod(array.shape) > self.most_cells else Cells(array.shape, array.dtype, self.items(array))
 
     def copied(self, held: Array) -> Array:
         """Return the same elements in a tile of its own."""
