@@ -15,6 +15,7 @@ from ..graph.graph import Graph, Op, Value
 from ..graph.ops import Constant, HostCall
 from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
+from .attention.lower_attention import attention_ways
 from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
 from .steps import CallHost, Launch, Rename, Split, Step, Way
@@ -51,6 +52,8 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
         return vector_ways(region, target)
     if region.kind == "cube":
         return cube_ways(region, target)
+    if region.kind == "attention":
+        return attention_ways(region, target)
     if region.kind == "host":
         way: Way = [_call_host(region)]
         return iter([way])

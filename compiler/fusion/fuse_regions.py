@@ -47,6 +47,7 @@ from ..graph.ops import (
     While,
 )
 from ..targets import Target
+from .attach_attention import attach_attention
 from .attach_epilogues import attach_epilogues
 from .cluster_graph import Cluster, ClusterGraph
 from .region import Region
@@ -109,6 +110,7 @@ class _Fusion:
                 self._alone("vector", op)
         for value in self.graph.results:
             self._need(value)
+        attach_attention(self.clusters, self.home, self.graph.results, self.position)
         attach_epilogues(self.clusters, self.home, self.graph.results, self.position)
         return self._regions()
 
@@ -409,7 +411,7 @@ class _Fusion:
             outputs = [
                 r for op in c.ops for r in op.results if r in wanted and r in self.home and self.home[r].root() is c
             ]
-            if c.kind not in ("vector", "cube"):
+            if c.kind not in ("vector", "cube", "attention"):
                 outputs = list(next(reversed(c.ops)).results)
             regions[c] = Region(c.kind, list(c.ops), inputs[c], outputs)
         return [regions[c] for c in self._order(alive)]

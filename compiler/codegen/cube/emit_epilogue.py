@@ -11,6 +11,7 @@ two core types are written here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from ...program.kernel import KernelBuilder
 from ...tiling.cube import round_up
 from ...tiling.vector_plan import NestPlan
 from ..vector.emit import Kind, Scope, SectionEmitter, Task
-from ..vector.nodes import Access, Store
+from ..vector.nodes import Access, Node, Store, is_affine
 from .epilogue import Epilogue
 from .groups import Dim, Group, Position, Tiling, unravel
 from .panels import ZERO
@@ -96,10 +97,19 @@ class Rows:
         return sum((index * rows for index, rows in zip(at, inner)), ZERO)
 
 
-def choose_rows(dims: Group, limit: int) -> Rows:
-    """Return chunks of at most `limit` rows, or of one, even in size, with as many inner dimensions whole as fit."""
+def choose_rows(dims: Group, limit: int, nodes: Iterable[Node] = ()) -> Rows:
+    """Return chunks of at most `limit` rows, or of one, even in size, with as many inner dimensions whole as fit.
+
+    Along the rows of a chunk the iotas among `nodes` grow evenly.
+    """
+    iotas = [n.coefficients for n in nodes if n.kind == "iota"]
     level = len(dims) - 1
-    while level > 0 and prod(d.size for d in dims[level:]) <= limit:
+
+    def even(first: int) -> bool:
+        sizes = [(d.axis, d.size) for d in dims[first:]]
+        return all(is_affine(coefficients, sizes) for coefficients in iotas)
+
+    while level > 0 and prod(d.size for d in dims[level:]) <= limit and even(level - 1):
         level -= 1
     most = max(1, limit // prod(d.size for d in dims[level + 1 :]))
     steps = -(-dims[level].size // most)
@@ -170,7 +180,7 @@ class EpilogueWriter:
         b, m = self.b, self.m
         b.set_cross_flag("FIXP", _READY)
         half = -(-self.part // _VECTOR_CORES)
-        rows = choose_rows((Dim(half, (), m.split.axis), *m.inner), self.limit // self.n.capacity)
+        rows = choose_rows((Dim(half, (), m.split.axis), *m.inner), self.limit // self.n.capacity, self.epilogue.nodes)
         with b.subblocks() as core:
             b.wait_cross_flag("MTE2", _READY)
             skipped = core * half
@@ -185,7 +195,7 @@ class EpilogueWriter:
                 here[m.split.axis] = here.get(m.split.axis, ZERO) + part * self.part + skipped
                 for dim, index in zip(rows.dims, at):
                     here[dim.axis] = here.get(dim.axis, ZERO) + index
-                emitter = _TileEmitter(b, self._plan(rows), self.arguments, here, valid)
+                emitter = TileEmitter(b, self._plan(rows), self.arguments, here, valid)
                 if handover:
                     emitter.head, emitter.handover = self.epilogue.head, handover
                     emitter.row = skipped * m.inner_size + rows.row(at)
@@ -199,7 +209,7 @@ class EpilogueWriter:
         return NestPlan(sizes, *[[d.axis for d in side if d.axis >= 0] for side in (rows.chunk, columns)], chunk=sizes)
 
 
-class _TileEmitter(SectionEmitter):
+class TileEmitter(SectionEmitter):
     """Emits the expressions of an epilogue for one chunk of a tile."""
 
     def __init__(
@@ -216,12 +226,27 @@ class _TileEmitter(SectionEmitter):
         self.handover: Handover | None = None
         self.row: Affine = ZERO
 
-    def run_tile(self, stores: list[Store], slot: Affine | None) -> None:
-        """Emit the stores; tiles that pipes pass to each other alternate with `slot`, if there is more than one chunk."""
-        self._sort([s.node for s in stores])
-        self.stored = {s.node for s in stores}
+    def begin(self, roots: list[Node], stored: set[Node], slot: Affine | None) -> None:
+        """Begin with what `roots` need; tiles that pipes pass to each other alternate with `slot`, if there are more chunks."""
+        self._sort(roots)
+        self.stored = stored
         self.scopes = [Scope(slot=slot or ZERO, in_loop=slot is not None)]
+
+    def run_tile(self, stores: list[Store], slot: Affine | None) -> None:
+        """Emit the stores."""
+        nodes = [s.node for s in stores]
+        self.begin(nodes, set(nodes), slot)
         self._level(0, [Task(s.node, 0, s.access) for s in stores])
+
+    def know(self, node: Node, tile: TileRef) -> None:
+        """Take `tile` for the value of a node."""
+        self.scopes[-1].tiles[node, self.kind(node)] = tile
+
+    def value(self, node: Node, kind: Kind) -> TileRef:
+        """Compute a node with what it needs and is not known; returns its tile, expanded to `kind`."""
+        for needed in self._needed([node]):
+            self._compute(needed)
+        return self.tile(node, kind)
 
     def first(self, axis: int) -> Affine:
         """Return the first index of the chunk along an axis."""

@@ -51,7 +51,7 @@ def read_region(ops: Sequence[Op], result: Value, epilogue: Epilogue | None = No
         if anchor is None and isinstance(op, (Dot, Convolution)):
             anchor, head = op, op.result
         elif anchor is not None and head is not None and head in op.operands:
-            if isinstance(op, Convert) and _converts_sums(op):
+            if isinstance(op, Convert) and converts_sums(op):
                 pass
             elif isinstance(op, (Transpose, Reshape)):
                 layout.append(op)
@@ -75,7 +75,7 @@ def read_region(ops: Sequence[Op], result: Value, epilogue: Epilogue | None = No
     if anchor is None or head is not result:
         return None
     lhs, rhs = map(view, anchor.operands)
-    out = _result_strides(layout, anchor, result)
+    out = result_strides(layout, anchor, result)
     if out is None or lhs.value.dtype not in ACCUMULATORS:
         return None
     if epilogue and (layout or not isinstance(anchor, Dot)):
@@ -181,7 +181,7 @@ def _broadcasts(op: Op, head: Value, anchor: int, position: Mapping[Op, int]) ->
     return found[::-1]
 
 
-def _converts_sums(op: Convert) -> bool:
+def converts_sums(op: Convert) -> bool:
     """Whether a conversion is between types of f32 sums; what is widened keeps the precision the sums had."""
     types = (DType.f16, DType.bf16, DType.f32)
     return op.operands[0].dtype in types and op.results[0].dtype in types
@@ -209,7 +209,7 @@ def _bias(anchor: Op, head: Value, x: Strided) -> Strided | None:
     return Strided(x.value, x.offset, shape, strides)
 
 
-def _result_strides(layout: list[Op], anchor: Op, result: Value) -> Strided | None:
+def result_strides(layout: list[Op], anchor: Op, result: Value) -> Strided | None:
     """Return the contraction's result as it lies in the region's output."""
     strides: tuple[int, ...] | None = row_major(result.shape)
     for op in reversed(layout):

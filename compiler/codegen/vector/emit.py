@@ -20,7 +20,7 @@ from ...isa.machine import CLASSES, Loc
 from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
 from ...tiling.vector_plan import Conflict, NestPlan
-from .nodes import Access, Node, NotVectorizable, Store
+from .nodes import Access, Node, NotVectorizable, Store, is_affine
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
 
 Kind = tuple[bool, bool]  # varies along rows, along columns
@@ -349,6 +349,8 @@ class SectionEmitter:
         for axis, c in node.coefficients.items():
             start = start + self.first(axis) * c
         for group in (self.plan.rows, self.plan.columns):
+            if not is_affine(node.coefficients, [(a, self.plan.chunk[a]) for a in group]):
+                raise NotVectorizable("[vector] an iota that does not grow evenly along the rows or columns of a tile")
             steps.append(node.coefficients.get(group[-1], 0) if group else 0)
         self.b.tci(dst, start, *steps)
 

@@ -8,7 +8,7 @@ memory disappear into the strides of loads; a node knows the axes it varies alon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,17 @@ def reachable(roots: Iterable[Node]) -> list[Node]:
             stack.append((node, True))
             stack.extend((o, False) for o in reversed(node.operands) if o not in order)
     return list(order)
+
+
+def is_affine(coefficients: dict[int, int], axes: Sequence[tuple[int, int]]) -> bool:
+    """Whether an iota grows by one step along a group of axes, (axis, extent) from outer to inner, counted as one."""
+    step = 0
+    for axis, extent in reversed(axes):
+        own = coefficients.get(axis, 0)
+        if (axis, extent) != axes[-1] and extent > 1 and own != step:
+            return False
+        step = own * extent
+    return True
 
 
 def compute_type(dtype: DType) -> DType:

@@ -1,0 +1,277 @@
+"""A region of two products and a softmax as one problem in strides.
+
+    dot(q, k) ; scale, mask, softmax ; dot(w, v) ; convert, transpose     ->   Attention(groups of dimensions, softmax)
+
+The scores' dimensions are written as axes, as in a vector region, so that the same axes index queries, keys, values, the
+result and whatever the scores are computed from (masks, biases, random bits). Any order of dimensions and any sharing of
+heads is a matter of strides: with grouped queries the heads of a group are rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from ...fusion.region import Region
+from ...fusion.vector_axes import Dims
+from ...graph.graph import Op, Value
+from ...graph.ops import Convert, Dot, Reshape, Transpose
+from ...isa.dtypes import DType
+from ...tiling.vector_plan import merge_axes
+from ..cube.dot import LAYOUT_OPS, Strided, apply_layout, whole
+from ..cube.gemm import Buffer
+from ..cube.groups import Dim, Group, collapse, group_size
+from ..cube.read_region import converts_sums, result_strides
+from ..vector.nodes import Access, Expressions, Node, NotVectorizable
+from ..vector.split_region import only
+from .softmax import Softmax, read_softmax
+
+Q, K, V, OUT = range(4)
+_TYPES = (DType.f16, DType.bf16, DType.f32)
+
+
+@dataclass(eq=False)
+class Attention:
+    """out[b, m, e] = sum over n of w[b, m, n] v[b, n, e], where w is the softmax of what is made of q[b, m, d] k[b, n, d].
+
+    batch, m and keys have the axes of the softmax's nodes; strides of each group's dimensions are in the order of `Q, K, V, OUT`,
+    0 where an operand does not have them.
+    """
+
+    softmax: Softmax
+    head: Value  # the scores as the first product leaves them
+    batch: Group
+    m: Group
+    keys: Group
+    depth: Group
+    width: Group
+    buffers: tuple[Buffer, Buffer, Buffer, Buffer]
+    values: tuple[Value, Value, Value, Value]
+    inputs: list[Value]  # that the softmax reads besides the head
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the weights and the values."""
+        return self.softmax.weight.dtype
+
+    @property
+    def name(self) -> str:
+        """Name of the kernel: type and shape."""
+        b, m, n, d, e = (group_size(g) for g in (self.batch, self.m, self.keys, self.depth, self.width))
+        return f"attention_{self.values[Q].dtype}_{b}x{m}x{n}x{d}" + (f"x{e}" if e != d else "")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The ops of a region by what they are for."""
+
+    first: Dot
+    second: Dot
+    head: Value
+    weights: Value  # what the second product reads
+    between: Region  # from the head to the weights
+    after: list[Op]
+
+
+def split_parts(region: Region) -> Parts | None:
+    """Return the parts of a region, or None if it is not two products with vector work between them, and one result."""
+    dots = [op for op in region.ops if isinstance(op, Dot)]
+    if len(dots) != 2 or len(region.outputs) != 1:
+        return None
+    first, second = dots
+    made = {first.result}
+    after: list[Op] = []
+    late = {second.result}
+    for op in region.ops:
+        if op is second or any(v in late for v in op.operands):
+            late.update(op.results)
+            after += [op] if op is not second else []
+        elif any(v in made for v in op.operands):
+            made.update(op.results)
+    weights = [v for v in second.operands if v in made]
+    if len(weights) != 1 or any(v in made for op in after for v in op.operands):
+        return None
+    users = [op for op in region.ops if first.result in op.operands]
+    head = first.result
+    if len(users) == 1 and isinstance(users[0], Convert) and converts_sums(users[0]):
+        head = users[0].result
+    between = only(Region("vector", region.ops), [weights[0]], {head})
+    if any(isinstance(op, Dot) for op in between.ops):
+        return None
+    return Parts(first, second, head, weights[0], between, after)
+
+
+def read_attention(region: Region) -> Attention | None:
+    """Return what a region computes as attention, or None if that is not proven."""
+    parts = split_parts(region)
+    if parts is None:
+        return None
+    first, second, head = parts.first, parts.second, parts.head
+    views: dict[Value, Strided] = {}
+    for op in region.ops:
+        if isinstance(op, LAYOUT_OPS) and op not in parts.after:
+            moved = apply_layout(op, views.get(op.operands[0]) or whole(op.operands[0]))
+            if moved is not None:
+                views[op.result] = moved
+    result, out = _result(parts, region.outputs[0])
+    if out is None:
+        return None
+    try:
+        expressions = Expressions(parts.between.ops)
+        store = expressions.store(parts.weights)
+    except NotVectorizable:
+        return None
+    scores = tuple(map(expressions.axes.atoms, expressions.space.of(head)))
+    weights = expressions.dims(parts.weights)
+
+    def view(value: Value) -> Strided:
+        return views.get(value) or whole(value)
+
+    strides = _Strides(expressions.axes.extent)
+    q_first = _is_rows(first, scores, weights, second, second.operands[0] is parts.weights)
+    if q_first is None:
+        return None
+    q, k = map(view, first.operands if q_first else reversed(first.operands))
+    batch_q, batch_k = (first.lhs_batch, first.rhs_batch) if q_first else (first.rhs_batch, first.lhs_batch)
+    free_l, free_r = first.free()
+    rank_b = len(batch_q)
+    dims_l, dims_r = scores[rank_b : rank_b + len(free_l)], scores[rank_b + len(free_l) :]
+    (rows, free_q), (keys, free_k) = ((dims_l, free_l), (dims_r, free_r))[:: 1 if q_first else -1]
+    for dims, operand, at in (
+        (scores[:rank_b], (Q, q), batch_q), (scores[:rank_b], (K, k), batch_k), (rows, (Q, q), free_q), (keys, (K, k), free_k),
+    ):  # fmt: skip
+        strides.add(operand[0], dims, [operand[1].strides[d] for d in at])
+    w_left = second.operands[0] is parts.weights
+    v = view(second.operands[w_left])
+    batch_w, batch_v = (second.lhs_batch, second.rhs_batch)[:: 1 if w_left else -1]
+    over_w, over_v = (second.lhs_contracting, second.rhs_contracting)[:: 1 if w_left else -1]
+    free_w, free_v = second.free()[:: 1 if w_left else -1]
+    strides.add(V, [weights[d] for d in batch_w], [v.strides[d] for d in batch_v])
+    strides.add(V, [weights[d] for d in over_w], [v.strides[d] for d in over_v])
+    rank_b = len(batch_w)
+    first_w, first_v = (rank_b, rank_b + len(free_w)) if w_left else (rank_b + len(free_v), rank_b)
+    strides.add(OUT, [weights[d] for d in batch_w], out.strides[:rank_b])
+    strides.add(OUT, [weights[d] for d in free_w], out.strides[first_w : first_w + len(free_w)])
+    width = collapse(
+        Dim(v.shape[d], (0, 0, v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v)
+    )
+    pairs = zip(first.lhs_contracting, first.rhs_contracting, strict=True)
+    depth = [Dim(q.shape[a], (q.strides[a], k.strides[b], 0, 0)) for a, b in (p if q_first else p[::-1] for p in pairs)]
+    depth.sort(key=lambda d: (-abs(d.strides[Q]), -abs(d.strides[K])))
+    over = frozenset(a for dim in keys for a in dim)
+    softmax = read_softmax(store.node, over)
+    if softmax is None or softmax.weight.dtype is not parts.weights.dtype:
+        return None
+    reads = _reads(softmax.nodes, head, expressions, scores)
+    if reads is None:
+        return None
+    groups = [[a for dim in dims for a in dim] for dims in (scores[: len(batch_q)], rows, keys)]
+    batch, m, n = strides.groups(groups, softmax.nodes)
+    rows_of = {d.axis for d in m}
+    if not rows_of <= softmax.maximum.axes or not rows_of <= softmax.total.axes:
+        return None
+    if {d.axis for d in (*m, *n)} - softmax.summed.axes or len(n) != 1 or group_size(m) == 1:
+        return None
+    inputs = [x for x in dict.fromkeys(reads) if x is not head]
+    types = {q.value.dtype, k.value.dtype}, {v.value.dtype, parts.weights.dtype}
+    if any(len(t) != 1 or not t <= set(_TYPES) for t in types) or head.dtype not in _TYPES:
+        return None
+    values = (q.value, k.value, v.value, result)
+    buffers = (q.buffer, k.buffer, v.buffer, out.buffer)
+    return Attention(softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs)
+
+
+def _result(parts: Parts, result: Value) -> tuple[Value, Strided | None]:
+    """Return the region's result and how the second product's lies in it; None if more than layout and type changes."""
+    layout: list[Op] = []
+    at = parts.second.result
+    for op in parts.after:
+        if at not in op.operands or not isinstance(op, (Convert, Transpose, Reshape)):
+            return result, None
+        if isinstance(op, Convert):
+            if not converts_sums(op):
+                return result, None
+        else:
+            layout.append(op)
+        at = op.results[0]
+    return result, result_strides(layout, parts.second, result) if at is result and result.dtype in _TYPES else None
+
+
+def _is_rows(first: Dot, scores: Dims, weights: Dims, second: Dot, w_left: bool) -> bool | None:
+    """Whether the first product's left operand makes the rows of the weights; None if neither operand does."""
+    batch, over, free = (
+        (second.lhs_batch, second.lhs_contracting, second.free()[0])
+        if w_left
+        else (second.rhs_batch, second.rhs_contracting, second.free()[1])
+    )
+    b, l = len(first.lhs_batch), len(first.free()[0])
+
+    def axes(dims: Iterable[Sequence[int]]) -> set[int]:
+        return {a for dim in dims for a in dim}
+
+    left, right = axes(scores[b : b + l]), axes(scores[b + l :])
+    keys, rows = axes(weights[d] for d in over), axes(weights[d] for d in free)
+    if axes(scores[:b]) != axes(weights[d] for d in batch):
+        return None
+    return True if (left, right) == (rows, keys) else False if (right, left) == (rows, keys) else None
+
+
+def _reads(nodes: list[Node], head: Value, expressions: Expressions, scores: Dims) -> list[Value] | None:
+    """Return the values that nodes load; None if the scores are not read as they are, or by axes they do not have."""
+    known = {a for dim in scores for a in dim}
+    whole_head = {a: s for a, s in expressions.dense(head, scores).strides.items() if s}
+    found: list[Value] = []
+    heads = 0
+    for n in nodes:
+        if not (n.axes | n.reduced) <= known:
+            return None
+        if n.access is None:
+            continue
+        a: Access = n.access
+        if a.value is head:
+            if a.strides != whole_head or a.offset or a.dynamic:
+                return None
+            heads += 1
+        found += [a.value, *(s.value for s in a.dynamic)]
+    return found if heads else None
+
+
+class _Strides:
+    """Strides by axis in each of the four operands."""
+
+    def __init__(self, extent: dict[int, int]):
+        self.extent = extent
+        self.of: list[dict[int, int]] = [{}, {}, {}, {}]
+
+    def add(self, operand: int, dims: Iterable[Sequence[int]], strides: Iterable[int]) -> None:
+        """Note the strides of an operand's dimensions, each a product of axes."""
+        for dim, stride in zip(dims, strides, strict=True):
+            for axis in reversed(dim):
+                self.of[operand][axis] = stride
+                stride *= self.extent[axis]
+
+    def groups(self, orders: list[list[int]], nodes: list[Node]) -> list[Group]:
+        """Return groups of dimensions, those merged that everything crosses as one; nodes name axes of these afterwards."""
+        loads = [n.access for n in nodes if n.access is not None]
+        iotas = [n for n in nodes if n.kind == "iota"]
+        walks = [*self.of, *(a.strides for a in loads), *(n.coefficients for n in iotas)]
+        into: dict[int, int] = {}
+        result: list[Group] = []
+        for order in orders:
+            order = [a for a in order if self.extent[a] > 1]
+            extent = {a: self.extent[a] for a in order}
+            into |= merge_axes(extent, order, walks, [n.axes for n in nodes])
+            result.append(tuple(Dim(extent[a], tuple(s.get(a, 0) for s in self.of), a) for a in order))
+        for n in nodes:
+            n.axes = frozenset(into[a] for a in n.axes if a in into)
+            n.reduced = frozenset(into[a] for a in n.reduced if a in into)
+            if n.access is not None:
+                n.access.strides = {a: s for a, s in n.access.strides.items() if into.get(a) == a}
+            n.coefficients = {a: c for a, c in n.coefficients.items() if into.get(a) == a}
+        return result
+
+
+def rows_and_columns(problem: Attention) -> tuple[int, int]:
+    """Return how many rows of scores there are in all, and how long each is."""
+    return prod(group_size(g) for g in (problem.batch, problem.m)), group_size(problem.keys)

@@ -1,0 +1,81 @@
+"""Makes one region of two matrix products and the softmax between them.
+
+    cube {dot q k, scale}, vector {mask, softmax, convert}, cube {dot w v}   ->   attention {all of them}
+
+The scores and the weights must be wanted nowhere else; `codegen/attention/problem.py` proves the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..codegen.attention.problem import read_attention
+from ..graph.graph import Op, Value
+from ..graph.ops import Dot, Reduce
+from .cluster_graph import Cluster, ClusterGraph
+from .region import Region
+
+
+def attach_attention(
+    clusters: ClusterGraph, home: Mapping[Value, Cluster], results: list[Value], position: Mapping[Op, int]
+) -> None:
+    """Merge a softmax's cluster with the products before and after it, where the three are an attention.
+
+    Args:
+        clusters: all clusters, merged otherwise.
+        home: the cluster that puts a value into memory.
+        results: what the graph returns.
+        position: the index of each op in the graph.
+    """
+    readers: dict[Value, set[Cluster]] = {}
+    for c in clusters.alive():
+        made = {r for op in c.ops for r in op.results}
+        for op in c.ops:
+            for v in op.operands:
+                if v not in made:
+                    readers.setdefault(v, set()).add(c)
+    returned = set(results)
+    for c in clusters.alive():
+        if c.kind != "vector" or not c.open or {op.kind for op in c.ops if isinstance(op, Reduce)} != {"max", "add"}:
+            continue
+        stored = [v for op in c.ops for v in op.results if home.get(v) is not None and home[v].root() is c]
+        wanted = [v for v in stored if v in returned or any(x.root() is not c for x in readers.get(v, ()))]
+        if len(wanted) != 1 or wanted[0] in returned:
+            continue
+        after = _only_reader(readers, wanted[0])
+        before = [
+            home[v].root()
+            for v in dict.fromkeys(v for op in c.ops for v in op.operands)
+            if v in home and v not in returned and _is_product(home[v].root()) and _only_reader(readers, v) is c
+        ]
+        if after is None or not _is_product(after) or len(before) != 1:
+            continue
+        _merge(clusters, before[0], c, after, home, position)
+
+
+def _only_reader(readers: dict[Value, set[Cluster]], value: Value) -> Cluster | None:
+    found = {x.root() for x in readers.get(value, ())}
+    return found.pop() if len(found) == 1 else None
+
+
+def _is_product(c: Cluster) -> bool:
+    return c.kind == "cube" and any(isinstance(op, Dot) for op in c.ops)
+
+
+def _merge(
+    clusters: ClusterGraph,
+    first: Cluster,
+    between: Cluster,
+    second: Cluster,
+    home: Mapping[Value, Cluster],
+    position: Mapping[Op, int],
+) -> None:
+    ops = sorted({**first.ops, **between.ops, **second.ops}, key=position.__getitem__)
+    outputs = [r for op in second.ops for r in op.results if r in home and home[r].root() is second]
+    if not clusters.can_merge(first, between) or not clusters.can_merge(between, second):
+        return
+    if read_attention(Region("attention", ops, [], outputs)) is None:
+        return
+    clusters.merge(first, between)
+    if clusters.can_merge(first, second):
+        clusters.merge(first, second).kind = "attention"
