@@ -52,7 +52,7 @@ def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def simplify_broadcast(op: ops.BroadcastInDim, b: Builder) -> Value | None:
-    """Broadcasts that change nothing, of broadcasts, of splats, of reshapes that only add dimensions of size 1."""
+    """Broadcasts that change nothing, of broadcasts, of splats, of iotas, of reshapes that only add dimensions of size 1."""
     (x,), shape = op.operands, op.result.shape
     if x.shape == shape:
         return x
@@ -61,6 +61,8 @@ def simplify_broadcast(op: ops.BroadcastInDim, b: Builder) -> Value | None:
     if x.type.size == op.result.type.size:
         return b.reshape(x, shape)
     inner = x.producer
+    if isinstance(inner, ops.Iota) and x.shape[inner.dimension] == shape[op.dimensions[inner.dimension]]:
+        return b.iota(shape, op.dimensions[inner.dimension], x.dtype)  # so that each use has axes of its own
     if isinstance(inner, ops.BroadcastInDim):
         source = inner.operands[0]
         dimensions = tuple(op.dimensions[d] for d in inner.dimensions)

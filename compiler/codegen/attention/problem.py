@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 
 from ...fusion.region import Region
 from ...fusion.vector_axes import Dims
@@ -26,6 +25,7 @@ from ..cube.read_region import converts_sums, result_strides
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable
 from ..vector.split_region import only
 from .softmax import Softmax, read_softmax
+from .visibility import Visibility, read_visibility
 
 Q, K, V, OUT = range(4)
 _TYPES = (DType.f16, DType.bf16, DType.f32)
@@ -49,6 +49,7 @@ class Attention:
     buffers: tuple[Buffer, Buffer, Buffer, Buffer]
     values: tuple[Value, Value, Value, Value]
     inputs: list[Value]  # that the softmax reads besides the head
+    visibility: Visibility | None
 
     @property
     def dtype(self) -> DType:
@@ -153,9 +154,7 @@ def read_attention(region: Region) -> Attention | None:
     first_w, first_v = (rank_b, rank_b + len(free_w)) if w_left else (rank_b + len(free_v), rank_b)
     strides.add(OUT, [weights[d] for d in batch_w], out.strides[:rank_b])
     strides.add(OUT, [weights[d] for d in free_w], out.strides[first_w : first_w + len(free_w)])
-    width = collapse(
-        Dim(v.shape[d], (0, 0, v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v)
-    )
+    width = collapse(Dim(v.shape[d], (0, 0, v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v))
     pairs = zip(first.lhs_contracting, first.rhs_contracting, strict=True)
     depth = [Dim(q.shape[a], (q.strides[a], k.strides[b], 0, 0)) for a, b in (p if q_first else p[::-1] for p in pairs)]
     depth.sort(key=lambda d: (-abs(d.strides[Q]), -abs(d.strides[K])))
@@ -179,7 +178,8 @@ def read_attention(region: Region) -> Attention | None:
         return None
     values = (q.value, k.value, v.value, result)
     buffers = (q.buffer, k.buffer, v.buffer, out.buffer)
-    return Attention(softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs)
+    visibility = read_visibility(softmax, (*batch, *m), n)
+    return Attention(softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs, visibility)
 
 
 def _result(parts: Parts, result: Value) -> tuple[Value, Strided | None]:
@@ -270,8 +270,3 @@ class _Strides:
                 n.access.strides = {a: s for a, s in n.access.strides.items() if into.get(a) == a}
             n.coefficients = {a: c for a, c in n.coefficients.items() if into.get(a) == a}
         return result
-
-
-def rows_and_columns(problem: Attention) -> tuple[int, int]:
-    """Return how many rows of scores there are in all, and how long each is."""
-    return prod(group_size(g) for g in (problem.batch, problem.m)), group_size(problem.keys)

@@ -10,7 +10,7 @@ exp(-d) (online softmax: Milakov and Gimelshein, 2018).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...graph.ops import Binary, Reduce, Select, Unary
 from ..vector.nodes import Node, reachable
@@ -20,11 +20,12 @@ from ..vector.nodes import Node, reachable
 class Softmax:
     """The nodes of a softmax over rows of scores.
 
-    maximum: the row maximum, of `bounded`; total: the row sum, of `summed`; weight: the row's weights before their division by
-    `total`. `summed` and `weight` are linear in exp(.. - maximum).
+    maximum: the row maximum, of `bounded`; exponent: the exponential under it; total: the row sum, of `summed`; weight: the row's weights before their division by
+    `total`. `summed` and `weight` are linear in the exponent.
     """
 
     maximum: Node
+    exponent: Node
     total: Node
     weight: Node
 
@@ -42,6 +43,16 @@ class Softmax:
     def nodes(self) -> list[Node]:
         """All nodes, operands first."""
         return reachable([self.bounded, self.summed, self.weight])
+
+    def replaced(self, old: Node, new: Node) -> Softmax:
+        """Return the softmax with one node in place of another."""
+        made: dict[Node, Node] = {old: new}
+        for n in reachable([self.maximum, self.total, self.weight]):
+            if n not in made and any(made.get(o, o) is not o for o in n.operands):
+                operands = tuple(made.get(o, o) for o in n.operands)
+                axes = frozenset[int]().union(*(o.axes for o in operands)) - n.reduced
+                made[n] = replace(n, operands=operands, axes=axes)
+        return Softmax(*(made.get(n, n) for n in (self.maximum, self.exponent, self.total, self.weight)))
 
 
 def read_softmax(root: Node, keys: frozenset[int]) -> Softmax | None:
@@ -70,7 +81,7 @@ def read_softmax(root: Node, keys: frozenset[int]) -> Softmax | None:
     weight = _without(root, total, on_total)
     if weight is None or not _is_linear(weight, _depending(reachable([weight]), exponent), exponent):
         return None
-    return Softmax(maximum, total, weight)
+    return Softmax(maximum, exponent, total, weight)
 
 
 def _is_shifted_exp(n: Node, maximum: Node) -> bool:
