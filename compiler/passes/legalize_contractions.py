@@ -17,14 +17,15 @@ f8 types convert to f16, i4 and i1 to i8 without loss; a result type the cube co
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import prod
 
 from ..graph.builder import Builder
 from ..graph.complex_parts import PART, complex_of, parts
-from ..graph.graph import Op, TensorType, Value
+from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.module import Module
-from ..graph.ops import Convert, Convolution, Dot
+from ..graph.ops import Binary, BroadcastInDim, Compare, Convert, Convolution, Dot, Reduce, Reshape, Select, Transpose, Unary
 from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
@@ -32,6 +33,8 @@ D = DType
 CUBE_FLOATS = (D.f16, D.bf16, D.f32, D.f64)
 _NARROW = {D.i1: D.i8, D.i2: D.i8, D.i4: D.i8, D.u2: D.u8, D.u4: D.u8}
 _MOST_TAPS = 2048  # of a window in one direction: with the 8 channels of a fractal in f32 a quarter of L1 at most
+_MOST_BETWEEN = 64  # values between two products of an attention
+_BETWEEN = (Binary, BroadcastInDim, Compare, Convert, Reshape, Select, Transpose, Unary)
 _LIMB = 16  # bits: products of two limbs add up exactly in f64 over 2^21 terms
 
 Contract = Callable[[Value, Value, DType], Value]  # the op on other operands of equal shapes
@@ -39,10 +42,42 @@ Contract = Callable[[Value, Value, DType], Value]  # the op on other operands of
 
 def legalize_contractions(module: Module, target: object) -> None:
     """Rewrite every Dot and Convolution to types the cube core takes, in place."""
-    rewrite(module.main, _legalize)
+    attending = _around_softmax(module.main)
+    rewrite(module.main, lambda op, b: _legalize(op, b, attending))
 
 
-def _legalize(op: Op, b: Builder) -> list[Value] | None:
+def _around_softmax(graph: Graph) -> set[Value]:
+    """Return the results of products that a softmax lies between: these stay products, of one row too.
+
+    Only what is elementwise, a reduction or a layout op may stand between; the kernel they become proves the rest.
+    """
+    found: set[Value] = set()
+    for op in graph.ops:
+        for region in op.regions():
+            found |= _around_softmax(region)
+        if not isinstance(op, Dot):
+            continue
+        seen: set[Value] = set()
+        stack = list(op.operands)
+        dots: list[Dot] = []
+        reductions: set[str] = set()
+        while stack and len(seen) < _MOST_BETWEEN:
+            value = stack.pop()
+            before = value.producer
+            if value in seen or before is None:
+                continue
+            seen.add(value)
+            if isinstance(before, Dot):
+                dots.append(before)
+            elif isinstance(before, (*_BETWEEN, Reduce)):
+                reductions |= {before.kind} if isinstance(before, Reduce) else set()
+                stack += before.operands
+        if len(dots) == 1 and reductions == {"max", "add"}:
+            found |= {op.result, dots[0].result}
+    return found
+
+
+def _legalize(op: Op, b: Builder, attending: AbstractSet[Value] = frozenset()) -> list[Value] | None:
     if not isinstance(op, (Dot, Convolution)):
         return None
     x, y = op.operands
@@ -64,7 +99,7 @@ def _legalize(op: Op, b: Builder) -> list[Value] | None:
     if x.dtype.is_float or y.dtype.is_float:
         operand = _float_operand(x.dtype, y.dtype, result)
         stored = result if result in CUBE_FLOATS else D.f32
-        if isinstance(op, Dot) and _is_thin(op):
+        if isinstance(op, Dot) and _is_thin(op) and op.result not in attending:
             wide = D.f64 if operand is D.f64 else D.f32
             return [b.convert(_multiply_and_add(op, b, b.convert(x, wide), b.convert(y, wide)), result)]
         if operand is x.dtype is y.dtype and stored is result:

@@ -451,7 +451,8 @@ class _Emitter:
             e.begin(
                 [softmax.bounded, softmax.summed, softmax.weight], {softmax.weight}, self.number * trips + chunk.step
             )
-            full, column = (True, True), (True, False)
+            along_rows = any(d.axis in softmax.summed.axes for d in self.rows.dims)
+            full, column = (along_rows, True), (along_rows, False)
             maximum = TileRef(self.maximum.tile, chunk.step)
             total = TileRef(self.sum.tile, turn * trips + chunk.step)
             shrink = TileRef(self.shrink.tile, self.number * trips + chunk.step)
@@ -461,7 +462,7 @@ class _Emitter:
             b.tsub(part, maximum, new)
             b.texp(shrink, part)
             b.tmov(maximum, new)
-            e.know(softmax.maximum, new)
+            e.know(softmax.shift, new)
             part = e.new_tile(DType.f32, column)
             b.trowsum(part, e.value(softmax.summed, full))
             b.tmul(total, total, shrink)

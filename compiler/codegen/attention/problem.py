@@ -166,11 +166,13 @@ def read_attention(region: Region) -> Attention | None:
     if reads is None:
         return None
     groups = [[a for dim in dims for a in dim] for dims in (scores[: len(batch_q)], rows, keys)]
+    counted = {a for n in softmax.nodes for a in n.coefficients}
+    groups[1].sort(key=lambda a: a in counted)  # inner, so that iotas grow evenly along the rows of a tile
     batch, m, n = strides.groups(groups, softmax.nodes)
     rows_of = {d.axis for d in m}
     if not rows_of <= softmax.maximum.axes or not rows_of <= softmax.total.axes:
         return None
-    if {d.axis for d in (*m, *n)} - softmax.summed.axes or len(n) != 1 or group_size(m) == 1:
+    if {d.axis for d in (*m, *n)} - softmax.summed.axes or len(n) != 1:
         return None
     inputs = [x for x in dict.fromkeys(reads) if x is not head]
     types = {q.value.dtype, k.value.dtype}, {v.value.dtype, parts.weights.dtype}

@@ -35,6 +35,11 @@ class Softmax:
         return self.maximum.operands[0]
 
     @property
+    def shift(self) -> Node:
+        """What the exponent subtracts: the maximum, or that rounded."""
+        return self.exponent.operands[0].operands[1]
+
+    @property
     def summed(self) -> Node:
         """What the total is of."""
         return self.total.operands[0]
@@ -69,12 +74,15 @@ def read_softmax(root: Node, keys: frozenset[int]) -> Softmax | None:
         return None
     on_maximum, on_exponent, on_total = (_depending(nodes, n) for n in (maximum, exponent, total))
     (shifted,) = exponent.operands
+    if shifted.operands[1].dtype is not maximum.dtype:
+        return None
     if shifted.operands[0] in on_maximum or maximum.operands[0] in on_total:
         return None
     # Nothing but the exponent may know of the maximum.
-    if any(maximum in n.operands and n is not shifted for n in nodes) or any(
-        shifted in n.operands and n is not exponent for n in nodes
-    ):
+    rounded = {n for n in nodes if _unrounded(n) is maximum}
+    if any(n is not shifted and n not in rounded and not rounded.isdisjoint(n.operands) for n in nodes):
+        return None
+    if any(shifted in n.operands and n is not exponent for n in nodes):
         return None
     if not _is_linear(total.operands[0], on_exponent, exponent):
         return None
@@ -88,7 +96,14 @@ def _is_shifted_exp(n: Node, maximum: Node) -> bool:
     if not (isinstance(n.op, Unary) and n.op.kind == "exp"):
         return False
     (x,) = n.operands
-    return isinstance(x.op, Binary) and x.op.kind == "sub" and x.operands[1] is maximum
+    return isinstance(x.op, Binary) and x.op.kind == "sub" and _unrounded(x.operands[1]) is maximum
+
+
+def _unrounded(node: Node) -> Node:
+    """Return what a node is but for conversions between floats, which only round."""
+    while node.kind == "cvt" and node.dtype.is_float and node.operands[0].dtype.is_float:
+        (node,) = node.operands
+    return node
 
 
 def _depending(nodes: list[Node], on: Node) -> set[Node]:
@@ -130,7 +145,7 @@ def _without(node: Node, total: Node, depending: set[Node]) -> Node | None:
     """Return a node with its one division by `total` left out, or None if it is not divided so, and once."""
     if node not in depending:
         return None
-    if isinstance(node.op, Binary) and node.op.kind == "div" and node.operands[1] is total:
+    if isinstance(node.op, Binary) and node.op.kind == "div" and _unrounded(node.operands[1]) is total:
         return None if node.operands[0] in depending else node.operands[0]
     on = [o in depending for o in node.operands]
     allowed = node.kind == "cvt" or isinstance(node.op, Select) or (

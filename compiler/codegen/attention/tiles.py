@@ -18,7 +18,7 @@ from .softmax import Softmax
 _ROWS = (128, 112, 96, 80, 64, 48, 32, 16)
 _BLOCKS = (1024, 512, 256, 128)  # keys
 _KEYS = (256, 128, 64)
-_STEP = 64  # of what is summed up by a tmatmul
+_STEP = 128  # bytes of what is summed up by a tmatmul
 _WIDTH = 128  # of the result at a time in L0C
 _CHUNKS = (8192, 4096, 2048, 1024, 512)  # scores: as many as fit UB, for fewest instructions
 _TRIED = 8  # of the best
@@ -64,7 +64,7 @@ def _fit(p: Attention, rows: int, block: int, keys: int, target: Target) -> Atte
     unit = max(1, FRACTAL_BYTES // a)
     height = round_up(tile_group(p.m, rows, 3).capacity, FRACTAL)
     deep, width = round_up(group_size(p.depth), unit), round_up(group_size(p.width), FRACTAL)
-    step, over, piece = min(_STEP, deep), min(_STEP, block), min(width, _WIDTH)
+    step, over, piece = min(_STEP // a, deep), min(_STEP // w, block), min(width, _WIDTH)
     one, other = height * keys * 4, height * piece * 4
     places = [(i, j) for i, j in ((2, 2), (2, 1), (1, 1)) if i * one + j * other <= target.l0c_bytes]
     if not places or 2 * height * (step * a + over * w) > target.l0a_bytes:

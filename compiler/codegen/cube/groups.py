@@ -87,7 +87,7 @@ class Tiling:
 def tile_group(group: Group, target: int, rank: int = 4) -> Tiling:
     """Choose how tiles of about `target` indices cover a group, with at most `rank` view dimensions."""
     if not group:
-        return Tiling((), Dim(1, (0, 0, 0)), 1, ())
+        return Tiling((), Dim(1, (0, 0, 0, 0)), 1, ())
     split, inner = len(group) - 1, 1
     while split > 0 and len(group) - split < rank and group[split].size * inner * 2 <= target:
         inner *= group[split].size
