@@ -26,6 +26,15 @@ def softmax(x):
     return jax.nn.softmax(x, axis=-1)
 
 
+def attention(q, k, v):
+    return jax.nn.softmax(q @ k.mT) @ v
+
+
+def causal_attention(q, k, v):
+    seen = jnp.arange(k.shape[1]) <= jnp.arange(q.shape[1])[:, None] + 100  # tiles end in two blocks of keys
+    return jax.nn.softmax(jnp.where(seen, q @ k.mT, -jnp.inf)) @ v
+
+
 def adam(p, m, v, g):
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
     return p - 1e-3 * m / (jnp.sqrt(v) + 1e-8), m, v
@@ -40,6 +49,8 @@ PROGRAMS = {
         (200, 1500),
     ),  # a window shared by two tiles a block
     "matmul with tanh, product kept": (lambda x, w: (x @ w, jnp.tanh(x @ w)), (512, 64), (64, 128)),
+    "attention": (attention, (2, 200, 16), (2, 300, 16), (2, 300, 16)),
+    "causal attention, a tile a core": (causal_attention, (1, 700, 8), (1, 700, 8), (1, 700, 8)),
     "softmax": (softmax, (1024, 1000)),
     "adam": (adam, *[(1000, 300)] * 4),
 }
