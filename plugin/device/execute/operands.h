@@ -68,6 +68,7 @@ class Extent {
     return v;
   }
   const Affine& affine() const { return value_; }
+  bool is_constant() const { return constant_; }
 
  private:
   [[noreturn]] void fail(int64_t value) const;

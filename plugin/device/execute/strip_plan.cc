@@ -153,6 +153,13 @@ bool StripPlan::repeats(int64_t reg) const {
   });
 }
 
+bool StripPlan::repeats() const {
+  return std::ranges::all_of(parts, [](const StripPart& part) {
+    if (!part.vector) return part.view().has_constant_shape();
+    return part.vector->rows.is_constant() && part.vector->columns.is_constant();
+  });
+}
+
 bool StripPlan::moves(int64_t reg) const {
   const auto part_moves = [=](const StripPart& part) {
     if (!part.vector) return depends(part.view().operand().offset, reg);

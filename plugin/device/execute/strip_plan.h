@@ -72,6 +72,8 @@ class StripPlan {
   // Whether the run's extents are the same for all values of a register, so that a loop over it repeats the
   // run.
   bool repeats(int64_t reg) const;
+  // Whether they are the same whatever any register holds.
+  bool repeats() const;
   // Whether anything is at another place for another value of a register.
   bool moves(int64_t reg) const;
 

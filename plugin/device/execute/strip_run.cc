@@ -60,6 +60,49 @@ struct StripRun::State {
   int64_t at_once() const { return flat ? kFlatStrip : std::max<int64_t>(1, kRowsStrip / most_columns); }
 };
 
+// What all executions of a run share if no register says how large anything is: all but places.
+struct StripRun::Model {
+  Model(const State& s, const StripPlan& plan)
+      : rows(s.rows),
+        most_columns(s.most_columns),
+        element_bytes(s.element_bytes),
+        flat(s.flat),
+        padded(s.padded),
+        parts(plan.parts.size()),
+        tiles(s.tiles, s.tiles + plan.tiles.size()) {
+    for (size_t p = 0; p < parts.size(); ++p) {
+      parts[p].columns = s.parts[p].columns;
+      if (!plan.parts[p].vector) parts[p].moved = {s.parts[p].elements, s.parts[p].bytes};
+    }
+  }
+
+  void copy_to(State& s) const {
+    s.rows = rows, s.most_columns = most_columns, s.element_bytes = element_bytes;
+    s.flat = flat, s.padded = padded;
+    for (size_t p = 0; p < parts.size(); ++p) {
+      s.parts[p].columns = parts[p].columns;
+      if (parts[p].moved)
+        s.parts[p].elements = parts[p].moved->elements, s.parts[p].bytes = parts[p].moved->bytes;
+    }
+    std::ranges::copy(tiles, s.tiles);
+  }
+
+  struct Moved {
+    ViewElements elements;
+    State::Bytes bytes;
+  };
+  struct Part {
+    int64_t columns;
+    std::optional<Moved> moved;  // by a load or store
+  };
+  int64_t rows, most_columns, element_bytes;
+  bool flat, padded;
+  std::vector<Part> parts;
+  std::vector<State::Tile> tiles;
+};
+
+StripRun::~StripRun() { delete model_.load(); }
+
 void StripRun::describe(std::vector<std::string>& lines) const {
   for (std::string& line : print(plan_)) lines.push_back(std::move(line));
 }
@@ -136,6 +179,22 @@ bool StripRun::move(Core& core, State& s) const {
 }
 
 bool StripRun::prepare(Core& core, State& s) const {
+  if (const Model* model = model_.load(std::memory_order_acquire)) {
+    model->copy_to(s);
+    if (!move(core, s)) return false;
+    place_operands(core, s);
+    return true;
+  }
+  if (!prepare_anew(core, s)) return false;
+  if (plan_.repeats()) {
+    auto model = std::make_unique<const Model>(s, plan_);
+    const Model* none = nullptr;
+    if (model_.compare_exchange_strong(none, model.get(), std::memory_order_release)) model.release();
+  }
+  return true;
+}
+
+bool StripRun::prepare_anew(Core& core, State& s) const {
   if (!resolve_extents(core, s) || s.rows == 0 || s.most_columns == 0) return false;
   s.flat = is_flat(s);
   s.padded = plan_.may_be_padded && s.flat && s.total() * s.element_bytes < StripPlan::kCacheLine;

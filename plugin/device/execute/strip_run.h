@@ -1,5 +1,7 @@
 // A run of vector instructions as one action, executed a strip of elements at a time.
 #pragma once
+#include <atomic>
+
 #include "plugin/device/execute/strip_plan.h"
 
 namespace ascend {
@@ -8,6 +10,7 @@ class StripRun final : public Action {
  public:
   StripRun(Actions actions, const Kernel& kernel, const KernelUses& uses)
       : actions_(std::move(actions)), plan_(actions_, kernel, uses) {}
+  ~StripRun() override;
   void run(Core& core) const override;
   void describe(std::vector<std::string>& lines) const override;
 
@@ -23,8 +26,10 @@ class StripRun final : public Action {
 
  private:
   struct State;
+  struct Model;
   enum class Chained { kNot, kWhole, kByRows };
   bool prepare(Core& core, State& state) const;
+  bool prepare_anew(Core& core, State& state) const;
   bool resolve_extents(Core& core, State& state) const;
   bool memory_allows(State& state) const;
   bool is_flat(const State& state) const;
@@ -47,6 +52,7 @@ class StripRun final : public Action {
   Actions actions_;
   StripPlan plan_;
   ChainFn chain_function_ = find_chain();
+  mutable std::atomic<const Model*> model_ = nullptr;  // of the first execution, if all later ones are alike
 };
 
 }  // namespace ascend
