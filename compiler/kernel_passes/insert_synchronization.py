@@ -15,7 +15,7 @@ to the other is ordered by cross-core flags, which the code generator writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..isa.machine import LIMITS, Pipe
@@ -303,6 +303,11 @@ def _drain(p: Pipe, q: Pipe) -> list[Instruction]:
     """Return what lets the scalar unit, and so all it issues later, wait for p; and q wait for the scalar unit, if p is that."""
     pair = (p, q) if p is Pipe.S else (p, Pipe.S)
     return [_flag(name, *pair, Affine(_DRAIN_EVENT)) for name in ("set_flag", "wait_flag")]
+
+
+def drain_pipes(pipes: Iterable[Pipe]) -> list[Instruction]:
+    """Return what holds all later instructions until pipes have completed what they were given: for parts without common flags."""
+    return [instruction for pipe in pipes for instruction in _drain(pipe, Pipe.S)]
 
 
 def _defined(node: _Node) -> set[int]:

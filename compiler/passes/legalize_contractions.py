@@ -25,7 +25,19 @@ from ..graph.builder import Builder
 from ..graph.complex_parts import PART, complex_of, parts
 from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.module import Module
-from ..graph.ops import Binary, BroadcastInDim, Compare, Convert, Convolution, Dot, Reduce, Reshape, Select, Transpose, Unary
+from ..graph.ops import (
+    Binary,
+    BroadcastInDim,
+    Compare,
+    Convert,
+    Convolution,
+    Dot,
+    Reduce,
+    Reshape,
+    Select,
+    Transpose,
+    Unary,
+)
 from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 

@@ -21,7 +21,7 @@ from ..graph.ops import Constant
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
 from .schedule import Branches, Item, Loop, Materialise, Schedule, walk
-from .side_by_side import merge_small_launches
+from .side_by_side import merge_launches
 
 CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
 
@@ -53,7 +53,7 @@ class _Lowering:
                 result.items += self._constants(item.inputs, available)
                 result.items += self.region(item)
         result.items += self._constants(schedule.graph.results, available)
-        result.items = merge_small_launches(result.items, self.target)
+        result.items = merge_launches(result.items, self.target)
         return result
 
     def _chained(self, schedule: Schedule) -> Iterator[Item]:

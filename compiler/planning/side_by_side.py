@@ -1,11 +1,14 @@
-"""Small vector kernels that do not need each other -> one launch, a part of its blocks for each.
+"""Vector kernels that do not need each other -> one launch: each takes its blocks, one kernel's after the other's.
 
     launch adam bias_1 (1 block);  launch adam bias_2 (1 block);  launch adam scale (2 blocks)
         ->  launch side_by_side (4 blocks): block 0 is the first, block 1 the second, blocks 2 and 3 the third
 
+    launch adam w_1 (40 blocks);  launch adam w_2 (40 blocks)
+        ->  launch side_by_side (48 blocks): 0 to 39 are the first; 40 to 47, then 0 to 31, the second
+
 A launch costs as much as what a small kernel does, and a kernel of few blocks leaves the other cores idle. A launch waits
-until something reads what it makes, or until the cores are taken: an optimizer's updates of small parameters, which only
-the results of the program need, come together so.
+until something reads what it makes, or until enough wait: an optimizer's updates, which only the results of the program
+need, come together so. What waits keeps its inputs alive, hence a limit on their bytes.
 """
 
 from __future__ import annotations
@@ -17,21 +20,22 @@ from dataclasses import replace
 
 from ..codegen.steps import Call, Launch, Rename
 from ..graph.graph import Value
-from ..isa.machine import LIMITS
+from ..isa.machine import LIMITS, Pipe
 from ..isa.model import Affine, TileRef, View
 from ..kernel_passes.allocate_tiles import allocate_tiles
-from ..kernel_passes.insert_synchronization import insert_synchronization
+from ..kernel_passes.insert_synchronization import drain_pipes, insert_synchronization
 from ..program.kernel import Instruction, Kernel, KernelBuilder
 from ..targets import Target
 from .schedule import Branches, Item, Loop
 
-_SHARE_OF_CORES = 6  # a kernel is small if so many of its kind would run at once
 _MOST_INSTRUCTIONS = 400  # of one kernel
 _MOST_ARGUMENTS = 192  # of all together
+_PIPES = (Pipe.MTE2, Pipe.V, Pipe.MTE3)  # of a vector core
+_MOST_BYTES = 1 << 28  # of what those read that wait
 
 
-def merge_small_launches(items: Iterable[Item], target: Target) -> list[Item]:
-    """Return the items with small launches put together."""
+def merge_launches(items: Iterable[Item], target: Target) -> list[Item]:
+    """Return the items with launches put together that may be."""
     merger = _Merger(target)
     for item in items:
         merger.add(item)
@@ -45,16 +49,17 @@ class _Merger:
         self.items: list[Item] = []
         self._waiting: list[Launch] = []
         self._made: set[Value] = set()  # by those that wait
+        self._ready: dict[int, tuple[Kernel, Kernel]] = {}  # kernels with addresses and flags, by identity
 
     def add(self, item: Item) -> None:
         if any(value in self._made for value in _reads(item)):
             self.flush()
-        if not isinstance(item, Launch) or not self._is_small(item):
+        if not isinstance(item, Launch) or not _may_share(item):
             self.items.append(item)
             return
         together = [*self._waiting, item]
         if (
-            sum(launch.kernel.blocks for launch in together) > self.target.vector_cores
+            sum(v.type.bytes for launch in together for v in _inputs(launch)) > _MOST_BYTES
             or sum(len(launch.arguments) for launch in together) > _MOST_ARGUMENTS
             or sum(launch.kernel.registers for launch in together) > LIMITS.registers // 2
         ):
@@ -65,59 +70,71 @@ class _Merger:
     def flush(self) -> None:
         """Emit what waits."""
         if len(self._waiting) > 1:
-            self.items.append(_side_by_side(self._waiting, self.target))
+            self.items.append(self._together(self._waiting))
         else:
             self.items += self._waiting
         self._waiting, self._made = [], set()
 
-    def _is_small(self, launch: Launch) -> bool:
-        kernel = launch.kernel
-        return (
-            kernel.core == "aiv"
-            and len(kernel.grid) == 1
-            and kernel.blocks * _SHARE_OF_CORES <= self.target.vector_cores
-            and len(kernel.body) <= _MOST_INSTRUCTIONS
-            and not launch.starts_as
+    def _together(self, launches: Sequence[Launch]) -> Launch:
+        """Return one launch for several; the flags of each are its own, and pipes are drained from one to the next."""
+        cores, total = self.target.vector_cores, sum(launch.kernel.blocks for launch in launches)
+        names = {launch.kernel.name for launch in launches}
+        name = f"{names.pop()}_x{len(launches)}" if len(names) == 1 else "side_by_side"
+        b = KernelBuilder(name, "aiv", (min(cores, total),))
+        (block,) = b.blocks
+        first = 0
+        for launch in launches:
+            blocks = launch.kernel.blocks
+            own = block - first
+            if total > cores:
+                own = b.scalar("smod", block + (cores - first % cores), cores)
+            with ExitStack() as conditions:
+                if total <= cores and first:
+                    conditions.enter_context(b.when(own + 1))
+                if total > cores or first + blocks < total:
+                    conditions.enter_context(b.when(blocks - own))
+                if first + blocks > cores:
+                    b.kernel.body += drain_pipes(_PIPES)
+                _append(b, self._finished(launch), own)
+            first += blocks
+        readers = [v for launch in launches for v in _inputs(launch)]
+        return Launch(
+            b.kernel,
+            [v for launch in launches for v in launch.arguments],
+            [v for launch in launches for v in launch.outputs],
+            tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
+            (),
+            [place for launch in launches for place in launch.layout],
         )
+
+    def _finished(self, launch: Launch) -> Kernel:
+        """Return a launch's kernel with addresses and flags."""
+        if id(launch.kernel) not in self._ready:
+            kernel = deepcopy(launch.kernel)
+            allocate_tiles(kernel, self.target, launch.layout)
+            insert_synchronization(kernel)
+            self._ready[id(launch.kernel)] = launch.kernel, kernel
+        return self._ready[id(launch.kernel)][1]
+
+
+def _may_share(launch: Launch) -> bool:
+    kernel = launch.kernel
+    alone = kernel.core == "aiv" and len(kernel.grid) == 1 and not launch.starts_as
+    return alone and len(kernel.body) <= _MOST_INSTRUCTIONS
+
+
+def _inputs(launch: Launch) -> list[Value]:
+    return list(dict.fromkeys(v for v in launch.arguments if v not in launch.outputs))
 
 
 def _reads(item: Item) -> list[Value]:
     if isinstance(item, Rename):
-        return [item.input]
+        return [item.input, item.output]  # which a launch before it may make too
     if isinstance(item, Call):
         return [*item.arguments, *(i for _, i in item.starts_as)]
     if isinstance(item, (Loop, Branches)):
         return [*item.op.operands, *item.captured]
     return []
-
-
-def _side_by_side(launches: Sequence[Launch], target: Target) -> Launch:
-    """Return one launch for several; each has the flags that it needs by itself, as a block runs one of them only."""
-    b = KernelBuilder("side_by_side", "aiv", (sum(launch.kernel.blocks for launch in launches),))
-    (block,) = b.blocks
-    first = 0
-    for launch in launches:
-        kernel = deepcopy(launch.kernel)
-        allocate_tiles(kernel, target, launch.layout)
-        insert_synchronization(kernel)
-        last = first + kernel.blocks
-        with ExitStack() as conditions:
-            if first:
-                conditions.enter_context(b.when(block - (first - 1)))
-            if last < b.kernel.blocks:
-                conditions.enter_context(b.when(last - block))
-            _append(b, kernel, block - first)
-        first = last
-    inputs = [[v for v in launch.arguments if v not in launch.outputs] for launch in launches]
-    readers = [v for values in inputs for v in dict.fromkeys(values)]
-    return Launch(
-        b.kernel,
-        [v for launch in launches for v in launch.arguments],
-        [v for launch in launches for v in launch.outputs],
-        tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
-        (),
-        [place for launch in launches for place in launch.layout],
-    )
 
 
 def _append(b: KernelBuilder, kernel: Kernel, block: Affine) -> None:

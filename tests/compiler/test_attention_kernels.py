@@ -239,7 +239,7 @@ def test_what_does_not_fit_becomes_three_kernels():
     function, arguments, _ = CASES["causal"]
     region = attention_of(function, arguments)
     steps = lower_region(region, replace(TARGET, ub_bytes=2 * 1024))
-    assert [step.kernel.core for step in steps if isinstance(step, Launch)][0] == "aic"
+    assert next(step.kernel.core for step in steps if isinstance(step, Launch)) == "aic"
     steps = lower_region(region, replace(TARGET, l0c_bytes=16 * 1024))
     assert [step.kernel.core for step in steps if isinstance(step, Launch)] == ["mix"]
 

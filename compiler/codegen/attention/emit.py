@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...isa.dtypes import DType
-from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
+from ...isa.machine import FRACTAL, FRACTAL_BYTES, LIMITS, Layout, Loc
 from ...isa.model import Affine, TileRef
 from ...program.kernel import Kernel, KernelBuilder
 from ...targets import Target
@@ -33,6 +33,7 @@ from ..cube.emit_epilogue import Handover, Rows, TileEmitter, choose_rows, plain
 from ..cube.groups import Dim, group_size, tile_group, unravel
 from ..cube.panels import ZERO, counted
 from ..vector.emit import Kind
+from ..vector.nodes import NotVectorizable
 from .problem import OUT, Attention, K, Q, V
 from .softmax import Softmax
 from .tiles import AttentionTiles
@@ -120,6 +121,8 @@ class _Emitter:
             (Dim(half, self.m.split.strides, self.m.split.axis), *self.m.inner), limit, p.softmax.nodes
         )
         self.pool: dict[tuple[DType, Kind, int], TileRef] = {}
+        if 2 * self.rows.most_trips > LIMITS.slots:
+            raise NotVectorizable("[attention] more chunks of rows than a tile has slots")
         self._declare()
 
     # --- tiles ---

@@ -25,7 +25,7 @@ def attention_ways(region: Region, target: Target) -> Iterator[Way]:
         try:
             kernel, sizes = emit_attention(problem, tiles, target)
         except NotVectorizable:
-            break
+            continue
         workspaces = [Value(TensorType((n,), a.dtype)) for n, a in zip(sizes, kernel.arguments[-4:-1], strict=True)]
         outputs = [*workspaces, problem.values[-1]]
         yield [Launch(kernel, [*problem.values[:3], *problem.inputs, *outputs], outputs)]

@@ -12,7 +12,7 @@ from ...tiling.cube import round_up
 from ..cube.groups import group_size, tile_group
 from ..vector.nodes import Node
 from ..vector.select_instruction import BINARY, UNARY
-from .problem import Q, Attention
+from .problem import Attention, Q
 from .softmax import Softmax
 
 _ROWS = (128, 112, 96, 80, 64, 48, 32, 16)
@@ -88,7 +88,9 @@ def _cycles(p: Attention, t: AttentionTiles, target: Target) -> float:
         blocks = (blocks + 1) / 2
     multiplied = (FRACTAL_BYTES // a) / (target.mad_f32_factor if a == 4 else 1)
     per_column = (height // FRACTAL) * (t.block / FRACTAL) / multiplied
-    drain = -(-t.block // t.keys) * (target.fixp_start + height * max(target.fixp_row, head * t.keys / target.fixp_rate))
+    drain = -(-t.block // t.keys) * (
+        target.fixp_start + height * max(target.fixp_row, head * t.keys / target.fixp_rate)
+    )
     drain_out = -(-width // t.width) * target.fixp_start
     drain_out += height * max(target.fixp_row, 4 * width / target.fixp_rate)
     # With one place in L0C the cube unit and FIXP take turns.
@@ -122,5 +124,7 @@ def _node_cycles(node: Node) -> float:
     elif node.kind == "cvt":
         spec = instruction_set()["tcvt"]
     else:
-        spec = instruction_set().get(UNARY.get(name) or BINARY.get(name) or {"select": "tsel"}.get(node.op.name if node.op else "", "tcmp"))
+        spec = instruction_set().get(
+            UNARY.get(name) or BINARY.get(name) or {"select": "tsel"}.get(node.op.name if node.op else "", "tcmp")
+        )
     return spec.cost.cycles if spec else 2

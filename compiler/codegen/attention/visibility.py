@@ -60,9 +60,9 @@ def read_visibility(softmax: Softmax, rows: Group, keys: Group) -> Visibility | 
     only = len(parts) == len(bounds) == 1
     if not bounds:
         return None
-    if float(fill.value) != -inf:
-        if not only or bounds[0].extreme(rows, False) + max(0, (key.size - 1) * bounds[0].coefficients[key.axis]) < 0:
-            return None  # some row may see no key at all: its weights are even over all
+    best_key = max(0, (key.size - 1) * bounds[0].coefficients[key.axis])
+    if float(fill.value) != -inf and (not only or bounds[0].extreme(rows, False) + best_key < 0):
+        return None  # some row may see no key at all: its weights are even over all
     first = [b for b in bounds if b.coefficients[key.axis] == 1]
     last = [b for b in bounds if b.coefficients[key.axis] == -1]
     unmasked = softmax.replaced(scores, seen) if only and last else None
