@@ -49,6 +49,7 @@ from ..graph.ops import (
 from ..targets import Target
 from .attach_attention import attach_attention
 from .attach_epilogues import attach_epilogues
+from .attach_prologues import attach_prologues
 from .cluster_graph import Cluster, ClusterGraph
 from .region import Region
 from .vector_axes import Axes
@@ -111,6 +112,7 @@ class _Fusion:
         for value in self.graph.results:
             self._need(value)
         attach_attention(self.clusters, self.home, self.graph.results, self.position)
+        attach_prologues(self.clusters, self.home, self.graph.results, self.position)
         attach_epilogues(self.clusters, self.home, self.graph.results, self.position)
         return self._regions()
 

@@ -60,7 +60,8 @@ def k_sizes(m: int, n: int, k: int, parts: int, element: int, l1_bytes: int, tar
 class Product:
     """What is tiled: `batch` products of m x k by k x n; sizes of operand, accumulator and result elements in bytes.
 
-    vector_work: instructions by which the vector cores finish each element.
+    vector_work: instructions by which the vector cores finish each element; operand_work: by which they make each element of
+    the right operand, for every tile.
     """
 
     batch: int
@@ -71,6 +72,7 @@ class Product:
     accumulator: int
     result: int
     vector_work: int = 0
+    operand_work: int = 0
 
     def tiles(self, m: int, n: int) -> int:
         """Return how many tiles of m x n cover the results."""
@@ -88,9 +90,10 @@ def tile_seconds(p: Product, m: int, n: int, parts: int, step: int, target: Targ
     load = (bytes_m + bytes_n) / target.l2_rate
     extract = bytes_m / target.l0a_rate + parts * bytes_n / target.l0b_rate
     drain = target.fixp_start + m * max(target.fixp_row, p.result * n / target.fixp_rate)
-    vector = p.vector_work * m * n / _VECTOR_LANES
+    vector = (p.vector_work * m + p.operand_work * p.k) * n / _VECTOR_LANES
     first = load * min(1, _PANEL / p.k)
-    core = waves * max(cube, load, extract, drain, vector) + first + drain + vector
+    last = p.vector_work * m * n / _VECTOR_LANES
+    core = waves * max(cube, load, extract, drain, vector) + first + drain + last
     shared = tiles * (bytes_m + bytes_n) * target.clock / target.l2_total
     unique = p.batch * ((p.m + p.n) * p.k * p.element + p.m * p.n * p.result)
     hbm = unique * target.clock / (target.hbm_bandwidth * target.hbm_mixed_efficiency)
@@ -116,7 +119,7 @@ def choose_tiles(p: Product, target: Target, spare: int = 0, most_parts: int = 2
             if area > target.l0c_bytes or parts > most_parts or (parts == 2 and m % (2 * FRACTAL)):
                 continue
             panel, step = k_sizes(m, n, p.k, parts, p.element, target.l1_bytes - spare, target)
-            if step < min(p.k, _STEP):
+            if step < min(p.k, _STEP) or (p.operand_work and m < p.m):  # an operand is made for one tile of rows
                 continue
             seconds = launch + tile_seconds(p, m, n, parts, step, target)
             tiles = p.tiles(m, n)

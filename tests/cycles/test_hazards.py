@@ -26,6 +26,10 @@ def softmax(x):
     return jax.nn.softmax(x, axis=-1)
 
 
+def dequantised(x, w, s):
+    return x @ (jax.lax.optimization_barrier(w.astype(jnp.int8)).astype(jnp.float32) * s)
+
+
 def attention(q, k, v):
     return jax.nn.softmax(q @ k.mT) @ v
 
@@ -49,6 +53,7 @@ PROGRAMS = {
         (200, 1500),
     ),  # a window shared by two tiles a block
     "matmul with tanh, product kept": (lambda x, w: (x @ w, jnp.tanh(x @ w)), (512, 64), (64, 128)),
+    "dequantised weights": (dequantised, (9, 300), (300, 900), (900,)),
     "attention": (attention, (2, 200, 16), (2, 300, 16), (2, 300, 16)),
     "causal attention, a tile a core": (causal_attention, (1, 700, 8), (1, 700, 8), (1, 700, 8)),
     "softmax": (softmax, (1024, 1000)),

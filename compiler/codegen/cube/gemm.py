@@ -12,18 +12,23 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ...isa.dtypes import DType
 from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
-from ...isa.model import Affine, TileRef
+from ...isa.model import Affine, TileRef, View
 from ...program.kernel import Kernel, KernelBuilder
-from ...targets import Target
+from ...targets import Target, TargetError
 from ...tiling.cube import GemmTiles, Product, choose_tiles, round_up
 from .bias import BiasRow
 from .emit_epilogue import EpilogueWriter
+from .emit_prologue import PrologueWriter
 from .epilogue import Epilogue
-from .groups import Group, Tiling, group_size, locate, tile_group, unravel
+from .groups import Group, Position, Tiling, group_size, locate, tile_group, unravel
 from .panels import ZERO, Panels, counted, persistent, view_shape
+
+if TYPE_CHECKING:
+    from .prologue import Prologue
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,15 @@ class _GemmPlan:
         return -(-self.m.tile // self.part)
 
 
-def plan_gemm(p: Gemm, target: Target, vector_work: int = 0) -> _GemmPlan:
-    """Choose tile sizes and how they cover the dimensions of the problem; `vector_work` instructions finish each tile."""
+def plan_gemm(p: Gemm, target: Target, vector_work: int = 0, operand_work: int = 0) -> _GemmPlan:
+    """Choose tile sizes and how they cover the dimensions of the problem.
+
+    `vector_work` instructions finish each element, `operand_work` make each of the right operand.
+    """
     batch, rows, columns, depth = (group_size(g) for g in (p.batch, p.m, p.n, p.k))
     spare, widest = (2 * target.bt_bytes, target.bt_bytes // 4) if p.bias else (0, 512)
     types = p.a.dtype.bytes, p.accumulator.bytes, p.c.dtype.bytes
-    product = Product(batch, rows, columns, depth, *types, vector_work)
+    product = Product(batch, rows, columns, depth, *types, vector_work, operand_work)
     tiles = choose_tiles(product, target, spare, widest=widest)
     m = tile_group(p.m, tiles.m, 3)
     n = tile_group(p.n, tiles.n, min(3, 5 - m.rank))
@@ -107,20 +115,41 @@ def emit_gemm_with(epilogue: Epilogue, problem: Gemm, target: Target, limit: int
     return _Emitter(problem, plan_gemm(problem, target, epilogue.work), target, epilogue, limit).run()
 
 
+def emit_gemm_after(prologue: Prologue, problem: Gemm, target: Target, limit: int) -> Kernel | None:
+    """Generate the kernel of a problem whose right operand the vector cores make, `limit` elements at a time.
+
+    Arguments are the left operand, what the prologue reads, a workspace, the result. None if several tiles of rows would each
+    make the operand.
+    """
+    try:
+        plan = plan_gemm(problem, target, operand_work=prologue.work)
+    except TargetError:  # all rows at once do not fit
+        return None
+    if plan.m.steps > 1:
+        return None
+    return _Emitter(problem, plan, target, prologue=prologue, limit=limit).run()
+
+
 class _Emitter:
     """Writes the instructions of one kernel."""
 
     def __init__(
-        self, problem: Gemm, plan: _GemmPlan, target: Target, epilogue: Epilogue | None = None, limit: int = 0
+        self,
+        problem: Gemm,
+        plan: _GemmPlan,
+        target: Target,
+        epilogue: Epilogue | None = None,
+        limit: int = 0,
+        prologue: Prologue | None = None,
     ):
         self.p, self.plan, self.target = problem, plan, target
         self.total = group_size(problem.batch) * plan.m.steps * plan.n.steps
         self.blocks = min(self.total, target.cube_cores)
-        name = f"{problem.name}_{epilogue.name}" if epilogue else problem.name
-        self.kernel_builder = b = KernelBuilder(name, "mix" if epilogue else "aic", (self.blocks,))
-        self.args = [
-            b.argument(x.dtype, x.size) for x in (problem.a, problem.b, *([problem.bias] if problem.bias else []))
-        ]
+        name = "_".join([*([prologue.name] if prologue else []), problem.name, *([epilogue.name] if epilogue else [])])
+        self.kernel_builder = b = KernelBuilder(name, "mix" if epilogue or prologue else "aic", (self.blocks,))
+        operands = [problem.a, *([] if prologue else [problem.b]), *([problem.bias] if problem.bias else [])]
+        self.args = [b.argument(x.dtype, x.size) for x in operands]
+        self.maker = PrologueWriter(b, prologue, plan.k, plan.n, problem.b.dtype, limit) if prologue else None
         self.writer: EpilogueWriter | None = None
         if epilogue:
             turns = self.total > self.blocks
@@ -133,12 +162,14 @@ class _Emitter:
 
     def run(self) -> Kernel:
         """Emit the loop over the block's tiles."""
-        if self.writer:
-            self.writer.open()
+        for writer in (self.maker, self.writer):
+            if writer:
+                writer.open()
         with persistent(self.kernel_builder, self.total) as (tile, turn):
             self._tile(tile, turn)
-        if self.writer:
-            self.writer.close()
+        for writer in (self.maker, self.writer):
+            if writer:
+                writer.close()
         return self.kernel_builder.kernel
 
     def _order(self, index: Affine) -> tuple[list[Affine], Affine, Affine]:
@@ -206,11 +237,11 @@ class _Emitter:
         assert bias is not None
         self.bias = BiasRow(b, bias.dtype, round_up(self.plan.n.capacity, FRACTAL), n.extent, self.target)
         shape, strides = view_shape(self.plan.n, n), self.plan.n.strides(2)
-        self.bias.load(b.view(self.args[2], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1), self.turn)
+        self.bias.load(b.view(self.args[-1], n.offsets[2] + bias.offset, (1, *shape), (0, *strides), 1), self.turn)
 
     def _panel(self, panel: Affine) -> None:
         """Emit the loads and products of one panel of K; of several parts, each drains as soon as it is finished."""
-        b, plan, m, n = self.kernel_builder, self.plan, self.m, self.n
+        b, plan, m = self.kernel_builder, self.plan, self.m
         k = self.panels.enter(panel, 2)
         slot = self.turn * plan.k.steps + panel
         k_shape = view_shape(plan.k, k)
@@ -220,18 +251,27 @@ class _Emitter:
             TileRef(self.l1a.tile, slot),
             b.view(self.args[0], self.base[0] + m.offsets[0] + k.offsets[0], a_shape, a_strides, plan.m.rank),
         )
-        b_shape = (*k_shape, *view_shape(plan.n, n))
-        b_strides = (*plan.k.strides(1), *plan.n.strides(0))
-        b.tload(
-            TileRef(self.l1b.tile, slot),
-            b.view(self.args[1], self.base[1] + n.offsets[0] + k.offsets[1], b_shape, b_strides, plan.k.rank),
-        )
+        b.tload(TileRef(self.l1b.tile, slot), self._right(slot, k))
+        if self.maker:
+            self.maker.loaded()
         for part in range(plan.parts):
             with self.panels.each_step() as at:
                 self._step(panel, slot, at, part)
             if plan.parts > 1:
                 with b.when(panel - (plan.k.steps - 2)) if plan.k.steps > 1 else nullcontext():
                     self._drain(part)
+
+    def _right(self, slot: Affine, k: Position) -> View:
+        """Return a panel of the right operand, made first if it is not in memory."""
+        b, plan, n = self.kernel_builder, self.plan, self.n
+        if self.maker:
+            first: dict[int, Affine] = {}
+            for tiling, position in ((plan.k, k), (plan.n, n)):
+                first |= {d.axis: at for d, at in zip((*tiling.outer, tiling.split), position.coordinates, strict=True)}
+            return self.maker.make(slot, first, k, n)
+        shape = (*view_shape(plan.k, k), *view_shape(plan.n, n))
+        strides = (*plan.k.strides(1), *plan.n.strides(0))
+        return b.view(self.args[1], self.base[1] + n.offsets[0] + k.offsets[1], shape, strides, plan.k.rank)
 
     def _step(self, panel: Affine, slot: Affine, at: Affine, part: int) -> None:
         """Emit one step: L1 to L0A and L0B, and their product."""

@@ -14,10 +14,12 @@ from ..steps import Launch, Way
 from ..vector.emit_launch import may_take_over
 from ..vector.nodes import NotVectorizable
 from ..vector.plan_section import Section
+from ..vector.split_region import only
 from .convolution import plan_axes
 from .emit_correlation import emit_correlation
-from .gemm import Gemm, emit_gemm, emit_gemm_with
+from .gemm import Gemm, emit_gemm, emit_gemm_after, emit_gemm_with
 from .phases import split_phases
+from .prologue import read_prologue, split_prologue
 from .read_region import read_epilogue, read_region, split_at_head
 
 _CHUNK = (
@@ -34,6 +36,9 @@ def cube_ways(region: Region, target: Target) -> Iterator[Way]:
     """Yield ways to compute a region of kind "cube": one Dot or Convolution, what it carries, its epilogue."""
     if all(v.type.size == 0 for v in region.outputs):
         yield []
+        return
+    if (made := split_prologue(region)) is not None:
+        yield from _with_prologue(region, *made, target)
         return
     read = read_region(region.ops, region.outputs[0]) if len(region.outputs) == 1 else None
     if read is None:
@@ -84,6 +89,28 @@ def _with_epilogue(region: Region, target: Target) -> Iterator[Way]:
             f"before it, what carried_ops allows after it, and what is elementwise over the result."
         )
     yield [*split]
+
+
+def _with_prologue(region: Region, before: Region, operand: Value, target: Target) -> Iterator[Way]:
+    """Yield the launch of a product whose operand the vector cores make in smaller and smaller pieces, then the two apart."""
+    limit = 4 * _CHUNK  # of narrow types
+    while limit >= _LEAST_CHUNK:
+        fed = read_prologue(region)  # anew each time: emitting it may leave marks on its nodes
+        if fed is None:
+            break
+        try:
+            kernel = emit_gemm_after(fed.prologue, fed.problem, target, limit)
+        except NotVectorizable:
+            break
+        if kernel is None:
+            break
+        workspace = Value(TensorType((kernel.arguments[-2].size,), operand.dtype))
+        outputs = [workspace, fed.result]
+        yield [Launch(kernel, [fed.left, *fed.bias, *fed.prologue.inputs, *outputs], outputs)]
+        limit //= 2
+    product = only(region, region.outputs, {operand})
+    product.kind = "cube"
+    yield [before, product]
 
 
 def _copy(kernel: Kernel) -> Kernel:

@@ -59,7 +59,7 @@ def read_region(ops: Sequence[Op], result: Value, epilogue: Epilogue | None = No
                 relu = True
             elif isinstance(op, Binary) and op.kind == "add" and bias is None and not relu and not layout:
                 other = op.operands[1] if op.operands[0] is head else op.operands[0]
-                bias = _bias(anchor, head, view(other))
+                bias = read_bias(anchor, head, view(other))
                 if bias is None:
                     return None
             else:
@@ -192,7 +192,7 @@ def _is_zero(value: Value) -> bool:
     return isinstance(op, Constant) and value.dtype.is_float and op.splat is not None and float(op.splat) == 0
 
 
-def _bias(anchor: Op, head: Value, x: Strided) -> Strided | None:
+def read_bias(anchor: Op, head: Value, x: Strided) -> Strided | None:
     """Return a row as strides along the contraction's columns, or None if `x` is no such row."""
     accumulator = ACCUMULATORS.get(anchor.operands[0].dtype)
     exact = x.value.dtype is accumulator or (accumulator is DType.f32 and x.value.dtype in (DType.f16, DType.bf16))

@@ -39,6 +39,8 @@ from ...graph.ops import (
 from ...isa.dtypes import DType
 
 _SHIFT, _AND, _XOR = Binary([], "shr_arithmetic"), Binary([], "and"), Binary([], "xor")
+_SMALL_INTEGERS = frozenset(d for d in DType if d.is_integer and d.bytes == 1)
+_HALVES = frozenset((DType.f16, DType.bf16))
 _SMALL_FLOATS = frozenset(d for d in DType if d.is_float and d not in (DType.f32, DType.f64))
 
 
@@ -184,6 +186,13 @@ class Expressions:
             return self._const(np.asarray(node.value).astype(dtype.numpy)[()], dtype)
         if node.kind == "cvt" and node.operands[0].dtype is dtype and compute_type(dtype) is node.dtype:
             return node.operands[0]  # widened from this very type
+        if (
+            node.kind == "cvt"
+            and node.operands[0].dtype in _SMALL_INTEGERS
+            and node.dtype in _HALVES
+            and dtype is DType.f32
+        ):
+            return self.as_type(node.operands[0], dtype)  # halves hold these integers exactly
         return self._make("cvt", dtype, (node,), node.axes)
 
     # --- building ---
