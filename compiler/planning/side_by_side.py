@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from ..codegen.steps import Call, Launch, Rename
 from ..graph.graph import Value
+from ..graph.location import distinct
 from ..isa.machine import LIMITS
 from ..isa.model import Affine, TileRef, View
 from ..kernel_passes.allocate_tiles import allocate_tiles
@@ -117,6 +118,7 @@ def _side_by_side(launches: Sequence[Launch], target: Target) -> Launch:
         tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
         (),
         [place for launch in launches for place in launch.layout],
+        distinct(place for launch in launches for place in launch.sources),
     )
 
 

@@ -121,10 +121,10 @@ def _print_stages(texts: dict[str, str], stage: str) -> None:
 def _summary(program: Program) -> str:
     launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
     frame = max((f.frame_bytes for f in program.functions), default=0)
-    # StableHLO names the places of its sources, which differ by machine.
-    size = len(replace(program, stablehlo=b"").encode())
+    # StableHLO and the debug section name the places of its sources, which differ by machine.
+    size = len(replace(program, stablehlo=b"", debug=b"").encode())
     return (
         f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
-        f"{size} bytes without its StableHLO"
+        f"{size} bytes without its StableHLO and its sources"
     )

@@ -30,6 +30,7 @@ struct ProgramHeader {
   int64_t replicas, partitions;
   double flops, transcendentals, bytes_accessed;  // of one run, as the compiler counts them
   std::string stablehlo;                          // the module it was compiled from; may be empty
+  std::string debug;                              // where its commands come from; may be empty
 };
 
 class Program {
