@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compiler.targets import Target
-    from .estimation import Estimate, estimate, estimate_program
+    from .estimation import Estimate, Lanes, estimate, estimate_program
 
     __version__: str
 
-__all__ = ["Estimate", "Target", "__version__", "estimate", "estimate_program", "initialize"]
+__all__ = ["Estimate", "Lanes", "Target", "__version__", "estimate", "estimate_program", "initialize"]
 
 
 def initialize() -> None:

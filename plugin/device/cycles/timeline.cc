@@ -49,7 +49,8 @@ struct SimulatedCore {
   double look = kNever;  // when an event looks at what is issued but not due yet
   std::deque<Queued> queue[kPipes];
   bool busy[kPipes] = {};
-  double started[kPipes] = {}, worked[kPipes] = {};
+  double started[kPipes] = {}, worked[kPipes] = {}, moved[kPipes] = {};
+  double operations = 0, ideal = 0, assumed = 0;
   int flags[kPipes * kPipes * kEvents] = {};
   bool had_work = false;
 
@@ -64,14 +65,15 @@ struct SimulatedCore {
 class Simulation {
  public:
   Simulation(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
-             std::vector<Interval>* trace, size_t limit)
+             std::vector<Interval>* trace, size_t limit, int cores)
       : kernel_(kernel),
         target_(target),
         shape_(kernel),
         memory_(kernel, target, cache, launch.addresses, launch.trip),
         trip_(launch.trip),
         trace_(trace),
-        limit_(limit) {
+        limit_(limit),
+        traced_cores_(cores) {
     const bool vector = kernel.core == CoreKind::kAiv;
     const int64_t units =
         std::min<int64_t>(kernel.blocks(), vector ? target.vector_cores : target.cube_cores);
@@ -148,7 +150,7 @@ class Simulation {
   void complete(SimulatedCore& core, int pipe) {
     const Queued& q = core.queue[pipe].front();
     core.worked[pipe] += now_ - core.started[pipe];
-    if (trace_ && trace_->size() < limit_) {
+    if (trace_ && trace_->size() < limit_ && core.unit->number < traced_cores_) {
       const int unit =
           core.role == Role::kOnly ? 0 : static_cast<int>(core.role) - static_cast<int>(Role::kCube);
       trace_->push_back(
@@ -287,6 +289,11 @@ class Simulation {
         break;
     }
     const Cost cost = cost_of(*core.walk, instruction, target_);
+    core.operations += cost.operations;
+    core.ideal += cost.ideal;
+    core.assumed += cost.assumed;
+    core.moved[static_cast<int>(cost.pipe)] +=
+        static_cast<double>(cost.on_chip + (cost.traffic.argument >= 0 ? cost.traffic.bytes() : 0));
     if (cost.pipe == Pipe::kS) {
       core.scalar_clock += cost.cycles;
       core.scalar_busy += cost.cycles;
@@ -314,16 +321,23 @@ class Simulation {
   KernelTime result() const {
     KernelTime t;
     t.cycles = now_;
-    t.gm_bytes = memory_.gm_bytes();
-    t.hbm_bytes = memory_.hbm_bytes();
+    t.gm_read = memory_.gm_read(), t.gm_written = memory_.gm_written();
+    t.hbm_read = static_cast<double>(memory_.hbm().read);
+    t.hbm_written = static_cast<double>(memory_.hbm().written);
+    t.hbm_limited = memory_.hbm_limited(), t.l2_limited = memory_.l2_limited();
     t.instructions = instructions_;
     for (const SimulatedCore& core : cores_) {
+      t.cycles = std::max(t.cycles, core.scalar_clock);  // what it issues last need not be a pipe's work
       if (!core.had_work) continue;
       const bool cube =
           core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
       double* busy = cube ? t.cube_busy : t.vector_busy;
       ++(cube ? t.cube_cores : t.vector_cores);
-      for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p];
+      double* moved = cube ? t.cube_moved : t.vector_moved;
+      for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p], moved[p] += core.moved[p];
+      (cube ? t.cube_operations : t.vector_operations) += core.operations;
+      (cube ? t.cube_ideal : t.vector_ideal) += core.ideal;
+      t.assumed += core.assumed;
       busy[static_cast<int>(Pipe::kS)] += core.scalar_busy;
     }
     return t;
@@ -336,6 +350,7 @@ class Simulation {
   int64_t trip_;
   std::vector<Interval>* trace_;
   size_t limit_;
+  int traced_cores_;
   std::vector<Unit> units_;
   std::vector<SimulatedCore> cores_;
   std::priority_queue<Event> events_;
@@ -346,8 +361,8 @@ class Simulation {
 }  // namespace
 
 KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
-                    std::vector<Interval>* trace, size_t limit) {
-  return Simulation(kernel, target, cache, launch, trace, limit).run();
+                    std::vector<Interval>* trace, size_t limit, int cores) {
+  return Simulation(kernel, target, cache, launch, trace, limit, cores).run();
 }
 
 }  // namespace ascend::cycles
