@@ -83,15 +83,15 @@ def find_hazards(program: bytes) -> list[str]: ...
 # -- plugin/device/module_recording.cc: what ran (profiling.py)
 
 def start_recording(limit: int) -> bool: ...
-def stop_recording() -> (
-    tuple[
-        list[bytes],
-        list[tuple[int, int, int, int, int, bool, list[tuple[int, int, int, int, int]]]],
-        list[tuple[bool, int, int, int, int]],
-        int,
-    ]
-    | None
-): ...
+
+Recording = tuple[
+    list[bytes],
+    list[tuple[int, int, int, int, int, bool, list[tuple[int, int, int, int, int]]]],
+    list[tuple[bool, int, int, int, int]],
+    int,
+]
+
+def stop_recording() -> Recording | None: ...
 
 # -- plugin/isa/module_isa.cc, plugin/device/execute/module_vector.cc, plugin/device/aicpu/module_aicpu.cc: for tests
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from .compiler.isa.text_operands import print_instruction
 from .compiler.program.debug import Debug
@@ -27,18 +26,16 @@ def core_name(kind: str, core: int, unit: int) -> str:
     return f"AI core {core} " + ("cube" if unit == 0 else f"vector {unit - 1}")
 
 
-@dataclass
-class _Device:
-    """The tracks of one device in a trace; they are made when something is on them."""
+class DeviceTracks:
+    """The tracks of one device in a trace: its queues, its memory if that is drawn, and the pipes that are prepared."""
 
-    trace: TrackEvents
-    process: int
-
-    def __post_init__(self) -> None:
+    def __init__(self, trace: TrackEvents, process: int, memory: bool):
+        self.trace = trace
         self._queues = {
-            name: self.trace.track(name, self.process)
-            for name in ("loops", "dispatch", "kernels", "AICPU", "copies", "host")
+            name: trace.track(name, process) for name in ("loops", "dispatch", "kernels", "AICPU", "copies", "host")
         }
+        self.memory = trace.counter_track("HBM in use", process, bytes=True) if memory else 0
+        self._process = process
         self._cores: dict[str, int] = {}
         self._pipes: dict[tuple[str, str], int] = {}
 
@@ -46,12 +43,13 @@ class _Device:
         """Return the track of what runs one after the other."""
         return self._queues[name]
 
-    def prepare(self, lanes: Iterable[tuple[str, str]]) -> None:
-        """Make tracks for pairs of a core and a pipe, cores by number and pipes in their order."""
-        known = sorted(set(lanes), key=lambda lane: (_numbers(lane[0]), PIPES.index(lane[1])))
+    def prepare(self, events: Iterable[Event]) -> None:
+        """Make tracks for the pipes that events have instructions of, cores by number and pipes in their order."""
+        lanes = {(core_name(e.core, i[0], i[1]), i[2]) for e in events for i in e.intervals}
+        known = sorted(lanes, key=lambda lane: (_numbers(lane[0]), PIPES.index(lane[1])))
         for core, pipe in known:
             if core not in self._cores:
-                self._cores[core] = self.trace.track(core, self.process)
+                self._cores[core] = self.trace.track(core, self._process)
             self._pipes[core, pipe] = self.trace.track(pipe, self._cores[core])
 
     def pipe(self, core: str, pipe: str) -> int:
@@ -68,26 +66,17 @@ def device_timeline(program: Program, events: Sequence[Event], memory: MemoryUse
     """Return the trace of one execution that begins at 0."""
     trace = TrackEvents()
     process = trace.process(name or f"{program.target.name}: {program.name}")
-    draw_execution(trace, process, program, events, memory)
+    device = DeviceTracks(trace, process, memory=True)
+    for time, live in memory.curve:
+        trace.counter(device.memory, time * 1e9, live)
+    device.prepare(events)
+    draw_execution(device, program, events)
     return trace.encode()
 
 
-def draw_execution(
-    trace: TrackEvents,
-    process: int,
-    program: Program,
-    events: Sequence[Event],
-    memory: MemoryUse | None,
-    start: float = 0.0,
-) -> None:
-    """Draw an execution that begins at `start`, in seconds, on a process of a trace."""
-    device = _Device(trace, process)
-    debug = program.sources()
-    if memory is not None:
-        track = trace.counter_track("HBM in use", process, bytes=True)
-        for time, live in memory.curve:
-            trace.counter(track, (start + time) * 1e9, live)
-    device.prepare((core_name(e.core, i[0], i[1]), i[2]) for e in events for i in e.intervals)
+def draw_execution(device: DeviceTracks, program: Program, events: Sequence[Event], start: float = 0.0) -> None:
+    """Draw an execution that begins at `start`, in seconds, on tracks that are prepared for its events."""
+    debug, trace = program.sources(), device.trace
     for e in events:
         args = _arguments(program, debug, e)
         begin = (start + e.start) * 1e9
@@ -100,11 +89,12 @@ def draw_execution(
         trace.slice(device.queue("dispatch"), e.name, begin, dispatched, "dispatch", {"launches": e.times})
         label = e.name if e.times == 1 else f"{e.name} x {e.times}"
         trace.slice(device.queue(_QUEUES[e.core]), label, dispatched, (start + e.end) * 1e9, e.core, args)
-        _draw_pipes(trace, device, program, debug, e, dispatched)
+        _draw_pipes(device, program, debug, e, dispatched)
 
 
-def _draw_pipes(trace: TrackEvents, device: _Device, program: Program, debug: Debug, e: Event, begin: float) -> None:
+def _draw_pipes(device: DeviceTracks, program: Program, debug: Debug, e: Event, begin: float) -> None:
     labels: dict[int, bytes] = {}
+    trace = device.trace
     scale = 1e9 / program.target.clock
     for core, unit, pipe, number, first, last in e.intervals:
         if number not in labels:
