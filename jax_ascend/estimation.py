@@ -129,6 +129,12 @@ class Estimate:
         events = self.events if lanes is None else self._clock(lanes).events
         Path(path).write_bytes(device_timeline(self.program, events, self.memory))
 
+    def report(self, path: str | Path) -> None:
+        """Write a page that a browser opens without network: summary, kernels, timeline, roofline, memory."""
+        from .report import write_report
+
+        write_report(self, path)
+
     def _clock(self, lanes: Lanes) -> ProgramClock:
         return ProgramClock(self.program, self.program.encode(), self._warm, lanes)
 

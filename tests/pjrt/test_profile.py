@@ -16,7 +16,7 @@ from jax_ascend import _plugin
 from jax_ascend.compiler.errors import InvalidInputError
 
 sys.path.append(str(Path(__file__).parents[1] / "cycles"))
-from test_traces import Decoded  # noqa: E402
+from test_traces import Decoded
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 #include "plugin/device/cycles/timeline.h"
 
 #include <algorithm>
-#include <deque>
+#include <array>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -30,6 +30,21 @@ struct Queued {
   Traffic traffic;
 };
 
+// What a pipe holds, in order. Places are used again with what they own: a simulation is mostly this.
+class Queue {
+ public:
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  Queued& front() { return places_[first_]; }
+  const Queued& front() const { return places_[first_]; }
+  Queued& push() { return places_[(first_ + size_++) % kQueueDepth]; }
+  void pop_front() { first_ = (first_ + 1) % kQueueDepth, --size_; }
+
+ private:
+  std::array<Queued, kQueueDepth> places_;
+  size_t first_ = 0, size_ = 0;
+};
+
 struct SimulatedCore;
 
 struct Unit {  // cores that run one block together, and their cross flags
@@ -47,7 +62,7 @@ struct SimulatedCore {
   double scalar_clock = 0, scalar_busy = 0;
   int scalar_wait = -1;  // flag the scalar unit waits for
   double look = kNever;  // when an event looks at what is issued but not due yet
-  std::deque<Queued> queue[kPipes];
+  Queue queue[kPipes];
   bool busy[kPipes] = {};
   double started[kPipes] = {}, worked[kPipes] = {}, moved[kPipes] = {};
   double operations = 0, ideal = 0, assumed = 0;
@@ -255,14 +270,18 @@ class Simulation {
       return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents +
                               (core.walk->value(i.event_) & (kEvents - 1)));
     };
-    const auto push = [&](int64_t pipe, Queued q) { core.queue[pipe].push_back(std::move(q)); };
+    const auto push = [&](int64_t pipe, Act act, int flag, double cycles = 0) -> Queued& {
+      Queued& q = core.queue[pipe].push();
+      q.act = act, q.instruction = index, q.issued = core.scalar_clock, q.flag = flag, q.cycles = cycles;
+      return q;
+    };
     switch (instruction.opcode()) {
       case Opcode::kset_flag: {
         const auto& i = instruction.as<isa::set_flag>();
         if (i.src_ == static_cast<int>(Pipe::kS))
           ++core.flags[flag(i)];
         else
-          push(i.src_, {Act::kSet, index, core.scalar_clock, flag(i), 0, {}});
+          push(i.src_, Act::kSet, flag(i));
         return;
       }
       case Opcode::kwait_flag: {
@@ -270,17 +289,17 @@ class Simulation {
         if (i.dst_ == static_cast<int>(Pipe::kS))
           core.scalar_wait = flag(i);
         else
-          push(i.dst_, {Act::kWait, index, core.scalar_clock, flag(i), 0, {}});
+          push(i.dst_, Act::kWait, flag(i));
         return;
       }
       case Opcode::kset_cross_flag: {
         const auto& i = instruction.as<isa::set_cross_flag>();
-        push(i.pipe_, {Act::kCrossSet, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        push(i.pipe_, Act::kCrossSet, cross(core, i.flag_));
         return;
       }
       case Opcode::kwait_cross_flag: {
         const auto& i = instruction.as<isa::wait_cross_flag>();
-        push(i.pipe_, {Act::kCrossWait, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        push(i.pipe_, Act::kCrossWait, cross(core, i.flag_));
         return;
       }
       case Opcode::kpipe_barrier:  // pipes are in order: nothing overtakes
@@ -300,7 +319,11 @@ class Simulation {
       return;
     }
     core.had_work = true;
-    push(static_cast<int>(cost.pipe), {Act::kWork, index, core.scalar_clock, 0, cost.cycles, cost.traffic});
+    Queued& q = push(static_cast<int>(cost.pipe), Act::kWork, 0, cost.cycles);
+    if (cost.traffic.argument >= 0)
+      q.traffic = cost.traffic;
+    else
+      q.traffic.argument = -1;
   }
 
   int cross(const SimulatedCore& core, const Affine& flag) const {
