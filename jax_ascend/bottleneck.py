@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .compiler.isa.machine import FRACTAL, FRACTAL_BYTES
 from .compiler.targets import Target
 from .program_clock import Totals
 
@@ -31,6 +32,21 @@ _LOADS = ("aic_mte2_ratio", "aiv_mte2_ratio", "aiv_mte3_ratio", "aic_fixpipe_rat
 _BUSY = 0.6  # of its time, from which on a pipe is what bounds a kernel
 _AS_BUSY = 0.05  # by which another pipe may be busier than the cube, and the cube is what bounds
 _LIMITED = 0.5  # of a kernel's time, from which on a memory that slows transfers is what bounds it
+
+
+def peak_operations(target: Target) -> dict[str, float]:
+    """Return the most operations per second of all cores, by unit and element type; a multiply-accumulate is two.
+
+    A step of the cube unit multiplies fractals of 16 rows, 16 columns and 32 bytes along K; an instruction of the vector unit
+    takes vector_repeat_bytes.
+    """
+    steps = 2 * FRACTAL**2 * target.cube_cores * target.clock
+    lanes = target.vector_repeat_bytes / 4 * target.vector_issue
+    return {
+        "cube f16": steps * FRACTAL_BYTES / 2,
+        "cube f32": steps * FRACTAL_BYTES / 4 / target.mad_f32_factor,
+        "vector f32": lanes * target.vector_cores * target.clock,
+    }
 
 
 def busy_ratios(total: Totals) -> dict[str, float]:

@@ -16,6 +16,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from ..advice import losses
+from ..bottleneck import peak_operations
 from ..compiler.isa.text_operands import print_instruction
 from ..kernel_row import KernelRow
 from ..memory_use import Buffer
@@ -56,8 +57,6 @@ def report_data(found: Estimate) -> dict[str, Any]:
     target = found.target
     time, peak = found.memory.peak
     kernels = [_row(row, number) for number, row in enumerate(found.kernels)]
-    cube = 2 * target.cube_cores * target.clock
-    vector = target.vector_repeat_bytes / 4 * target.vector_issue * target.vector_cores * target.clock
     lines = dict.fromkeys(line for row in found.kernels for line in row.lines[:_MOST_LINES])
     events, lanes, intervals, instructions, places = _timeline(found)
     return {
@@ -91,7 +90,7 @@ def report_data(found: Estimate) -> dict[str, Any]:
             }
             for l in losses(found)
         ],
-        "roofs": [["cube f16", 4096 * cube], ["cube f32", 2048 / target.mad_f32_factor * cube], ["vector f32", vector]],
+        "roofs": [[name, value] for name, value in peak_operations(target).items()],
         "events": events,
         "lanes": lanes,
         "intervals": intervals,
