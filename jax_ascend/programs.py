@@ -116,8 +116,10 @@ def _traced(
     static_argnames: str | Iterable[str] | None,
 ) -> bytes:
     import jax
+    from jax.extend import source_info_util
 
     register()  # JAX asks for the platform's rules before it looks for the platform
+    source_info_util.register_exclusion(str(Path(__file__).parent))  # our frames are not the user's
     jitted: Any = function
     if not hasattr(function, "trace"):
         jit: Any = jax.jit  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

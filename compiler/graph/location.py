@@ -27,7 +27,7 @@ class Location:
     @property
     def frame(self) -> Frame | None:
         """The innermost frame of the user's own code; where all belong to installed packages, the innermost of them."""
-        return next((f for f in self.frames if not _is_installed(f[0])), self.frames[0] if self.frames else None)
+        return next((f for f in self.frames if not is_installed(f[0])), self.frames[0] if self.frames else None)
 
     @property
     def line(self) -> str:
@@ -91,5 +91,6 @@ _STANDARD = sysconfig.get_path("stdlib")
 
 
 @cache
-def _is_installed(file: str) -> bool:
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to an installed package or to Python."""
     return bool(_PACKAGES.search(file)) or file.startswith((_STANDARD, "<frozen"))

@@ -16,6 +16,7 @@ COMMANDS = {
     "targets": "the targets there are to emulate, and files of them to edit",
     "estimate": "what a function or a StableHLO file would cost on silicon, line by line",
     "profile": "run a script, and write what the device ran and what that would cost",
+    "explore": "a page with a function at every stage of its compilation, in linked panes",
     "compile": "what a function or a StableHLO file compiles to, stage by stage",
     "asm": "assemble the text of a program to its bytes, or disassemble",
     "isa": "the manual of the instruction set, or of one instruction",

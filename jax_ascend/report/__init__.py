@@ -1,5 +1,7 @@
 """An estimate as one page that a browser opens from disk: page.html, page.css and page.js, filled with its figures.
 
+common.css and common.js are of all pages.
+
 The page needs no network. Its numbers are the JSON that `report_data` gives; everything is drawn from it in the browser.
 """
 
@@ -40,14 +42,22 @@ def write_report(found: Estimate, path: str | Path) -> None:
 
 def report_page(found: Estimate) -> str:
     """Return the page of an estimate."""
-    assets = files(__name__)
-    style, script, page = (
-        assets.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html")
+    return fill_page(__name__, "page", f"{found.name} on {found.target.name}", report_data(found))
+
+
+def fill_page(package: str, name: str, title: str, data: object) -> str:
+    """Return the page `name` of a package, one file: what all pages share, its own style and script, and its data."""
+    style, script = (
+        f"{_asset(__name__, f'common.{kind}')}\n{_asset(package, f'{name}.{kind}')}" for kind in ("css", "js")
     )
     # In a script element text ends at the first "</", whatever it is part of.
-    data = json.dumps(report_data(found), separators=(",", ":")).replace("<", "\\u003c")
-    title = html.escape(f"{found.name} on {found.target.name}")
-    return Template(page).substitute(TITLE=title, STYLE=style, SCRIPT=script, DATA=data)
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    page = Template(_asset(package, f"{name}.html"))
+    return page.substitute(TITLE=html.escape(title), STYLE=style, SCRIPT=script, DATA=text)
+
+
+def _asset(package: str, file: str) -> str:
+    return files(package).joinpath(file).read_text(encoding="utf-8")
 
 
 def report_data(found: Estimate) -> dict[str, Any]:
