@@ -80,7 +80,8 @@ def _place(c: Compilation) -> None:
 
 
 def _write(c: Compilation) -> None:
-    c.program = write_program(c.module.name, c.schedule, c.placer, c.result_alias, c.target)
+    names = c.module.parameter_names, c.module.result_names
+    c.program = write_program(c.module.name, c.schedule, c.placer, c.result_alias, c.target, names)
     _describe(c)
 
 

@@ -19,7 +19,10 @@ Messages read `[place] what is wrong; expected E, got G. Next step.` C++ has one
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .graph.location import Location
 
 INVALID_ARGUMENT = 3
 UNIMPLEMENTED = 12
@@ -80,7 +83,7 @@ class UnsupportedOp(Exception):
     """One op, or use of an op, that has no lowering; the argument says why. Collected into UnsupportedOpsError."""
 
 
-Refusal = tuple[str, str, str]
+Refusal = tuple[str, "Location", str]
 """Op name, source location, reason."""
 
 

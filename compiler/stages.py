@@ -30,7 +30,7 @@ class Stages:
         self.module = "module"
         self.check = check  # verify what every pass leaves
         self.seconds: dict[str, float] = {}
-        self.texts: dict[str, str] = {}
+        self.texts: list[tuple[str, str]] = []  # stages and what they leave, in order
         self.keep = False  # keep the texts in memory, for the command line
         self._written = itertools.count()
 
@@ -63,7 +63,7 @@ class Stages:
             return
         content = text()
         if self.keep:
-            self.texts[name] = content
+            self.texts.append((name, content))
         if self.root is None:
             return
         try:

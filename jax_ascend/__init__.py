@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compiler.targets import Target
-    from .estimation import Estimate, estimate, estimate_program
+    from .estimation import Estimate, Lanes, estimate, estimate_program
+    from .profiling import Profile, profile
 
     __version__: str
 
-__all__ = ["Estimate", "Target", "__version__", "estimate", "estimate_program", "initialize"]
+__all__ = [
+    "Estimate",
+    "Lanes",
+    "Profile",
+    "Target",
+    "__version__",
+    "estimate",
+    "estimate_program",
+    "initialize",
+    "profile",
+]
 
 
 def initialize() -> None:
@@ -35,9 +46,9 @@ def __getattr__(name: str) -> Any:
 
         return __version__
     if name in __all__:
-        from . import estimation
+        from . import estimation, profiling
 
-        return getattr(estimation, name)
+        return getattr(profiling if name in ("Profile", "profile") else estimation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -49,23 +49,49 @@ def set_threads(count: int, /) -> None: ...
 
 class KernelTime(TypedDict):
     cycles: float
-    gm_bytes: float
+    gm_read: float
+    gm_written: float
     hbm_bytes: float
+    hbm_read: float
+    hbm_written: float
+    hbm_limited: float
+    l2_limited: float
+    cube_operations: float
+    vector_operations: float
+    cube_ideal: float
+    vector_ideal: float
+    assumed: float
     instructions: int
     cube_cores: int
     vector_cores: int
     cube_busy: dict[str, float]
     vector_busy: dict[str, float]
+    cube_moved: dict[str, float]
+    vector_moved: dict[str, float]
 
 class Clock:
     def __init__(self, program: bytes, memory_bytes: int) -> None: ...
     def launch(self, kernel: int, addresses: list[int], trip: int = 0) -> KernelTime: ...
     def trace(
-        self, kernel: int, addresses: list[int], limit: int = 200000
-    ) -> list[tuple[int, int, str, int, float, float]]: ...
+        self, kernel: int, addresses: list[int], limit: int = 200000, trip: int = 0, cores: int = 2147483647
+    ) -> tuple[KernelTime, list[tuple[int, int, str, int, float, float]]]: ...
+    def instruction(self, kernel: int, index: int) -> str: ...
     def touch(self, first: int, bytes: int, write: bool) -> tuple[int, int]: ...
 
 def find_hazards(program: bytes) -> list[str]: ...
+
+# -- plugin/device/module_recording.cc: what ran (profiling.py)
+
+def start_recording(limit: int) -> bool: ...
+
+Recording = tuple[
+    list[bytes],
+    list[tuple[int, int, int, int, int, bool, list[tuple[int, int, int, int, int]]]],
+    list[tuple[bool, int, int, int, int]],
+    int,
+]
+
+def stop_recording() -> Recording | None: ...
 
 # -- plugin/isa/module_isa.cc, plugin/device/execute/module_vector.cc, plugin/device/aicpu/module_aicpu.cc: for tests
 

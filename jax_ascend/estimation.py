@@ -6,45 +6,21 @@ program's time is the sum over its launches (program_clock.py), each with its di
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import foreign
-from .compiler.pipeline import compile_program
+from .comparison import Comparison, compare
+from .compiler.graph.location import Location
+from .compiler.program.debug import Debug
 from .compiler.program.program import Program
 from .compiler.targets import Target
-from .compiler.targets import target as find_target
-from .program_clock import Interval, ProgramClock
-from .registration import register
-
-PIPE_COLUMNS = {  # report column: (core type, pipe); names as msprof's PipeUtilization.csv has them
-    "aic_mac_ratio": ("cube", "M"),
-    "aic_scalar_ratio": ("cube", "S"),
-    "aic_mte1_ratio": ("cube", "MTE1"),
-    "aic_mte2_ratio": ("cube", "MTE2"),
-    "aic_fixpipe_ratio": ("cube", "FIXP"),
-    "aiv_vec_ratio": ("vector", "V"),
-    "aiv_scalar_ratio": ("vector", "S"),
-    "aiv_mte2_ratio": ("vector", "MTE2"),
-    "aiv_mte3_ratio": ("vector", "MTE3"),
-}
-
-
-@dataclass(frozen=True)
-class KernelRow:
-    """One kernel of a program: how often it is launched and where its time goes."""
-
-    name: str
-    core: str  # aic, aiv, mix, aicpu, sdma (copies), or host
-    blocks: int
-    launches: int
-    seconds: float  # of all launches, dispatch included
-    cycles: float  # of one launch, without dispatch: the mean
-    hbm_bytes: float  # of one launch, the mean: what HBM reads, and what it writes as the L2 makes room
-    busy: dict[str, float]  # PIPE_COLUMNS name -> share of the launches' cycles, mean over the cores with work
+from .kernel_row import MEMORIES, KernelRow, join_rows, make_row, scope_pattern
+from .memory_use import MemoryUse, memory_use
+from .program_clock import Event, Lanes, ProgramClock, Run, Totals
+from .programs import program_of
+from .views import Grouping, estimate_html, estimate_table, op_summary, pipe_utilization, write_csv
 
 
 @dataclass(frozen=True)
@@ -54,117 +30,247 @@ class Estimate:
     target: Target
     seconds: float
     cycles: float
-    kernels: list[KernelRow]
+    kernels: list[KernelRow]  # one for each, in order of first launch
+    places: dict[Run, KernelRow]  # for each place in the program, in order
+    memory: MemoryUse
+    events: list[
+        Event
+    ]  # what the program does, one after the other, with the pipes' instructions of each kernel's first launch
     assumptions: list[str] = field(default_factory=lambda: [])  # what the figures rest on that the program does not say
-    _program: bytes = field(default=b"", repr=False)
+    _program: Program | None = field(default=None, repr=False)
     _warm: bool = field(default=False, repr=False)
 
-    def trace(self, path: str | Path, kernel: int | None = None, limit: int = 100_000) -> None:
-        """Write a trace for Perfetto or chrome://tracing: one lane per pipe and core.
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return self.program.name
 
-        Kernels follow one another, the first launch of each; `kernel` picks one by its index. At most `limit` intervals
-        of each are written.
+    @property
+    def launches(self) -> list[KernelRow]:
+        """A row for each place in the program that launches something."""
+        return list(self.places.values())
+
+    @property
+    def program(self) -> Program:
+        """What is estimated."""
+        assert self._program is not None, "an estimate has its program"
+        return self._program
+
+    @property
+    def flops(self) -> float:
+        """Operations on elements, of all kernels; a multiply-accumulate is two."""
+        return sum(r.flops for r in self.kernels)
+
+    @property
+    def bytes(self) -> dict[str, float]:
+        """Bytes that are moved, by memory."""
+        return {m: n for m in MEMORIES if (n := sum(r.bytes.get(m, 0.0) for r in self.kernels))}
+
+    @property
+    def roofline(self) -> float:
+        """The least time that the kernels' work takes on the device, over `seconds`."""
+        return sum(r.roofline * r.seconds for r in self.kernels) / self.seconds if self.seconds else 0.0
+
+    @property
+    def dispatch(self) -> float:
+        """Seconds in which launches begin."""
+        return sum(r.dispatch for r in self.kernels)
+
+    @property
+    def assumed(self) -> float:
+        """The share of the seconds that rests on figures which are our own assumptions: AICPU, host, gathers, elements."""
+        return sum(r.assumed for r in self.kernels) / self.seconds if self.seconds else 0.0
+
+    def by(self, grouping: Grouping) -> list[KernelRow]:
+        """Return rows by kernel, by launch, by JAX line or by scope (numbers in it as `*`), most expensive first.
+
+        A launch counts for the line and the scope that stand for it, all of it.
         """
-        events: list[dict[str, Any]] = []
-        start = 0.0
-        scale = 1e6 / self.target.clock  # microseconds per cycle
+        keys: dict[str, Callable[[KernelRow], str]] = {
+            "line": lambda r: r.line or "unknown",
+            "scope": lambda r: scope_pattern(r.sources[0].scope) if r.sources else "unknown",
+        }
+        if grouping in ("kernel", "launch"):
+            rows = self.kernels if grouping == "kernel" else self.launches
+        elif grouping in keys:
+            groups: dict[str, list[KernelRow]] = {}
+            for row in self.launches:
+                groups.setdefault(keys[grouping](row), []).append(row)
+            rows = [join_rows(name, group) for name, group in groups.items()]
+        else:
+            raise ValueError(f"[estimate] rows are by kernel, launch, line or scope, got {grouping!r}")
+        return sorted(rows, key=lambda r: -r.seconds)
 
-        def traced(index: int, intervals: list[Interval]) -> None:
-            nonlocal start
-            if kernel not in (None, index):
-                return
-            name = self.kernels[index].name
-            for core, unit, pipe, instruction, first, last in intervals:
-                lane = {0: "", 1: ".v0", 2: ".v1"}[unit]
-                events.append(
-                    {
-                        "name": f"{name} #{instruction}",
-                        "cat": name,
-                        "ph": "X",
-                        "pid": f"core {core}{lane}",
-                        "tid": {"M": "CUBE", "V": "VECTOR", "S": "SCALAR"}.get(pipe, pipe),
-                        "ts": start + first * scale,
-                        "dur": (last - first) * scale,
-                    }
-                )
-            start += max((i[-1] for i in intervals), default=0.0) * scale
+    def table(
+        self, by: Grouping = "kernel", sort: str = "seconds", rows: int | None = None, pipes: bool = False
+    ) -> str:
+        """Return a table as text.
 
-        ProgramClock(Program.decode(self._program), self._program, self._warm, traced, limit)
-        Path(path).write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}))
+        Args:
+            by: as of `by`.
+            sort: the name of a numeric field of KernelRow, largest first, or of a pipe ("aiv_vec_ratio").
+            rows: at most so many; None for all.
+            pipes: the busy share of each pipe instead of bound, line and scope.
+        """
+        return estimate_table(self, by, sort, rows, pipes)
+
+    def compare(self, other: Estimate) -> Comparison:
+        """Return what changed from this program, target or version to the other, kernel by kernel."""
+        return compare(self, other)
+
+    def trace(self, path: str | Path, lanes: Lanes | None = None) -> None:
+        """Write a trace for https://ui.perfetto.dev (TrackEvents): kernels, their cores and pipes, dispatch, memory.
+
+        The lanes of pipes show the first launch of each kernel, as far as `lanes` says: other than what the estimate has kept
+        is simulated again.
+        """
+        from .timeline import device_timeline
+
+        events = self.events if lanes is None else self._clock(lanes).events
+        Path(path).write_bytes(device_timeline(self.program, events, self.memory))
+
+    def report(self, path: str | Path) -> None:
+        """Write a page that a browser opens without network: summary, kernels, timeline, roofline, memory."""
+        from .report import write_report
+
+        write_report(self, path)
+
+    def _clock(self, lanes: Lanes) -> ProgramClock:
+        return ProgramClock(self.program, self.program.encode(), self._warm, lanes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it."""
+        time, peak = self.memory.peak
+        return {
+            "program": self.name,
+            "target": asdict(self.target),
+            "seconds": self.seconds,
+            "cycles": self.cycles,
+            "flops": self.flops,
+            "bytes": self.bytes,
+            "roofline": self.roofline,
+            "dispatch": self.dispatch,
+            "assumed": self.assumed,
+            "hbm_allocated": self.memory.allocated,
+            "hbm_peak": peak,
+            "hbm_peak_at": time,
+            "kernels": [r.to_dict() for r in self.kernels],
+            "launches": [r.to_dict() for r in self.launches],
+            "assumptions": self.assumptions,
+        }
+
+    def to_csv(self, directory: str | Path) -> None:
+        """Write op_summary.csv (a row per launch) and PipeUtilization.csv (a row per kernel), with msprof's columns."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(folder / "op_summary.csv", op_summary(self))
+        write_csv(folder / "PipeUtilization.csv", pipe_utilization(self.kernels, self.target))
 
     def __str__(self) -> str:
-        lines = [f"{self.target.name}: {self.seconds * 1e6:.1f} us, {self.cycles:.0f} cycles"]
-        for row in sorted(self.kernels, key=lambda r: -r.seconds):
-            busy = " ".join(f"{k.removesuffix('_ratio')} {v:.0%}" for k, v in row.busy.items() if v >= 0.005)
-            lines.append(f"{row.seconds * 1e6:10.1f} us  {row.launches:5d} x {row.core:5s} {row.name:40s} {busy}")
-        return "\n".join(lines + [f"assumed: {a}" for a in self.assumptions])
+        return self.table()
+
+    def _repr_html_(self) -> str:
+        return estimate_html(self)
 
 
-def estimate(fn: Callable[..., Any], *args: Any, target: str | Target = "ascend910b", l2: str = "cold") -> Estimate:
+def estimate(
+    fn: Any,
+    *args: Any,
+    target: str | Target | None = None,
+    l2: str = "cold",
+    static_argnums: int | Iterable[int] | None = None,
+    static_argnames: str | Iterable[str] | None = None,
+    **kwargs: Any,
+) -> Estimate:
     """Estimate one call of `fn` on a device, without executing it.
 
     Args:
-        fn: a function JAX can trace (jitted or not).
-        args: its arguments: arrays, or jax.ShapeDtypeStruct pytrees.
-        target: a target's name, a TOML file of one, or a Target.
+        fn: a function JAX can trace (jitted or not); or, without arguments, a Lowered, Compiled or Exported object, or the path
+            of a StableHLO file or a program.
+        args, kwargs: its arguments: arrays, or jax.ShapeDtypeStruct pytrees. Keywords that are named as ours are bound by
+            functools.partial.
+        target: a target's name, a TOML file of one, or a Target; None is what a compiled object is for, else what
+            JAX_ASCEND_TARGET says, else an Ascend 910B2.
         l2: what the L2 holds at the start: nothing ("cold"), or what the same call left there ("warm", as in a benchmark
             that repeats itself).
+        static_argnums, static_argnames: as of jax.jit.
 
     Raises:
+        InvalidInputError: `fn` is none of these, or has its arguments already.
         UnsupportedOpsError: the program has ops that are not lowered.
         TargetError: there is no such target, or it cannot be.
     """
-    import jax
-    from jax.interpreters import mlir
-
     if l2 not in ("cold", "warm"):
         raise ValueError(f"[estimate] l2 is 'cold' or 'warm', got {l2!r}")
-    device = find_target(target)
-    register()  # JAX asks for the platform's rules before it looks for the platform
-    lowered = jax.jit(fn).trace(*args).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
-    module: Any = lowered.compiler_ir("stablehlo")
-    program = compile_program(mlir.module_to_bytecode(module), device, handlers=foreign.handlers())
-    return estimate_program(program, l2)
+    return estimate_program(program_of(fn, args, kwargs, target, static_argnums, static_argnames), l2)
 
 
 def estimate_program(program: Program, l2: str = "cold") -> Estimate:
     """Estimate one execution of a compiled program on the target it carries; `l2` as `estimate`."""
-    chosen, data, warm = program.target, program.encode(), l2 == "warm"
-    clock = ProgramClock(program, data, warm)
-    assumptions = list(clock.assumptions)
-    rows: list[KernelRow] = []
-    for kernel, total in zip(program.kernels, clock.kernels, strict=True):
-        busy: dict[str, float] = {
-            column: total.busy[core, pipe] / total.core_cycles[core]
-            for column, (core, pipe) in PIPE_COLUMNS.items()
-            if total.core_cycles.get(core)
-        }
-        seconds = total.cycles / chosen.clock + total.launches * chosen.launch_dispatch
-        each = max(total.launches, 1)
-        rows.append(
-            KernelRow(
-                kernel.name, kernel.core, kernel.blocks, total.launches, seconds, total.cycles / each,
-                total.hbm_bytes / each, busy,
-            )
-        )  # fmt: skip
+    warm = l2 == "warm"
+    clock = ProgramClock(program, program.encode(), warm, Lanes())
+    debug = program.sources()
+    kernels, places = rows_of(program, debug, clock.sites, clock.seconds)
+    memory = memory_use(program, debug, clock.events, clock.seconds)
+    assumptions = [*clock.assumptions, *_assumptions(program, clock.sites)]
+    seconds = sum(r.seconds for r in kernels)
+    return Estimate(
+        program.target,
+        seconds,
+        seconds * program.target.clock,
+        kernels,
+        places,
+        memory,
+        clock.events,
+        assumptions,
+        program,
+        warm,
+    )
+
+
+def rows_of(
+    program: Program, debug: Debug, sites: dict[Run, Totals], seconds: float
+) -> tuple[list[KernelRow], dict[Run, KernelRow]]:
+    """Return the rows by kernel and by place in the program of what ran there."""
+    target = program.target
+    kernels: dict[tuple[str, str, int], Totals] = {}
+    sources: dict[tuple[str, str, int], list[Location]] = {}
+    places: dict[Run, KernelRow] = {}
+    for run, total in sites.items():
+        (function, number), core, name, kernel = run
+        where = debug.commands[function][number] if function >= 0 and debug.commands else ()
+        places[run] = make_row(name, core, _blocks(program, kernel), total, target, seconds, where)
+        kernels.setdefault((core, name, kernel), Totals()).join(total)
+        sources.setdefault((core, name, kernel), []).extend(where)
+    rows = [
+        make_row(name, core, _blocks(program, kernel), total, target, seconds, sources[core, name, kernel])
+        for (core, name, kernel), total in kernels.items()
+    ]
+    return rows, places
+
+
+def _blocks(program: Program, kernel: int) -> int:
+    return program.kernels[kernel].blocks if kernel >= 0 else 1
+
+
+def _assumptions(program: Program, sites: dict[Run, Totals]) -> list[str]:
+    found: list[str] = []
+    for kernel in program.kernels:
         if any(i.spec.name == "until" for i in kernel.body):
-            assumptions.append(
-                f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration"
-            )
-    for (core, name), total in clock.others.items():
-        count = total.launches
+            found.append(f"a loop in kernel {kernel.name} whose trip count depends on data counts as one iteration")
+    others: dict[tuple[str, str], Totals] = {}
+    for (_, core, name, _), total in sites.items():
+        if core in ("aicpu", "host") and name != "transfer":
+            others.setdefault((core, name), Totals()).join(total)
+    for (core, name), total in others.items():
         if core == "aicpu":
-            assumptions.append(
-                f"{count} launches of the AICPU kernel {name!r} count {total.operations:.3g} operations at aicpu_rate and "
-                f"{total.bytes:.3g} bytes at aicpu_bandwidth"
+            found.append(
+                f"{total.launches} launches of the AICPU kernel {name!r} count {total['operations']:.3g} operations at aicpu_rate "
+                f"and {total['bytes']:.3g} bytes at aicpu_bandwidth"
             )
-        elif name == "host_call":
-            assumptions.append(
-                f"{count} calls of the host count their dispatch and {total.bytes:.0f} bytes over its link, and no time of "
-                "the host"
+        else:
+            found.append(
+                f"{total.launches} calls of the host count their dispatch and {total['bytes']:.0f} bytes over its link, and no "
+                "time of the host"
             )
-        seconds = total.seconds + count * chosen.launch_dispatch
-        cycles = total.seconds * chosen.clock / max(count, 1)
-        rows.append(KernelRow(name, core, 1, count, seconds, cycles, total.hbm_bytes / max(count, 1), {}))
-    seconds = sum(r.seconds for r in rows)
-    return Estimate(chosen, seconds, seconds * chosen.clock, rows, assumptions, data, warm)
+    return found

@@ -1,62 +1,105 @@
 """A program's commands on the clock, one after the other, with the L2 that each leaves to the next.
 
 Buffers lie in one memory: parameters, results that take over none of them, constants, the frame. Of a loop the first trip is
-simulated, where buffers take turns the second, and one more, which stands for all that follow.
+simulated, where two buffers take turns the second, and one more, which stands for all that follow. Where it is known what an
+execution decided (trips, branches), every trip is visited; a launch is simulated the first three times, the last of which
+stands for those that follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from . import _plugin
 from .compiler.isa.stream import AICPU_BY_NAME
+from .compiler.program.debug import commands_in_order
 from .compiler.program.program import Command, Function, Program
 from .compiler.targets import MemoryKind
 
 Interval = tuple[int, int, str, int, float, float]  # core, unit, pipe, instruction, start and end in cycles
+Site = tuple[int, int]  # of a command: its function, and its place among commands_in_order
+Run = tuple[Site, str, str, int]  # a command's place, its core and name, and a launch's kernel or -1
 _ALIGNMENT = 4096  # bytes, of every buffer
+_SIMULATED = 3  # executions of one command, where each is visited
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """How many instructions a timeline keeps: of the first AI cores, of each kernel, and in all."""
+
+    cores: int = 2
+    most_of_a_kernel: int = 2000
+    most: int = 200_000
 
 
 @dataclass
-class KernelTotals:
-    """All launches of a kernel: sums over them."""
+class Totals:
+    """Sums over the runs of one command, or of several.
+
+    `sums` are by what plugin/device/cycles reports of a launch; those of pipes and cores as "cube_busy.M", "cube_cycles" (of the
+    launches times the cores with work). Commands that are no kernels have "seconds", without dispatch, instead of "cycles".
+    """
 
     launches: int = 0
-    cycles: float = 0.0
-    hbm_bytes: float = 0.0
-    busy: dict[tuple[str, str], float] = field(default_factory=lambda: {})  # core type, pipe -> cycles over all cores
-    core_cycles: dict[str, float] = field(
-        default_factory=lambda: {}
-    )  # core type -> cycles of launches times cores with work
+    sums: dict[str, float] = field(default_factory=lambda: {})
+
+    def add(self, sums: dict[str, float], times: int) -> None:
+        """Add `times` runs, of `sums` each."""
+        self.launches += times
+        mine = self.sums
+        for name, value in sums.items():
+            mine[name] = mine.get(name, 0.0) + times * value
+
+    def join(self, other: Totals) -> None:
+        """Add the runs of another command."""
+        self.launches += other.launches
+        for name, value in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def __getitem__(self, name: str) -> float:
+        return self.sums.get(name, 0.0)
 
 
-@dataclass
-class OtherTotals:
-    """All runs of what is no kernel of the program: sums over them."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a command did, `times` times in a row; times are seconds from the start of the program.
 
-    launches: int = 0
-    seconds: float = 0.0  # without dispatch
-    operations: float = 0.0
-    bytes: float = 0.0
-    hbm_bytes: float = 0.0
+    Of a loop it is all of its trips, which follow; `number` says how often a loop went round, or which branch was taken.
+    """
+
+    site: Site
+    kind: str  # the command's name, or "transfer"
+    core: str
+    name: str
+    start: float
+    dispatch: float  # of one
+    seconds: float  # of one, after its dispatch
+    times: int
+    number: int = -1
+    intervals: tuple[Interval, ...] = ()
+
+    @property
+    def end(self) -> float:
+        """When it is over."""
+        return self.start + self.times * (self.dispatch + self.seconds)
 
 
 class ProgramClock:
     """Times one execution of a program on the target it carries.
 
-    warm: it has been executed before with the same buffers. `traced` is called with the index of each kernel and the
-    intervals of its first launch, at most `limit` of them.
+    warm: it has been executed before with the same buffers. lanes: which instructions of the first launch of each kernel to
+    keep. decisions: what an execution decided at each loop (trips) and branch, in order.
     """
 
     def __init__(
         self,
         program: Program,
         data: bytes,
-        warm: bool,
-        traced: Callable[[int, list[Interval]], None] | None = None,
-        limit: int = 0,
+        warm: bool = False,
+        lanes: Lanes | None = None,
+        decisions: Iterator[int] | None = None,
     ):
         self.assumptions: dict[str, None] = {}  # in order
         self._program = program
@@ -76,18 +119,28 @@ class ProgramClock:
             if alias >= 0:
                 self._addresses["result", number] = self._addresses["parameter", alias]
         self._clock = _plugin.Clock(data, memory)
-        self._traced: Callable[[int, list[Interval]], None] | None = None
-        self._limit = limit
+        self._sites: dict[int, Site] = {
+            id(c): (f, n)
+            for f, function in enumerate(program.functions)
+            for n, c in enumerate(commands_in_order(function.commands))
+        }
+        self._lanes = lanes or Lanes(0, 0, 0)
+        self._decisions = decisions
         self._trip = 0  # of the innermost loop
-        self._seen: set[int] = set()
-        entry = program.functions[0]
-        for again in (False, True) if warm else (False,):
-            if again == warm:
-                self._traced = traced
-            self.kernels = [KernelTotals() for _ in program.kernels]
-            self.others: dict[tuple[str, str], OtherTotals] = {}  # by core and name
-            self._transfer(program)
-            self._visit(entry.commands, self._table(entry), 1)
+        if warm:
+            self._execute()
+        self._execute()
+
+    def _execute(self) -> None:
+        self.sites: dict[Run, Totals] = {}
+        self.events: list[Event] = []
+        self.seconds = 0.0  # of the program
+        self._left = self._lanes.most
+        self._seen: set[int] = set()  # kernels of which intervals are kept
+        self._simulated: dict[Site, tuple[int, dict[str, float]]] = {}
+        entry = self._program.functions[0]
+        self._transfer(self._program)
+        self._visit(entry.commands, self._table(entry), 1)
 
     def _transfer(self, program: Program) -> None:
         """Charge the link for parameters and results that live in the host's memory, once each."""
@@ -97,9 +150,8 @@ class ProgramClock:
         )
         for type, memory in placed:
             if memory is MemoryKind.pinned_host:
-                self._add(
-                    "host", "transfer", 1, OtherTotals(1, type.bytes / self._target.host_bandwidth, 0, type.bytes)
-                )
+                seconds = type.bytes / self._target.host_bandwidth
+                self._add((-1, -1), "transfer", "host", "transfer", 1, {"seconds": seconds, "bytes": type.bytes})
 
     def _table(self, function: Function) -> list[int]:
         """Return the address of each slot of the entry function."""
@@ -126,33 +178,36 @@ class ProgramClock:
         number: int
         parameters: dict[str, Any]
         for c in commands:
-            match c.spec.name:
+            site, name = self._sites[id(c)], c.spec.name
+            match name:
                 case "launch":
-                    self._launch(c.values[0], [table[s] for s in c.values[1]], times)
+                    self._launch(site, c.values[0], [table[s] for s in c.values[1]], times)
                 case "aicpu":
                     op, used, parameters = c.values
                     spec = AICPU_BY_NAME[op]
                     buffers = [(table[s], slots[s].bytes) for s in used]
                     written = spec.written(parameters)
-                    moved = sum(self._touch(a, n, i < written) for i, (a, n) in enumerate(buffers))
+                    sums = self._touched([(a, n, i < written) for i, (a, n) in enumerate(buffers)])
                     operations, size = spec.flops(parameters), sum(n for _, n in buffers)
                     seconds = operations / self._target.aicpu_rate + size / self._target.aicpu_bandwidth
-                    self._add("aicpu", op, times, OtherTotals(1, seconds, operations, size, moved))
+                    sums |= {"seconds": seconds, "operations": operations, "bytes": size}
+                    self._add(site, name, "aicpu", op, times, sums)
                 case "copy":
                     used, size = list(c.values[:2]), c.values[2]
-                    moved = self._touch(table[used[1]], size, False) + self._touch(table[used[0]], size, True)
+                    sums = self._touched([(table[used[1]], size, False), (table[used[0]], size, True)])
                     target = self._target
-                    at_hbm = moved / (target.hbm_bandwidth * target.hbm_mixed_efficiency)
+                    at_hbm = sums["hbm_bytes"] / (target.hbm_bandwidth * target.hbm_mixed_efficiency)
                     seconds = max(at_hbm, 2 * size / target.l2_total)
-                    self._add("sdma", "copy", times, OtherTotals(1, seconds, 0, 2 * size, moved))
+                    sums |= {"seconds": seconds, "bytes": 2 * size, "gm_read": size, "gm_written": size}
+                    self._add(site, name, "sdma", "copy", times, sums)
                 case "host_call" | "ffi_call":
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
-                    self._add("host", "host_call", times, OtherTotals(1, size / self._target.host_bandwidth, 0, size))
+                    sums = {"seconds": size / self._target.host_bandwidth, "bytes": size}
+                    self._add(site, name, "host", "host_call", times, sums)
                 case "loop":
-                    self._loop(c, table, times, function)
+                    self._loop(site, c, table, times, function)
                 case "case":
-                    self.assumptions["a conditional counts as its first branch"] = None
-                    self._visit(c.values[1][0], table, times, function)
+                    self._branch(site, c, table, times, function)
                 case "call":
                     number, used = c.values
                     callee = self._program.functions[number]
@@ -160,44 +215,103 @@ class ProgramClock:
                 case _:  # a draw moves nothing to speak of
                     pass
 
-    def _loop(self, loop: Command, table: list[int], times: int, function: int) -> None:
+    def _branch(self, site: Site, case: Command, table: list[int], times: int, function: int) -> None:
+        branch = 0
+        if self._decisions is None:
+            self.assumptions["a conditional counts as its first branch"] = None
+        else:
+            branch = next(self._decisions)
+        place = self._open(site, "case", branch, times)
+        self._visit(case.values[1][branch], table, times, function)
+        self._close(place)
+
+    def _loop(self, site: Site, loop: Command, table: list[int], times: int, function: int) -> None:
         _, swaps, condition, body, trips = loop.values
-        if trips < 0:
-            self.assumptions["a while loop whose trip count depends on data counts as one iteration"] = None
-            trips = 1
-        touching = min(2 if swaps else 1, trips)  # trips until each of two buffers that take turns has been used
-        rest = [trips - touching] if trips > touching else []
+        if self._decisions is not None:
+            trips = next(self._decisions)
+            parts = [1] * trips
+        else:
+            if trips < 0:
+                self.assumptions["a while loop whose trip count depends on data counts as one iteration"] = None
+                trips = 1
+            touching = min(2 if swaps else 1, trips)  # trips until each of two buffers that take turns has been used
+            parts = [1] * touching + ([trips - touching] if trips > touching else [])
         outer = self._trip
-        for self._trip, part in enumerate([1] * touching + rest):
+        place = self._open(site, "loop", trips, times)
+        for self._trip, part in enumerate(parts):
             self._visit(condition, table, times * part, function)
             self._visit(body, table, times * part, function)
             if part % 2:
                 for a, b in swaps:
                     table[a], table[b] = table[b], table[a]
         self._visit(condition, table, times, function)
+        self._close(place)
         self._trip = outer
 
-    def _launch(self, kernel: int, addresses: list[int], times: int) -> None:
-        if self._traced and kernel not in self._seen:
-            self._seen.add(kernel)
-            self._traced(kernel, self._clock.trace(kernel, addresses, self._limit))
+    def _open(self, site: Site, kind: str, number: int, times: int) -> int:
+        self.events.append(Event(site, kind, "control", kind, self.seconds, 0.0, 0.0, 1, number))
+        return len(self.events) - 1
+
+    def _close(self, place: int) -> None:
+        e = self.events[place]
+        length = self.seconds - e.start
+        self.events[place] = Event(e.site, e.kind, e.core, e.name, e.start, 0.0, length, 1, e.number)
+
+    def _launch(self, site: Site, kernel: int, addresses: list[int], times: int) -> None:
+        spec = self._program.kernels[kernel]
+        intervals: tuple[Interval, ...] = ()
+        count, sums = self._simulated.get(site, (0, {}))
+        if self._decisions is None or count < _SIMULATED:
+            if self._left > 0 and kernel not in self._seen:
+                self._seen.add(kernel)
+                time, found = self._clock.trace(
+                    kernel, addresses, min(self._left, self._lanes.most_of_a_kernel), self._trip, self._lanes.cores
+                )
+                intervals = tuple(found)
+                self._left -= len(intervals)
+            else:
+                time = self._clock.launch(kernel, addresses, self._trip)
+            sums = _flat(time)
+            self._simulated[site] = count + 1, sums
+        self._add(site, "launch", spec.core, spec.name, times, sums, intervals, kernel)
+
+    def _touched(self, buffers: list[tuple[int, int, bool]]) -> dict[str, float]:
+        read = written = 0
+        for address, size, write in buffers:
+            r, w = self._clock.touch(address, size, write)
+            read, written = read + r, written + w
+        return {"hbm_bytes": read + written, "hbm_read": read, "hbm_written": written}
+
+    def _add(
+        self,
+        site: Site,
+        kind: str,
+        core: str,
+        name: str,
+        times: int,
+        sums: dict[str, float],
+        intervals: tuple[Interval, ...] = (),
+        kernel: int = -1,
+    ) -> None:
+        if times == 0:
             return
-        time, total = self._clock.launch(kernel, addresses, self._trip), self.kernels[kernel]
-        total.launches += times
-        total.cycles += times * time["cycles"]
-        total.hbm_bytes += times * time["hbm_bytes"]
-        for core, cores, busy in (
-            ("cube", time["cube_cores"], time["cube_busy"]),
-            ("vector", time["vector_cores"], time["vector_busy"]),
-        ):
-            total.core_cycles[core] = total.core_cycles.get(core, 0) + times * cores * time["cycles"]
-            for pipe, cycles in busy.items():
-                total.busy[core, pipe] = total.busy.get((core, pipe), 0) + times * cycles
+        self.sites.setdefault((site, core, name, kernel), Totals()).add(sums, times)
+        seconds = sums["cycles"] / self._target.clock if kind == "launch" else sums["seconds"]
+        event = Event(
+            site, kind, core, name, self.seconds, self._target.launch_dispatch, seconds, times, kernel, intervals
+        )
+        self.events.append(event)
+        self.seconds = event.end
 
-    def _touch(self, address: int, size: int, write: bool) -> int:
-        return sum(self._clock.touch(address, size, write))
 
-    def _add(self, core: str, name: str, times: int, one: OtherTotals) -> None:
-        total = self.others.setdefault((core, name), OtherTotals())
-        for f, value in vars(one).items():
-            setattr(total, f, getattr(total, f) + times * value)
+def _flat(time: _plugin.KernelTime) -> dict[str, float]:
+    """Return one launch's figures by the names that Totals has."""
+    flat: dict[str, float] = {}
+    for name, value in cast("dict[str, float | dict[str, float]]", time).items():
+        if isinstance(value, dict):
+            flat.update((f"{name}.{pipe}", v) for pipe, v in value.items() if v)
+        else:
+            flat[name] = value
+    for core in ("cube", "vector"):
+        flat[f"{core}_cycles"] = flat.pop(f"{core}_cores") * flat["cycles"]
+    return flat

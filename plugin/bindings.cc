@@ -7,6 +7,7 @@
 #include "plugin/device/cycles/module_cycles.h"
 #include "plugin/device/execute/module_vector.h"
 #include "plugin/device/module_device.h"
+#include "plugin/device/module_recording.h"
 #include "plugin/ffi/module_ffi.h"
 #include "plugin/isa/module_isa.h"
 #include "plugin/pjrt/api.h"
@@ -84,5 +85,6 @@ NB_MODULE(_plugin, m) {
   ascend::bind_cycles(m);
   ascend::bind_vector(m);
   ascend::bind_device(m);
+  ascend::bind_recording(m);
   ascend::bind_isa(m);
 }

@@ -18,6 +18,7 @@ from ..targets import Target
 from .attention.lower_attention import attention_ways
 from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
+from .sources import sources_of
 from .steps import CallHost, Launch, Rename, Split, Step, Way
 from .vector.lower_vector_region import vector_ways
 from .vector.nodes import NotVectorizable
@@ -28,7 +29,16 @@ def lower_region(region: Region, target: Target) -> list[Step]:
     """Return the steps that compute a region's outputs from its inputs; raises what its last way failed of."""
     steps = first_fitting(_ways(region, target), target)
     assert steps is not None, f"[lower region] there is no way to compute a {region.kind} region"
+    name_sources(steps, region.ops)
     return steps
+
+
+def name_sources(steps: Iterable[Step], ops: Iterable[Op]) -> None:
+    """Let steps say where the ops come from that they compute, those that do not say so already."""
+    sources = sources_of(ops)
+    for step in steps:
+        if not isinstance(step, Rename) and not step.sources:
+            step.sources = sources
 
 
 def first_fitting(ways: Iterable[Way], target: Target) -> list[Step] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..fusion.region import Region
 from ..graph.graph import Value
+from ..graph.location import Location
 from ..graph.ops import Draw, Foreign
 from ..kernel_passes.allocate_tiles import Layout
 from ..program.kernel import Kernel
@@ -19,7 +20,8 @@ class Launch:
     may_alias: (output, input) pairs for which the kernel is right even if both are one buffer: it reads each element of the
     input before (or where) it writes it, in every block. starts_as: (output, input) pairs where the kernel updates part of
     the output, the rest of which must already hold the input: the planner gives them one buffer, or copies first.
-    Values that occur in no graph are temporaries of the region. layout: where the tiles go that have no address yet.
+    Values that occur in no graph are temporaries of the region. layout: where the tiles go that have no address yet. sources: where
+    the ops come from that it computes, the first of them the one that stands for it.
     """
 
     kernel: Kernel
@@ -28,13 +30,14 @@ class Launch:
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
     layout: Layout = field(default_factory=lambda: [])
+    sources: tuple[Location, ...] = ()
 
 
 @dataclass(eq=False)
 class AicpuLaunch:
     """An AICPU kernel by its name in isa/stream.py, with its values (results first) and its parameters by name.
 
-    may_alias: as of a Launch.
+    may_alias, sources: as of a Launch.
     """
 
     op: str
@@ -43,6 +46,7 @@ class AicpuLaunch:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
+    sources: tuple[Location, ...] = ()
 
 
 @dataclass(eq=False)
@@ -54,6 +58,7 @@ class CallHost:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
+    sources: tuple[Location, ...] = ()
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ accepted are collected.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,26 @@ def import_module(
     memories = [
         [a["mhlo.memory_kind"].value if "mhlo.memory_kind" in a else "" for a in l] for l in (parameters, results)
     ]
-    return Module(name, scope.graph, aliases, donated, counts[0], counts[1], memories[0], memories[1])
+    names = [
+        [_NAMED.fullmatch(str(a.location)) for a in main.regions[0].blocks[0].arguments],
+        [_NAMED.fullmatch(str(a.get("jax.result_info", ""))) for a in results],
+    ]
+    parameter_names, result_names = ([match[1] if match else "" for match in found] for found in names)
+    return Module(
+        name,
+        scope.graph,
+        aliases,
+        donated,
+        counts[0],
+        counts[1],
+        memories[0],
+        memories[1],
+        parameter_names,
+        result_names,
+    )
+
+
+_NAMED = re.compile(r'(?:loc\()?"((?:[^"\\]|\\.)*)"\)?')
 
 
 def _is_row_major(layout: str) -> bool:

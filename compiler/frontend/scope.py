@@ -15,6 +15,7 @@ from jaxlib.mlir import ir
 from ..errors import Refusal, UnsupportedOp
 from ..graph.builder import Builder
 from ..graph.graph import Graph, TensorType, Value
+from ..graph.location import MOST_FRAMES, Location
 from ..isa.dtypes import DType
 from .constants import integers
 
@@ -42,7 +43,7 @@ class ModuleState:
         self.num_replicas = num_replicas
         self.handlers = handlers
         self.types: dict[ir.Type, TensorType] = {}
-        self.locations: dict[ir.Attribute, str] = {}
+        self.locations: dict[ir.Attribute, Location] = {}
         self.lists: dict[ir.Attribute, tuple[int, ...]] = {}
         self.keywords: dict[ir.Attribute, str] = {}
         self.functions: dict[str, ir.OpView] = {}
@@ -56,18 +57,16 @@ class ModuleState:
             known = self.types[mlir_type] = _tensor_type(mlir_type)
         return known
 
-    def location(self, op: ir.OpView) -> str:
-        """Return `file:line (name)` of an op, or "" if the module does not say."""
+    def location(self, op: ir.OpView) -> Location:
+        """Return where an op comes from, as far as the module says."""
         where = op.location
         key = where.attr
         known = self.locations.get(key)
         if known is None:
             text = str(where)
-            file, name = _FILE.search(text), _NAME.match(text)
-            known = f"{file.group(1)}:{file.group(2)}" if file else ""
-            if name:
-                known = f"{known} ({name.group(1)})" if known else name.group(1)
-            self.locations[key] = known
+            name = _NAME.match(text)
+            frames = tuple((file, int(line)) for file, line in _FILE.findall(text)[:MOST_FRAMES])
+            known = self.locations[key] = Location(frames, name.group(1) if name else "")
         return known
 
     def callee(self, symbol: str) -> Graph:

@@ -9,6 +9,7 @@ import numpy as np
 from ..isa.dtypes import DType
 from . import ops
 from .graph import Op, TensorType, Value
+from .location import UNKNOWN, Location
 
 
 def splat(element: object, type: TensorType) -> np.ndarray:
@@ -34,7 +35,7 @@ def is_splat(x: Value) -> bool:
 class Builder:
     """Appends to `ops`; every op gets the source line `loc`."""
 
-    def __init__(self, target: list[Op], loc: str = "") -> None:
+    def __init__(self, target: list[Op], loc: Location = UNKNOWN) -> None:
         self.ops = target
         self.loc = loc
 

@@ -16,6 +16,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from ..isa.dtypes import DType
+from .location import UNKNOWN, Location
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
@@ -91,7 +92,7 @@ class Op:
 
     operands: list[Value]
     results: list[Value] = field(init=False, default_factory=lambda: [])
-    loc: str = field(init=False, default="")  # JAX source line, for messages
+    loc: Location = field(init=False, default=UNKNOWN)  # the JAX line it comes from
 
     def __init_subclass__(cls) -> None:
         cls.__repr__ = Op.__repr__  # before @dataclass makes one that prints the whole program
@@ -99,7 +100,7 @@ class Op:
     def __repr__(self) -> str:
         return f"<{self.name} {self.operands} -> {self.results}>"
 
-    def with_results(self, types: Iterable[TensorType], loc: str = "") -> Op:
+    def with_results(self, types: Iterable[TensorType], loc: Location = UNKNOWN) -> Op:
         """Create this op's result values; returns the op itself."""
         self.results = [Value(t, self, i) for i, t in enumerate(types)]
         self.loc = loc
@@ -175,7 +176,7 @@ class Graph:
         self.arguments.append(value)
         return value
 
-    def add(self, op: Op, *types: TensorType, loc: str = "") -> Value:
+    def add(self, op: Op, *types: TensorType, loc: Location = UNKNOWN) -> Value:
         """Append `op` with results of `types`; return the first result."""
         self.ops.append(op.with_results(types, loc))
         return op.results[0]

@@ -23,6 +23,8 @@ class Module:
     num_replicas: int = 1
     parameter_memories: list[str] = field(default_factory=lambda: [])  # "" is the default; left out, all are there
     result_memories: list[str] = field(default_factory=lambda: [])
+    parameter_names: list[str] = field(default_factory=lambda: [])  # as JAX calls them; left out, nobody knows
+    result_names: list[str] = field(default_factory=lambda: [])
 
     def __post_init__(self) -> None:
         self.parameter_memories = self.parameter_memories or [""] * len(self.main.arguments)

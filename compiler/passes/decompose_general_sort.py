@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from ..graph.builder import Builder
 from ..graph.graph import Graph, Op, TensorType, Value
+from ..graph.location import Location
 from ..graph.module import Module
 from ..graph.ops import GeneralSort, While
 from ..graph.rewrite import rewrite
@@ -61,7 +62,7 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
     return [b.transpose(b.reshape(b.slice_dim(x, 1, 0, count), moved), back) for x in sorted_]
 
 
-def _condition(types: Sequence[TensorType], rounds: int, loc: str) -> Graph:
+def _condition(types: Sequence[TensorType], rounds: int, loc: Location) -> Graph:
     graph = Graph("rounds")
     arguments = [graph.argument(t) for t in types]
     b = Builder(graph.ops, loc)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ..graph.clone import clone_into
 from ..graph.graph import Graph, Op, Value
+from ..graph.location import Location
 from ..graph.module import Module
 from ..graph.ops import Call
 
@@ -54,15 +55,30 @@ def _inline(graph: Graph, sites: dict[int, int], mapping: dict[Value, Value], fl
             sites[id(callee)] -= 1
             if sites[id(callee)] == 0:
                 mapping.update(zip(callee.arguments, op.operands, strict=True))
+                _relocate(callee.ops, op.loc, {})
                 around.append((iter(callee.ops), op))
                 break
             if id(callee) not in flat_callees:
                 flat_callees.add(id(callee))
                 _inline(callee, sites, mapping, flat_callees)
+            first = len(flat)
             mapping.update(zip(op.results, clone_into(flat, callee, op.operands), strict=True))
+            _relocate(flat[first:], op.loc, {})
         else:
             around.pop()
             if call is not None:
                 mapping.update(zip(call.results, [get(v, v) for v in call.callee.results], strict=True))
     graph.ops = flat
     graph.results = [get(v, v) for v in graph.results]
+
+
+def _relocate(ops: list[Op], call: Location, known: dict[Location, Location]) -> None:
+    """Let the ops of a callee, and of the regions in them, say where the call is; callees wait for their own calls."""
+    for op in ops:
+        place = known.get(op.loc)
+        if place is None:
+            place = known[op.loc] = op.loc.inside(call)
+        op.loc = place
+        if not isinstance(op, Call):
+            for region in op.regions():
+                _relocate(region.ops, call, known)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..codegen.lower_region import first_fitting, lower_region, region_key
+from ..codegen.lower_region import first_fitting, lower_region, name_sources, region_key
 from ..codegen.on_chip.lower_chain import chain_ways, is_small
 from ..codegen.on_chip.lower_loop import LoopKernels
 from ..codegen.steps import Launch, Rename, Step
@@ -17,6 +17,7 @@ from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
 from ..fusion.region import Region
 from ..graph.graph import Op, Value
+from ..graph.location import Location, distinct
 from ..graph.ops import Constant
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
@@ -67,9 +68,10 @@ class _Lowering:
                 chain = chains[number]
                 ids = set(map(id, chain))
                 wanted = [v for item in chain for v in _makes(item) if readers.get(v, set()) - ids]
-                ops = (op for item in chain for op in (item.ops if isinstance(item, Region) else [_control(item)]))
+                ops = [op for item in chain for op in (item.ops if isinstance(item, Region) else [_control(item)])]
                 steps = first_fitting(chain_ways(ops, wanted), self.target)
                 if steps is not None:
+                    name_sources(steps, ops)
                     yield from steps
                     continue
                 apart.update(map(id, chain))
@@ -119,6 +121,7 @@ class _Lowering:
             return [*constants, Loop(item.op, item.captured, self.schedule(item.cond), self.schedule(item.body))]
         (launch,) = steps
         assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
+        name_sources(steps, [item.op])
         starts = [start for _, start in launch.starts_as]
         return [*self._constants([*launch.arguments, *starts], available), launch]
 
@@ -143,7 +146,10 @@ class _Lowering:
             self._lowered[key] = (region, lower_region(region, self.target))
         original, steps = self._lowered[key]
         mapping = dict(zip(original.inputs + original.outputs, region.inputs + region.outputs, strict=True))
-        return [_instantiate(step, mapping) for step in steps]
+        moved: dict[Location, Location] = {}
+        for op, other in zip(original.ops, region.ops, strict=True):
+            moved.setdefault(op.loc, other.loc)
+        return [_instantiate(step, mapping, moved) for step in steps]
 
 
 def _reads(item: Item) -> list[Value]:
@@ -173,7 +179,7 @@ def _control(item: Item) -> Op:
     return item.op
 
 
-def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:
+def _instantiate(step: Step, mapping: dict[Value, Value], moved: dict[Location, Location]) -> Step:
     def get(value: Value) -> Value:
         if value not in mapping and isinstance(value.producer, Constant):
             return value  # no input, so the key holds its element: an equal region has the same constant
@@ -190,4 +196,5 @@ def _instantiate(step: Step, mapping: dict[Value, Value]) -> Step:
         outputs=[get(v) for v in step.outputs],
         may_alias=pairs(step.may_alias),
         starts_as=pairs(step.starts_as),
+        sources=distinct(moved.get(place, place) for place in step.sources),
     )

@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from ..codegen.steps import Call, Launch, Rename
 from ..graph.graph import Value
+from ..graph.location import distinct
 from ..isa.machine import LIMITS, Pipe
 from ..isa.model import Affine, TileRef, View
 from ..kernel_passes.allocate_tiles import allocate_tiles
@@ -105,6 +106,7 @@ class _Merger:
             tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
             (),
             [place for launch in launches for place in launch.layout],
+            distinct(place for launch in launches for place in launch.sources),
         )
 
     def _finished(self, launch: Launch) -> Kernel:

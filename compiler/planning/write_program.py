@@ -12,14 +12,16 @@ from bisect import bisect
 import numpy as np
 
 from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
+from ..graph.location import Location, distinct
 from ..graph.ops import Draw, Foreign
 from ..graph.trip_count import trip_count
 from ..isa.stream import SLOT_ALIGNMENT
+from ..program.debug import encode_debug
 from ..program.kernel import Kernel
 from ..program.program import Command, Function, Program, command
 from ..targets import Target
 from .place_values import Copy, Placed, PlacedSchedule, Placer, Storage
-from .schedule import Branches, Loop, Materialise, Schedule
+from .schedule import Branches, Item, Loop, Materialise, Schedule
 
 ALIGNMENT = 512  # an L2 line
 
@@ -67,7 +69,7 @@ def _release(free: list[tuple[int, int]], offset: int, size: int) -> None:
 class _Writer:
     """Writes the entry function of a program."""
 
-    def __init__(self, program: Program, placer: Placer):
+    def __init__(self, program: Program, placer: Placer, names: tuple[list[str], list[str]]):
         self.program = program
         self.function = Function("main")
         self._kernels: dict[int, int] = {}
@@ -76,12 +78,15 @@ class _Writer:
         self._offsets, self.function.frame_bytes = assign_offsets([s for s in placer.all if s.kind == "frame"])
         self._constants: dict[bytes, int] = {}  # digest -> offset
         self._placer = placer
+        self._names = names
         self._pieces: list[bytes | memoryview] = []
+        self._sources: dict[int, tuple[Location, ...]] = {}  # of a command, by its identity
         self._size = 0
 
     def write(self) -> None:
         self.function.commands = self.schedule(self._placer.placed)
         self.program.functions.append(self.function)
+        self.program.debug = encode_debug(self.program.functions, self._sources, *self._names)
         self.program.constants = b"".join(self._pieces)
 
     def slot(self, storage: Storage) -> int:
@@ -130,8 +135,9 @@ class _Writer:
     def schedule(self, placed: PlacedSchedule) -> list[Command]:
         commands: list[Command] = []
         for item in placed.items:
-            commands += map(self.copy, item.before)
-            commands += self.item(item)
+            made = [*map(self.copy, item.before), *self.item(item)]
+            self._sources.update((id(c), _sources(item.item)) for c in made)
+            commands += made
         return commands + [self.copy(c) for c in placed.after]
 
     def item(self, placed: Placed) -> list[Command]:
@@ -158,16 +164,24 @@ class _Writer:
         return [command("case", self.slot(where[item.op.operands[0]]), parts)]
 
 
+def _sources(item: Item) -> tuple[Location, ...]:
+    """Return where an item comes from; copies that are made before it are its own."""
+    if isinstance(item, Call):
+        return item.sources
+    return distinct([item.op.loc]) if isinstance(item, (Loop, Branches)) else ()
+
+
 def write_program(
     name: str,
     schedule: Schedule,
     placer: Placer,
     result_alias: list[int],
     target: Target,
+    names: tuple[list[str], list[str]] = ([], []),
 ) -> Program:
-    """Write a schedule whose values have storage as a program."""
+    """Write a schedule whose values have storage as a program; `names` are those of parameters and results."""
     graph = schedule.graph
     parameters, results = [v.type for v in graph.arguments], [v.type for v in graph.results]
     program = Program(name, target, parameters, results, list(result_alias))
-    _Writer(program, placer).write()
+    _Writer(program, placer, names).write()
     return program

@@ -14,7 +14,7 @@ from ..targets import MemoryKind, Target, TargetError, target
 from .parse_kernel import KernelParser
 from .program import Command, Costs, Function, Program, Slot
 
-_PARTS = ("parameter", "result", "devices", "costs", "stablehlo", "constants", "kernel", "function")
+_PARTS = ("parameter", "result", "devices", "costs", "stablehlo", "constants", "debug", "kernel", "function")
 _TARGET = {f.name: f for f in fields(Target)}
 _COMMANDS = {spec.name: spec for spec in COMMANDS}
 
@@ -52,6 +52,8 @@ class _ProgramParser(KernelParser):
                 program.costs = Costs(**{f.name: float(self._named(f.name)) for f in fields(Costs)})
             elif kind == "stablehlo":
                 program.stablehlo = self._bytes()
+            elif kind == "debug":
+                program.debug = self._bytes()
             elif kind == "constants":
                 program.constants = self._bytes()
             else:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..graph.graph import TensorType
 from ..isa.stream import AICPU_BY_NAME, COMMANDS, CommandSpec, Field
 from ..targets import MemoryKind, Target, target
 from .kernel import Kernel
+
+if TYPE_CHECKING:
+    from .debug import Debug
 
 _COMMANDS = {spec.name: code for code, spec in enumerate(COMMANDS)}
 
@@ -116,6 +119,7 @@ class Program:
     partitions: int = 1
     costs: Costs = Costs()
     stablehlo: bytes = b""  # the module it was compiled from, as MLIR bytecode: JAX's as_text() is made of it
+    debug: bytes = b""  # where its commands come from (debug.py)
 
     def __post_init__(self) -> None:
         self.target = target(self.target)
@@ -139,6 +143,12 @@ class Program:
         from .text import print_program
 
         return print_program(self, constants=False)
+
+    def sources(self) -> Debug:
+        """Return what the debug section says; DecodeError says what is wrong with it."""
+        from .debug import decode_debug
+
+        return decode_debug(self.debug)
 
     def launches(self) -> dict[str, int]:
         """Count the static launch sites by kind: cube, vector, mixed, aicpu."""

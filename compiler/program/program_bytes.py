@@ -18,6 +18,7 @@ The words are, in this order:
     StableHLO                           string: the module as MLIR bytecode
     kernels                             a list of: name, length in words, the kernel (kernel.py)
     functions                           a list of: name, frame bytes, slots (kind, offset, bytes), commands
+    debug section                       string: where the commands come from (debug.py); may be empty
 
 A string is its length in bytes and then its bytes in whole words; a list is its length and then its items. A command
 is a head word (code, and its length in words in the upper half), then its fields as isa/stream.py declares them.
@@ -66,6 +67,7 @@ def encode_program(program: Program) -> bytes:
         for slot in function.slots:
             words.extend((SLOT_KINDS.index(slot.kind), slot.offset, slot.bytes))
         _commands(words, function.commands)
+    _blob(words, program.debug)
     packed = _little_endian(words).tobytes()
     start = -(-(_HEADER.size + len(packed)) // 64) * 64
     sizes = struct.pack("<QQQQ", isa_hash(), len(words), start, len(program.constants))
@@ -114,6 +116,7 @@ def _decode_program(data: bytes) -> Program:
             function.slots.append(Slot(reader.one_of(SLOT_KINDS), *reader.several(2)))
         function.commands = _read_commands(reader)
         program.functions.append(function)
+    program.debug = _read_blob(reader)
     reader.expect_position(len(reader.words), "the program")
     return program
 

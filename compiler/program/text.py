@@ -66,6 +66,8 @@ def print_program(program: Program, constants: bool = True) -> str:
     if program.constants:
         short = [f"  constants {{ ... {len(program.constants)} bytes }}"]
         lines += _hex_lines("  constants", program.constants) if constants else short
+    if program.debug and constants:
+        lines += _hex_lines("  debug", program.debug)
     for kernel in program.kernels:
         lines += ["", *("  " + line for line in _kernel_lines(kernel))]
     for function in program.functions:

@@ -18,15 +18,12 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from .. import configuration, foreign
 from ..compiler.errors import AscendError, InvalidInputError
-from ..compiler.pipeline import compile_program
 from ..compiler.program.program import Program
-from ..compiler.stages import Stages
-from ..compiler.targets import TARGETS
-from .files import find_target, is_program, load_function, parse_shapes, read_bytes
+from .files import is_program, read_bytes
+from .inputs import add_input, program_from
+from .progress import Progress, ShownStages
 
 _STAGES = {"regions": "fuse_regions", "kernels": "insert_synchronization", "program": "write_program"}
 _KINDS = {"cube": "aic", "vector": "aiv", "mixed": "mix", "aicpu": "aicpu"}
@@ -34,72 +31,35 @@ _KINDS = {"cube": "aic", "vector": "aiv", "mixed": "mix", "aicpu": "aicpu"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("input", help="FILE.mlir (StableHLO text or bytecode), FILE.py:function or module:function")
-    parser.add_argument("--shapes", nargs="+", metavar="SHAPE", help="the function's arguments, as f32[8,128] i32[]")
-    parser.add_argument("--example", metavar="NAME", help="a function of the same module that returns the arguments")
+    add_input(parser)
     parser.add_argument("--stage", default="launches", help="which stage to print, or all (default: %(default)s)")
-    targets = f"one of {', '.join(TARGETS)}, or a TOML file (default: %(default)s)"
-    parser.add_argument("--target", default=configuration.TARGET.get(), help=targets)
     parser.add_argument("-o", "--output", help="where to write the program's bytes")
 
 
 def run(options: argparse.Namespace) -> None:
     """Compile and print."""
-    stages = Stages()
-    stages.keep = True
-    try:
-        program = _compile(options, stages)
-    except AscendError:
-        _print_stages(stages.texts, options.stage)
-        raise
+    name: str = options.input
+    if ":" not in name and is_program(read_bytes(name)):
+        raise InvalidInputError(f"[compile {name}] is a compiled program. `python -m jax_ascend asm {name}` prints it.")
+    with Progress("tracing") as progress:
+        stages = ShownStages(progress)
+        stages.keep = True
+        try:
+            program = program_from(options, stages)
+        except AscendError:
+            _print_stages(stages.texts, options.stage)
+            raise
     if options.output:
         Path(options.output).write_bytes(program.encode())
     if options.stage in ("strips", "all"):
-        stages.texts["strips"] = _strips(program)
-    known = ["launches", "all", "strips", *_STAGES, *stages.texts]
+        stages.texts.append(("strips", _strips(program)))
+    known = list(dict.fromkeys(["launches", "all", "strips", *_STAGES, *(name for name, _ in stages.texts)]))
     if options.stage not in known:
         raise InvalidInputError(
             f"[--stage {options.stage}] there is no such stage; expected one of {', '.join(known)}."
         )
     _print_stages(stages.texts, options.stage)
     print(_summary(program), file=sys.stdout if options.stage == "launches" else sys.stderr)
-
-
-def _compile(options: argparse.Namespace, stages: Stages) -> Program:
-    module = _stablehlo(options)  # loads what registers handlers
-    return compile_program(module, find_target(options.target, "--target"), stages, foreign.handlers())
-
-
-def _stablehlo(options: argparse.Namespace) -> bytes | str:
-    """Return the module to compile, traced for this platform if a function is named."""
-    name: str = options.input
-    if ":" not in name:
-        data = read_bytes(name)
-        if is_program(data):
-            raise InvalidInputError(
-                f"[compile {name}] is a compiled program. `python -m jax_ascend asm {name}` prints it."
-            )
-        return data
-    function = load_function(name)
-    if options.example:
-        example = load_function(f"{name.rpartition(':')[0]}:{options.example}")()
-        arguments: list[Any] = [*example] if isinstance(example, (tuple, list)) else [example]
-    else:
-        arguments = parse_shapes(options.shapes or [])
-    import jax
-    from jax.interpreters import mlir
-
-    from ..registration import register
-
-    register()  # JAX asks for the platform's rules before it looks for the platform
-    try:
-        lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=("ascend",))  # pyright: ignore[reportUnknownMemberType]
-    except Exception as error:  # whatever the user's function raises while it is traced
-        hint = "" if options.example or options.shapes else " Give its arguments by --shapes or --example."
-        raise InvalidInputError(f"[compile {name}] tracing failed: {type(error).__name__}: {error}{hint}") from error
-    module = lowered.compiler_ir("stablehlo")
-    assert module is not None
-    return mlir.module_to_bytecode(module)
 
 
 def _strips(program: Program) -> str:
@@ -109,9 +69,9 @@ def _strips(program: Program) -> str:
     return "\n".join(line for kernel, lines in plans for line in (f"kernel {kernel.name}", *(f"  {x}" for x in lines)))
 
 
-def _print_stages(texts: dict[str, str], stage: str) -> None:
+def _print_stages(texts: list[tuple[str, str]], stage: str) -> None:
     stage = _STAGES.get(stage, stage)
-    for name, text in texts.items():
+    for name, text in texts:
         if stage == "all":
             print(f"// ----- {name}\n{text}\n")
         elif stage == name:
@@ -121,10 +81,10 @@ def _print_stages(texts: dict[str, str], stage: str) -> None:
 def _summary(program: Program) -> str:
     launches = ", ".join(f"{count} {kind} ({_KINDS[kind]})" for kind, count in program.launches().items())
     frame = max((f.frame_bytes for f in program.functions), default=0)
-    # StableHLO names the places of its sources, which differ by machine.
-    size = len(replace(program, stablehlo=b"").encode())
+    # StableHLO and the debug section name the places of its sources, which differ by machine.
+    size = len(replace(program, stablehlo=b"", debug=b"").encode())
     return (
         f"program {program.name} for {program.target.name}: launches {launches}\n"
         f"{len(program.kernels)} kernels, {len(program.constants)} bytes of constants, {frame} bytes of workspace, "
-        f"{size} bytes without its StableHLO"
+        f"{size} bytes without its StableHLO and its sources"
     )

@@ -44,14 +44,18 @@ def load_function(name: str) -> Callable[..., Any]:
         module = _load_file(Path(module_name)) if module_name.endswith(".py") else importlib.import_module(module_name)
     except (ImportError, OSError) as error:
         raise InvalidInputError(f"[{name}] cannot be imported: {error}.") from error
+    except Exception as error:  # whatever the user's module does when it is imported
+        raise InvalidInputError(f"[{name}] cannot be imported: {type(error).__name__}: {error}.") from error
     if not callable(getattr(module, attribute, None)):
         there = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise InvalidInputError(f"[{name}] {module_name} has no function {attribute!r}; it has {', '.join(there)}.")
+        raise InvalidInputError(
+            f"[{name}] {module_name} has no function {attribute!r}; it has {', '.join(there) or 'none'}."
+        )
     return getattr(module, attribute)
 
 
 def _load_file(path: Path) -> Any:
-    sys.path.insert(0, str(path.parent))  # as if the file were run: its neighbours can be imported
+    sys.path.insert(0, str(path.resolve().parent))  # as if the file were run: its neighbours can be imported
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,6 +1,7 @@
 """List the targets there are to emulate with their figures, or write a file of one to edit.
 
   python -m jax_ascend targets
+  python -m jax_ascend targets ascend910b mine.toml --differences
   python -m jax_ascend targets --show ascend910b > my.toml
   JAX_ASCEND_TARGET=my.toml python train.py
 
@@ -12,13 +13,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from ..bottleneck import peak_operations
 from ..compiler.target_text import show_target
 from ..compiler.targets import ARCHITECTURES, TARGETS
+from ..views import si
 from .files import find_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="which to list, by name or file (default: all there are)"
+    )
+    parser.add_argument("--differences", action="store_true", help="list only the figures in which they differ")
     parser.add_argument("--show", metavar="TARGET", help="print a target, by name or file, as a complete TOML file")
 
 
@@ -27,11 +34,19 @@ def run(options: argparse.Namespace) -> None:
     if options.show is not None:
         print(show_target(find_target(options.show, "--show")), end="")
         return
-    columns = {name: asdict(target) for name, target in TARGETS.items()}
-    print("target".ljust(24) + "".join(name.rjust(14) for name in columns))
-    for field in list(next(iter(columns.values())))[1:]:
-        print(field.ljust(24) + "".join(_shown(values[field]).rjust(14) for values in columns.values()))
-    for a in ARCHITECTURES.values():
+    chosen = [find_target(name, "targets") for name in options.targets] or list(TARGETS.values())
+    columns = [
+        asdict(target) | {f"peak {n}": si(v, "flop/s") for n, v in peak_operations(target).items()} for target in chosen
+    ]
+    width = max(14, *(len(target.name) + 2 for target in chosen))
+    print("target".ljust(24) + "".join(target.name.rjust(width) for target in chosen))
+    for field in list(columns[0])[1:]:
+        shown = [_shown(values[field]) for values in columns]
+        if not options.differences or len(set(shown)) > 1:
+            print(field.ljust(24) + "".join(text.rjust(width) for text in shown))
+    if options.differences:
+        return
+    for a in {target.architecture: ARCHITECTURES[target.architecture] for target in chosen}.values():
         print(f"\narchitecture {a.name}: {a.vector_cores} vector cores per cube core")
         print(f"  memories  {', '.join(a.memories)}")
         print(f"  paths     {', '.join(f'{source} to {to}' for source, to in sorted(a.paths))}")

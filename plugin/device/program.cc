@@ -32,6 +32,10 @@ class LoadedProgram final : public Program {
 
   const std::vector<const FfiCallCommand*>& ffi_calls() const override { return stream_.ffi_calls(); }
 
+  std::unordered_map<const Command*, std::pair<int, int>> command_numbers() const override {
+    return stream_.numbers();
+  }
+
   void execute(const RunContext& context, std::span<std::byte* const> parameters,
                std::span<std::byte* const> results, std::byte* workspace) const override {
     // The entry's arguments in one table: parameters as its slots number them, then results.

@@ -5,6 +5,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "isa.gen.h"  // DType (codes are those of PJRT_Buffer_Type), Target, MemoryKind
@@ -30,6 +32,7 @@ struct ProgramHeader {
   int64_t replicas, partitions;
   double flops, transcendentals, bytes_accessed;  // of one run, as the compiler counts them
   std::string stablehlo;                          // the module it was compiled from; may be empty
+  std::string debug;                              // where its commands come from; may be empty
 };
 
 class Program {
@@ -55,6 +58,9 @@ class Program {
 
   // Its calls of handlers, which whoever runs it has to look up.
   virtual const std::vector<const FfiCallCommand*>& ffi_calls() const = 0;
+
+  // For each command its function's number and its own there, as in the debug section.
+  virtual std::unordered_map<const Command*, std::pair<int, int>> command_numbers() const = 0;
 
   // Runs to completion, or until the context is cancelled, on the calling thread and the shared worker pool.
   // No allocation, and no Python but the functions of the host that it calls. All pointers are 64-byte

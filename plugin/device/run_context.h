@@ -28,6 +28,7 @@ class Cancellation {
 class ForeignFunctions;
 class HostDesk;
 class HostFunctions;
+class RunRecord;
 
 struct RunContext {
   const Cancellation& cancellation;
@@ -37,6 +38,7 @@ struct RunContext {
       nullptr;               // that the program calls; nobody calls them in programs from bytes alone
   HostDesk* desk = nullptr;  // where it calls them
   const ForeignFunctions* foreign = nullptr;  // the handlers that it calls
+  RunRecord* record = nullptr;                // who writes down what runs; nobody, as a rule
 
   // Throws Error{kCancelled} once the execution is not wanted. Whatever repeats something calls it each time:
   // commands and iterations of the stream, blocks and loops of a kernel, lines of an AICPU kernel.

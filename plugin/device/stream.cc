@@ -7,6 +7,7 @@
 
 #include "plugin/device/aicpu/aicpu.h"
 #include "plugin/device/host_functions.h"
+#include "plugin/device/recording.h"
 #include "plugin/error.h"
 
 namespace ascend {
@@ -111,10 +112,40 @@ void Stream::call(const RunContext& context, const Function& function, const F& 
 }
 
 void Stream::run(const RunContext& context, const Commands& commands, std::byte** slots) const {
+  if (context.record) [[unlikely]] {
+    run_recorded(context, commands, slots);
+    return;
+  }
   for (const Command& command : commands) {
     context.check();
     std::visit([&](const auto& c) { execute(context, c, slots); }, command.value);
   }
+}
+
+void Stream::run_recorded(const RunContext& context, const Commands& commands, std::byte** slots) const {
+  for (const Command& command : commands) {
+    context.check();
+    const size_t place = context.record->begin(&command);
+    std::visit(
+        [&]<class C>(const C& c) {
+          if constexpr (std::is_same_v<C, LoopCommand> || std::is_same_v<C, CaseCommand>)
+            context.record->decide(place, execute(context, c, slots));
+          else
+            execute(context, c, slots);
+        },
+        command.value);
+    context.record->end(place);
+  }
+}
+
+std::unordered_map<const Command*, std::pair<int, int>> Stream::numbers() const {
+  std::unordered_map<const Command*, std::pair<int, int>> numbers;
+  for (size_t f = 0; f < module_.functions.size(); ++f) {
+    int number = 0;
+    for_each_command(module_.functions[f].commands,
+                     [&](const Command& c) { numbers[&c] = {static_cast<int>(f), number++}; });
+  }
+  return numbers;
 }
 
 void Stream::execute(const RunContext& context, const LaunchCommand& c, std::byte** slots) const {
@@ -135,21 +166,23 @@ void Stream::execute(const RunContext& context, const CopyCommand& c, std::byte*
   if (slots[c.destination] != slots[c.source]) std::memmove(slots[c.destination], slots[c.source], c.bytes);
 }
 
-void Stream::execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const {
-  for (;;) {
+int64_t Stream::execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const {
+  for (int64_t trips = 0;; ++trips) {
     context.check();
     run(context, c.condition, slots);
-    if (slots[c.predicate][0] == std::byte{0}) return;
+    if (slots[c.predicate][0] == std::byte{0}) return trips;
     run(context, c.body, slots);
     for (const auto& [a, b] : c.swaps) std::swap(slots[a], slots[b]);
   }
 }
 
-void Stream::execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const {
+int64_t Stream::execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const {
   int32_t index;
   std::memcpy(&index, slots[c.index], sizeof index);
   const int64_t last = static_cast<int64_t>(c.branches.size()) - 1;
-  run(context, c.branches[index < 0 || index > last ? last : index], slots);
+  const int64_t branch = index < 0 || index > last ? last : index;
+  run(context, c.branches[branch], slots);
+  return branch;
 }
 
 void Stream::execute(const RunContext& context, const CallCommand& c, std::byte** slots) const {

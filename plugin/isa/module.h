@@ -146,8 +146,9 @@ Kernel read_kernel(std::string name, std::vector<int64_t> words);
 // Without a target addresses, which a kernel may not have yet, are not looked at.
 void verify_kernel(const Kernel& kernel, const Target* target);
 void verify_stream(const Module& module);
+void verify_debug(const Module& module);
 
-// read_module, and both of these.
+// read_module, and all of these.
 Module read_verified(std::span<const std::byte> bytes);
 
 // One line of text: `pto.tadd ins(%t0, %t1) outs(%t2)`.

@@ -432,7 +432,8 @@ Module read_module(std::span<const std::byte> bytes) {
   read_header(reader, m);
   for (size_t n = reader.count(), i = 0; i < n; ++i) m.kernels.push_back(read_kernel(reader));
   for (size_t n = reader.count(), i = 0; i < n; ++i) m.functions.push_back(read_function(reader));
-  if (reader.left() != 0) reader.fail("words are left over after the last function");
+  m.debug = reader.string();
+  if (reader.left() != 0) reader.fail("words are left over after the debug section");
   return m;
 }
 

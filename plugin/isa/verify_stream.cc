@@ -323,6 +323,7 @@ Module read_verified(std::span<const std::byte> bytes) {
   Module module = read_module(bytes);
   for (const Kernel& k : module.kernels) verify_kernel(k, &module.target);
   verify_stream(module);
+  verify_debug(module);
   return module;
 }
 

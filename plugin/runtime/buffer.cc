@@ -3,6 +3,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "plugin/device/recording.h"
 #include "plugin/runtime/strided_copy.h"
 
 namespace ascend {
@@ -19,13 +20,16 @@ std::vector<int64_t> row_major(size_t rank) {
 
 template <class Copy>
 struct Transfer : Task {
-  Transfer(Ref<Storage> source, Ref<Readers> readers, Ref<Event> done, Copy copy)
-      : source(std::move(source)),
+  Transfer(int device, uint64_t bytes, Ref<Storage> source, Ref<Readers> readers, Ref<Event> done, Copy copy)
+      : device(device),
+        bytes(bytes),
+        source(std::move(source)),
         readers(std::move(readers)),
         done(std::move(done)),
         copy(std::move(copy)) {}
   void run() override {
     try {
+      const RecordedTransfer recorded(RecordedTransfer::kFromDevice, device, bytes);
       copy(source->data());
     } catch (...) {
       status = current_failure();
@@ -35,6 +39,8 @@ struct Transfer : Task {
   }
   void complete() override { done->set(std::move(status)); }
 
+  const int device;
+  const uint64_t bytes;
   Ref<Storage> source;
   Ref<Readers> readers;
   Ref<Event> done;
@@ -71,6 +77,8 @@ Buffer* Buffer::from_host(const void* data, DType dtype, std::vector<int64_t> di
   std::byte* target = buffer->storage_->data();
   const auto* source = static_cast<const std::byte*>(data);
   int width = dtype_bytes(dtype);
+  const RecordedTransfer recorded(RecordedTransfer::kToDevice, memory->device->description->id,
+                                  buffer->bytes);
   if (strides.empty() || is_dense(buffer->dims, strides, width)) {
     if (buffer->bytes) std::memcpy(target, source, buffer->bytes);
   } else {
@@ -130,13 +138,14 @@ void Buffer::read_when_ready(Ref<Event> done, uint64_t size, Copy copy) const {
     readers_->begin();
   }
   Queue* queue = &memory->device->transfers;
+  const int device = memory->device->description->id;
   ready->on_ready([=, readers = readers_, copy = std::move(copy)](const Status& status) {
     if (status) {
       readers->end();
       done->set(status);
       return;
     }
-    auto* transfer = new Transfer<Copy>(source, readers, done, copy);
+    auto* transfer = new Transfer<Copy>(device, size, source, readers, done, copy);
     if (size > kCopyAtOnce) return queue->submit(transfer);
     transfer->run();
     transfer->complete();

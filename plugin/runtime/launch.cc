@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "plugin/device/recording.h"
 #include "plugin/runtime/executable.h"
 #include "plugin/runtime/host_desk.h"
 #include "plugin/runtime/signals.h"
@@ -24,7 +25,7 @@ struct Launch : Task {
   Launch(const RunContext& context, std::shared_ptr<HostDesk> desk)
       : context(context), desk(std::move(desk)) {}
 
-  const RunContext context;
+  RunContext context;
   const std::shared_ptr<HostDesk> desk;  // of `context`
   std::shared_ptr<const Program> program;
   std::shared_ptr<const HostFunctions> host;        // of `context`
@@ -39,6 +40,7 @@ struct Launch : Task {
   std::vector<Ref<Event>> dependencies;
   Ref<Event> done;
   Status status;
+  const int64_t accepted = now();
 
   void run() override {
     for (auto& dependency : dependencies) {
@@ -84,6 +86,7 @@ struct Launch : Task {
     Ref<Storage> workspace;
     if (uint64_t bytes = program->workspace_bytes()) workspace = make_ref<Storage>(workspace_arena, bytes);
     int64_t start = now();
+    const Recorded recorded(context, program, accepted);
     program->execute(context, inputs, outputs, workspace ? workspace->data() : nullptr);
     last_run->store(now() - start, std::memory_order_relaxed);
   }

@@ -194,7 +194,7 @@ def test_locations_name_the_users_line():
         return jnp.sin(x)
 
     (op,) = import_function(f, jnp.ones(3)).main.ops
-    assert op.loc.startswith(f"{__file__}:{f.__code__.co_firstlineno + 1}")
+    assert str(op.loc).startswith(f"{__file__}:{f.__code__.co_firstlineno + 1}")
 
 
 def test_accepted_ops_are_real():

@@ -273,4 +273,4 @@ def test_what_all_stages_refuse_comes_in_one_error():
     } }"""
     with pytest.raises(UnsupportedOpsError) as raised:
         compile_program(text, Target())
-    assert [place for _, place, _ in raised.value.ops] == ["a.py:1", "a.py:4"]
+    assert [place.line for _, place, _ in raised.value.ops] == ["a.py:1", "a.py:4"]

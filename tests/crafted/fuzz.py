@@ -130,7 +130,7 @@ def pool():
             programs += [case.program.encode() for case in random.Random(name).sample(cases, min(4, len(cases)))]
     random_kernels = importlib.import_module("random_vector_kernels")
     programs += [random_kernels.random_program(seed)[0].encode() for seed in range(20)]
-    for module in ("crafted_kernels", "crafted_scalars", "crafted_streams"):
+    for module in ("crafted_debug", "crafted_kernels", "crafted_scalars", "crafted_streams"):
         importlib.import_module(module)
     crafted = [case.build()[0] for case in importlib.import_module("corpus").CASES]
     return programs + [c for c in crafted if HEADER < len(c) < 1 << 16] + compiled()

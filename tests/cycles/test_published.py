@@ -1,6 +1,5 @@
 """The clock against published silicon (docs/device.md has sources): code of our own compiler, within 25 per cent."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -59,11 +58,3 @@ def test_a_scan_counts_its_trips(body):
         return estimate(lambda x: jax.lax.fori_loop(0, n, body, x), shape(64, 64)).seconds
 
     assert 5 * seconds(100) < seconds(1000) < 11 * seconds(100)  # less than ten times, as launching takes its time too
-
-
-def test_trace_has_a_lane_per_pipe(tmp_path):
-    found = estimate(jnp.dot, *square(512))
-    found.trace(tmp_path / "trace.json")
-    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    assert {"CUBE", "MTE1", "MTE2", "FIXP"} <= {e["tid"] for e in events}
-    assert all(e["dur"] >= 0 and e["ts"] >= 0 for e in events)

@@ -133,7 +133,7 @@ def test_a_program_is_timed_on_the_target_it_carries():
 
     slow = replace(Target(), name="slow", hbm_bandwidth=1e11)
     found = estimate(*_flat("elementwise"), target=slow)
-    program = Program.decode(found._program)
+    program = Program.decode(found.program.encode())
     assert program.target == slow and estimate_program(program).seconds == found.seconds
     program.target = Target()
     assert estimate_program(program).seconds < found.seconds / 5

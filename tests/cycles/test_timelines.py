@@ -163,7 +163,7 @@ def test_a_transfer_that_hits_does_not_wait_for_hbm():
     b.tload(b.tile(Loc.vec, DType.f32, 1, CHUNK, address=0), whole(b, x, b.blocks[0] * CHUNK))
     clock = clock_of(b.kernel)
     clock.touch(0, BYTES, False)
-    ends = {core: end for core, _, _, _, _, end in clock.trace(0, [0])}
+    ends = {core: end for core, _, _, _, _, end in clock.trace(0, [0])[1]}
     assert ends == {0: 75, 1: 139}
 
 

@@ -12,7 +12,7 @@ import pytest
 from jax_ascend.cli import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"walkthrough.md": 9, "strips.md": 2}  # blocks at least
+PAGES = {"walkthrough.md": 9, "strips.md": 2, "performance.md": 6}  # blocks at least
 BLOCK = re.compile(r"^```console\n\$ ([^\n]*)\n(.*?)^```$", flags=re.M | re.S)
 
 

@@ -3,11 +3,13 @@
 import struct
 
 from jax_ascend.compiler.graph.graph import TensorType
+from jax_ascend.compiler.graph.location import Location
 from jax_ascend.compiler.isa.attributes import Numbers, in_order
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import KERNEL_CORES, LIMITS, Layout, Loc
 from jax_ascend.compiler.isa.model import Affine, TileRef, View, instruction_set
 from jax_ascend.compiler.isa.stream import AICPU, COMMANDS, SLOT_KINDS
+from jax_ascend.compiler.program.debug import commands_in_order, encode_debug
 from jax_ascend.compiler.program.kernel import Argument, Instruction, Kernel, Tile
 from jax_ascend.compiler.program.program import Command, Costs, Function, Program, Slot
 from jax_ascend.compiler.targets import TARGETS, MemoryKind, Target
@@ -148,4 +150,20 @@ def random_program(rng):
         numbers = [rng.randint(0, 99) for _ in range(rng.randint(1, 9))]
         function.slots = [Slot(rng.choice(SLOT_KINDS), n, n + 1) for n in numbers]
         function.commands = random_commands(rng, program, len(function.slots))
+    program.debug = rng.choice([b"", random_debug(rng, program)])
     return program
+
+
+def random_debug(rng, program):
+    def location():
+        frames = tuple(
+            (rng.choice(["a.py", "/b c/ü.py", "<stdin>"]), rng.randint(0, 9)) for _ in range(rng.randint(0, 3))
+        )
+        return Location(frames, rng.choice(["", "jit(f)/layer/add"]))
+
+    commands = [c for f in program.functions for c in commands_in_order(f.commands)]
+    sources = {id(c): [location() for _ in range(rng.randint(0, 3))] for c in commands}
+    names = [
+        rng.choice([[], [f"x['{i}']" for i in range(len(arrays))]]) for arrays in (program.parameters, program.results)
+    ]
+    return encode_debug(program.functions, sources, *names)

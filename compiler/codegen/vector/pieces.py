@@ -42,7 +42,7 @@ def concatenate_pieces(op: Concatenate) -> list[Piece]:
     out, at = list[Piece](), 0
     for x in op.operands:
         same = Reshape([x])
-        same.with_results([x.type])
+        same.with_results([x.type], op.loc)
         out.append(Piece(same.results[0], x.shape, at * strides[op.dimension], strides, same))
         at += x.shape[op.dimension]
     return out
@@ -62,18 +62,18 @@ def pad_pieces(op: Pad) -> list[Piece]:
         start.append(min(s, n))
         limit.append(max(min(s, n), e))
     cut = Slice([x], tuple(start), tuple(limit), (1,) * x.type.rank)
-    cut.with_results([TensorType(tuple(l - s for s, l in zip(start, limit)), x.dtype)])
+    cut.with_results([TensorType(tuple(l - s for s, l in zip(start, limit)), x.dtype)], op.loc)
     kept = cut.results[0].shape
     at = [lo + s * (gap + 1) for lo, s, gap in zip(op.low, start, op.interior)]
     step = tuple(t * (gap + 1) for t, gap in zip(strides, op.interior))
     made: Op = cut
     if kept == x.shape:
         made = Reshape([x])
-        made.with_results([x.type])
+        made.with_results([x.type], op.loc)
     pieces = [Piece(made.results[0], kept, sum(a * t for a, t in zip(at, strides)), step, made)]
     for shape, offset, along in _padding_boxes(op, kept, at, strides):
         fill = BroadcastInDim([padding], ())
-        fill.with_results([TensorType(shape, x.dtype)])
+        fill.with_results([TensorType(shape, x.dtype)], op.loc)
         pieces.append(Piece(fill.results[0], shape, offset, along, fill))
     return [p for p in pieces if prod(p.shape)]
 

@@ -97,12 +97,14 @@ double repeats(const Extent& e, const Target& target, int lane_bytes = 0) {
   return static_cast<double>(ceil_div(e.elements() * width, target.vector_repeat_bytes));
 }
 
-double mad_cycles(const Walk& walk, const Places& o, const Target& target) {
+void add_mad(const Walk& walk, const Places& o, const Target& target, Cost& cost) {
   const Extent left = extent(walk, *o.tiles[1]), right = extent(walk, *o.tiles[2]);
   const int64_t size = dtype_bytes(left.dtype);
   const double steps = static_cast<double>(ceil_div(left.rows, 16) * ceil_div(right.columns, 16) *
                                            ceil_div(left.columns * size, 32));
-  return target.mad_start + steps * (size >= 4 ? target.mad_f32_factor * (size / 4) : 1.0);
+  cost.ideal = steps * (size >= 4 ? target.mad_f32_factor * (size / 4) : 1.0);
+  cost.cycles = target.mad_start + cost.ideal;
+  cost.operations = 2.0 * static_cast<double>(left.rows * left.columns) * static_cast<double>(right.columns);
 }
 
 // Arithmetic, comparisons and bits in one cycle, divisions in four; a function takes the scalar unit what one
@@ -127,7 +129,7 @@ Pipe pipe_of(const Kernel& kernel, const Instruction& instruction) {
 Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& target) {
   const InstructionInfo& info = instruction.info();
   const Places o(instruction);
-  Cost cost{pipe_of(walk.kernel(), instruction), 0, {}};
+  Cost cost{.pipe = pipe_of(walk.kernel(), instruction), .cycles = 0, .traffic = {}};
   const auto widest = [&] {  // the operand that decides how many repeats there are
     Extent e = extent(walk, *o.tiles[0]);
     for (int i = 1; i < o.n_tiles; ++i) {
@@ -148,7 +150,7 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       cost.cycles = scalar_cycles(instruction);
       break;
     case CostKind::kscalar_access:
-      cost.cycles = target.scalar_access;
+      cost.cycles = cost.assumed = target.scalar_access;
       break;
     case CostKind::kscalar_load:
       cost.cycles = target.vector_start;
@@ -163,26 +165,31 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       const Extent e = widest();
       if (cost.pipe == Pipe::kMTE1) {  // tmov into the bias table
         cost.cycles = target.vector_start + static_cast<double>(e.bytes()) / target.l0b_rate;
+        cost.on_chip = e.bytes();
         break;
       }
       const double cycles = std::max(info.cycles, 1.0);
       const double passes = info.cost == CostKind::kconvert ? 1 : promotion(info, e.dtype, target);
-      cost.cycles = target.vector_start + repeats(e, target) * cycles * passes / target.vector_issue;
+      cost.ideal = repeats(e, target) * cycles * passes / target.vector_issue;
+      cost.cycles = target.vector_start + cost.ideal;
+      if (info.computes) cost.operations = static_cast<double>(e.elements());
       break;
     }
     case CostKind::kpiece: {
       const Extent a = extent(walk, *o.tiles[0]), b = extent(walk, *o.tiles[1]);
-      cost.cycles = target.vector_start + repeats(a.elements() < b.elements() ? a : b, target);
+      cost.ideal = repeats(a.elements() < b.elements() ? a : b, target);
+      cost.cycles = target.vector_start + cost.ideal;
       break;
     }
     case CostKind::kextract: {
       const TileSpec& dst = walk.kernel().tiles[o.tiles[0]->tile];
       const double rate = dst.loc == Loc::kleft ? target.l0a_rate : target.l0b_rate;
-      cost.cycles = target.mad_start + static_cast<double>(extent(walk, *o.tiles[0]).bytes()) / rate;
+      cost.on_chip = extent(walk, *o.tiles[0]).bytes();
+      cost.cycles = target.mad_start + static_cast<double>(cost.on_chip) / rate;
       break;
     }
     case CostKind::kmad:
-      cost.cycles = mad_cycles(walk, o, target);
+      add_mad(walk, o, target, cost);
       break;
     case CostKind::kload: {
       const Loc tile = walk.kernel().tiles[o.tiles[0]->tile].loc;
@@ -219,7 +226,8 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       cost.traffic.piece_bytes = cost.traffic.row_bytes;
       cost.traffic.scattered = true;
       cost.traffic.rate = write ? target.ub_store_rate : target.ub_load_rate;
-      cost.cycles = target.move_start + target.gather_row * static_cast<double>(cost.traffic.rows);
+      cost.assumed = target.gather_row * static_cast<double>(cost.traffic.rows);
+      cost.cycles = target.move_start + cost.assumed;
       break;
     }
   }

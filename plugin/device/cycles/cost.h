@@ -45,8 +45,12 @@ struct Traffic {
 
 struct Cost {
   Pipe pipe;
-  double cycles;    // time on the pipe besides the traffic
-  Traffic traffic;  // goes on after `cycles`, at what the port and the shared memory allow
+  double cycles;          // time on the pipe besides the traffic
+  Traffic traffic;        // goes on after `cycles`, at what the port and the shared memory allow
+  double operations = 0;  // arithmetic on elements; a multiply-accumulate is two
+  double ideal = 0;       // cycles of M or V without their starts
+  double assumed = 0;     // cycles that rest on figures which are our own assumptions
+  int64_t on_chip = 0;    // bytes that MTE1 moves
 };
 
 // The pipe an instruction runs on, from the location of the operand its declaration names.

@@ -34,21 +34,26 @@ void L2Cache::touch(int64_t first, int64_t bytes, bool write, Moved& moved) {
   const int64_t end = std::min(first + bytes, bytes_);
   first = std::max<int64_t>(first, 0);
   if (first >= end) return;
-  for (int64_t number = first / line_bytes_; number <= (end - 1) / line_bytes_; ++number) {
-    std::unique_ptr<Page>& page = pages_[number / kPageLines];
-    if (!page) page = std::make_unique<Page>();
-    uint32_t& place = page->place[number % kPageLines];
-    if (place > 0) {
-      Line& line = lines_[place - 1];
-      line.touched = true;
-      line.dirty |= write;
-      continue;
+  const int64_t last = (end - 1) / line_bytes_;
+  for (int64_t number = first / line_bytes_; number <= last;) {
+    std::unique_ptr<Page>& held = pages_[number / kPageLines];
+    if (!held) held = std::make_unique<Page>();
+    Page* const page = held.get();
+    for (const int64_t end = std::min(last + 1, (number / kPageLines + 1) * kPageLines); number < end;
+         ++number) {
+      uint32_t& place = page->place[number % kPageLines];
+      if (place > 0) {
+        Line& line = lines_[place - 1];
+        line.touched = true;
+        line.dirty |= write;
+        continue;
+      }
+      ++page->held;  // so that the page outlives the line that makes room
+      const size_t free = make_room(moved);
+      lines_[free] = {number, write, false};
+      place = static_cast<uint32_t>(free + 1);
+      if (!write) moved.read += line_bytes_;
     }
-    ++page->held;  // so that the page outlives the line that makes room
-    const size_t free = make_room(moved);
-    lines_[free] = {number, write, false};
-    place = static_cast<uint32_t>(free + 1);
-    if (!write) moved.read += line_bytes_;
   }
 }
 

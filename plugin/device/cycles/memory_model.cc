@@ -59,8 +59,8 @@ void MemoryModel::start(const Traffic& t, int owner, double now) {
   const double lines = (t.row_bytes + target_.l2_line - 1) / target_.l2_line * target_.l2_line;
   const double aligned = std::clamp(t.row_bytes / lines, target_.misaligned_efficiency, 1.0);
   const double port_bytes = t.pieces * std::max<double>(t.piece_bytes, 32) / aligned;
-  hbm_bytes_ += moved.bytes();
-  gm_bytes_ += t.bytes();
+  hbm_.read += moved.read, hbm_.written += moved.written;
+  (t.write ? gm_written_ : gm_read_) += static_cast<double>(t.bytes());
   const double read = t.rate * moved.read / port_bytes, written = t.rate * moved.written / port_bytes;
   const double asks = read / target_.hbm_read_efficiency + written / target_.hbm_write_efficiency;
   active_.push_back({owner, port_bytes, t.rate, read, written, asks, 0});
@@ -71,6 +71,8 @@ void MemoryModel::advance(double now) {
   if (now == now_) return;
   if (changed_) share();
   for (Transfer& t : active_) t.left -= t.rate * (now - now_);
+  if (limit_ == Limit::kHbm) hbm_limited_ += now - now_;
+  if (limit_ == Limit::kL2) l2_limited_ += now - now_;
   now_ = now;
 }
 
@@ -96,6 +98,7 @@ void MemoryModel::share() {
     l2 += t.rate;
   }
   const double l2_scale = l2 > l2_rate_ ? l2_rate_ / l2 : 1;
+  limit_ = asked > hbm ? Limit::kHbm : l2 > l2_rate_ ? Limit::kL2 : Limit::kPorts;
   next_ = std::numeric_limits<double>::infinity();
   for (Transfer& t : active_) {
     t.rate *= l2_scale;

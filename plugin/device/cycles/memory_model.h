@@ -28,8 +28,12 @@ class MemoryModel {
   // Moves to time `now` and returns the owners of the transfers that have completed.
   const std::vector<int>& finish(double now);
 
-  double hbm_bytes() const { return hbm_bytes_; }
-  double gm_bytes() const { return gm_bytes_; }
+  const L2Cache::Moved& hbm() const { return hbm_; }
+  double gm_read() const { return gm_read_; }
+  double gm_written() const { return gm_written_; }
+  // Cycles in which transfers asked for more of HBM, or of the L2 but not of HBM, than there is.
+  double hbm_limited() const { return hbm_limited_; }
+  double l2_limited() const { return l2_limited_; }
 
  private:
   struct Transfer {
@@ -64,7 +68,9 @@ class MemoryModel {
   bool changed_ = false;  // active_, since rates were shared out
   std::vector<int> finished_;
   double now_ = 0, next_ = std::numeric_limits<double>::infinity();
-  double hbm_bytes_ = 0, gm_bytes_ = 0;
+  L2Cache::Moved hbm_;
+  double gm_read_ = 0, gm_written_ = 0, hbm_limited_ = 0, l2_limited_ = 0;
+  enum class Limit : uint8_t { kPorts, kL2, kHbm } limit_ = Limit::kPorts;
 };
 
 }  // namespace ascend::cycles

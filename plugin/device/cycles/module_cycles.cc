@@ -25,18 +25,32 @@ std::span<const std::byte> span_of(const nb::bytes& b) {
 nb::dict to_dict(const cycles::KernelTime& t) {
   nb::dict d;
   d["cycles"] = t.cycles;
-  d["gm_bytes"] = t.gm_bytes;
-  d["hbm_bytes"] = t.hbm_bytes;
+  d["gm_read"] = t.gm_read;
+  d["gm_written"] = t.gm_written;
+  d["hbm_bytes"] = t.hbm_read + t.hbm_written;
+  d["hbm_read"] = t.hbm_read;
+  d["hbm_written"] = t.hbm_written;
+  d["hbm_limited"] = t.hbm_limited;
+  d["l2_limited"] = t.l2_limited;
+  d["cube_operations"] = t.cube_operations;
+  d["vector_operations"] = t.vector_operations;
+  d["cube_ideal"] = t.cube_ideal;
+  d["vector_ideal"] = t.vector_ideal;
+  d["assumed"] = t.assumed;
   d["instructions"] = t.instructions;
   d["cube_cores"] = t.cube_cores;
   d["vector_cores"] = t.vector_cores;
-  nb::dict cube, vector;
+  nb::dict cube, vector, cube_moved, vector_moved;
   for (int p = 0; p < kPipes; ++p) {
     cube[kPipeNames[p]] = t.cube_busy[p];
     vector[kPipeNames[p]] = t.vector_busy[p];
+    cube_moved[kPipeNames[p]] = t.cube_moved[p];
+    vector_moved[kPipeNames[p]] = t.vector_moved[p];
   }
   d["cube_busy"] = cube;
   d["vector_busy"] = vector;
+  d["cube_moved"] = cube_moved;
+  d["vector_moved"] = vector_moved;
   return d;
 }
 
@@ -60,15 +74,24 @@ class Clock {
     return to_dict(time);
   }
 
-  nb::list trace(size_t kernel, const std::vector<int64_t>& addresses, size_t limit) {
+  nb::tuple trace(size_t kernel, const std::vector<int64_t>& addresses, size_t limit, int64_t trip,
+                  int cores) {
     std::vector<cycles::Interval> intervals;
     const Kernel& k = check(kernel, addresses);
-    cycles::simulate(k, module_.target, cache_, {addresses}, &intervals, limit);
+    cycles::KernelTime time;
+    {
+      nb::gil_scoped_release release;
+      time = cycles::simulate(k, module_.target, cache_, {addresses, trip}, &intervals, limit, cores);
+    }
     nb::list result;
     for (const auto& i : intervals)
       result.append(nb::make_tuple(i.core, i.unit, kPipeNames[static_cast<int>(i.pipe)], i.instruction,
                                    i.start, i.end));
-    return result;
+    return nb::make_tuple(to_dict(time), result);
+  }
+
+  std::string instruction(size_t kernel, size_t index) const {
+    return print(module_.kernels.at(kernel).body.at(index));
   }
 
   std::pair<int64_t, int64_t> touch(int64_t first, int64_t bytes, bool write) {
@@ -102,9 +125,12 @@ void bind_cycles(nb::module_& m) {
            "Simulate a launch, in this trip of a loop, whose arguments lie at these addresses: cycles, "
            "bytes, and per pipe the busy "
            "cycles over all cores.")
-      .def(
-          "trace", &Clock::trace, nb::arg("kernel"), nb::arg("addresses"), nb::arg("limit") = 200000,
-          "Simulate a launch and return its intervals (core, unit, pipe, instruction, start, end) in cycles.")
+      .def("trace", &Clock::trace, nb::arg("kernel"), nb::arg("addresses"), nb::arg("limit") = 200000,
+           nb::arg("trip") = 0, nb::arg("cores") = INT32_MAX,
+           "Simulate a launch; return what launch() does and the first `limit` intervals (core, unit, pipe, "
+           "instruction, start, end) in cycles, of the first `cores` AI cores.")
+      .def("instruction", &Clock::instruction, nb::arg("kernel"), nb::arg("index"),
+           "The text of a kernel's instruction.")
       .def(
           "touch", &Clock::touch, nb::arg("first"), nb::arg("bytes"), nb::arg("write"),
           "Read or write bytes as something that is no kernel does: bytes that HBM reads and writes for it.");

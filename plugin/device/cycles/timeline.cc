@@ -1,7 +1,7 @@
 #include "plugin/device/cycles/timeline.h"
 
 #include <algorithm>
-#include <deque>
+#include <array>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -30,6 +30,21 @@ struct Queued {
   Traffic traffic;
 };
 
+// What a pipe holds, in order. Places are used again with what they own: a simulation is mostly this.
+class Queue {
+ public:
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  Queued& front() { return places_[first_]; }
+  const Queued& front() const { return places_[first_]; }
+  Queued& push() { return places_[(first_ + size_++) % kQueueDepth]; }
+  void pop_front() { first_ = (first_ + 1) % kQueueDepth, --size_; }
+
+ private:
+  std::array<Queued, kQueueDepth> places_;
+  size_t first_ = 0, size_ = 0;
+};
+
 struct SimulatedCore;
 
 struct Unit {  // cores that run one block together, and their cross flags
@@ -47,9 +62,10 @@ struct SimulatedCore {
   double scalar_clock = 0, scalar_busy = 0;
   int scalar_wait = -1;  // flag the scalar unit waits for
   double look = kNever;  // when an event looks at what is issued but not due yet
-  std::deque<Queued> queue[kPipes];
+  Queue queue[kPipes];
   bool busy[kPipes] = {};
-  double started[kPipes] = {}, worked[kPipes] = {};
+  double started[kPipes] = {}, worked[kPipes] = {}, moved[kPipes] = {};
+  double operations = 0, ideal = 0, assumed = 0;
   int flags[kPipes * kPipes * kEvents] = {};
   bool had_work = false;
 
@@ -64,14 +80,15 @@ struct SimulatedCore {
 class Simulation {
  public:
   Simulation(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
-             std::vector<Interval>* trace, size_t limit)
+             std::vector<Interval>* trace, size_t limit, int cores)
       : kernel_(kernel),
         target_(target),
         shape_(kernel),
         memory_(kernel, target, cache, launch.addresses, launch.trip),
         trip_(launch.trip),
         trace_(trace),
-        limit_(limit) {
+        limit_(limit),
+        traced_cores_(cores) {
     const bool vector = kernel.core == CoreKind::kAiv;
     const int64_t units =
         std::min<int64_t>(kernel.blocks(), vector ? target.vector_cores : target.cube_cores);
@@ -148,7 +165,7 @@ class Simulation {
   void complete(SimulatedCore& core, int pipe) {
     const Queued& q = core.queue[pipe].front();
     core.worked[pipe] += now_ - core.started[pipe];
-    if (trace_ && trace_->size() < limit_) {
+    if (trace_ && trace_->size() < limit_ && core.unit->number < traced_cores_) {
       const int unit =
           core.role == Role::kOnly ? 0 : static_cast<int>(core.role) - static_cast<int>(Role::kCube);
       trace_->push_back(
@@ -253,14 +270,18 @@ class Simulation {
       return static_cast<int>((i.src_ * kPipes + i.dst_) * kEvents +
                               (core.walk->value(i.event_) & (kEvents - 1)));
     };
-    const auto push = [&](int64_t pipe, Queued q) { core.queue[pipe].push_back(std::move(q)); };
+    const auto push = [&](int64_t pipe, Act act, int flag, double cycles = 0) -> Queued& {
+      Queued& q = core.queue[pipe].push();
+      q.act = act, q.instruction = index, q.issued = core.scalar_clock, q.flag = flag, q.cycles = cycles;
+      return q;
+    };
     switch (instruction.opcode()) {
       case Opcode::kset_flag: {
         const auto& i = instruction.as<isa::set_flag>();
         if (i.src_ == static_cast<int>(Pipe::kS))
           ++core.flags[flag(i)];
         else
-          push(i.src_, {Act::kSet, index, core.scalar_clock, flag(i), 0, {}});
+          push(i.src_, Act::kSet, flag(i));
         return;
       }
       case Opcode::kwait_flag: {
@@ -268,17 +289,17 @@ class Simulation {
         if (i.dst_ == static_cast<int>(Pipe::kS))
           core.scalar_wait = flag(i);
         else
-          push(i.dst_, {Act::kWait, index, core.scalar_clock, flag(i), 0, {}});
+          push(i.dst_, Act::kWait, flag(i));
         return;
       }
       case Opcode::kset_cross_flag: {
         const auto& i = instruction.as<isa::set_cross_flag>();
-        push(i.pipe_, {Act::kCrossSet, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        push(i.pipe_, Act::kCrossSet, cross(core, i.flag_));
         return;
       }
       case Opcode::kwait_cross_flag: {
         const auto& i = instruction.as<isa::wait_cross_flag>();
-        push(i.pipe_, {Act::kCrossWait, index, core.scalar_clock, cross(core, i.flag_), 0, {}});
+        push(i.pipe_, Act::kCrossWait, cross(core, i.flag_));
         return;
       }
       case Opcode::kpipe_barrier:  // pipes are in order: nothing overtakes
@@ -287,13 +308,22 @@ class Simulation {
         break;
     }
     const Cost cost = cost_of(*core.walk, instruction, target_);
+    core.operations += cost.operations;
+    core.ideal += cost.ideal;
+    core.assumed += cost.assumed;
+    core.moved[static_cast<int>(cost.pipe)] +=
+        static_cast<double>(cost.on_chip + (cost.traffic.argument >= 0 ? cost.traffic.bytes() : 0));
     if (cost.pipe == Pipe::kS) {
       core.scalar_clock += cost.cycles;
       core.scalar_busy += cost.cycles;
       return;
     }
     core.had_work = true;
-    push(static_cast<int>(cost.pipe), {Act::kWork, index, core.scalar_clock, 0, cost.cycles, cost.traffic});
+    Queued& q = push(static_cast<int>(cost.pipe), Act::kWork, 0, cost.cycles);
+    if (cost.traffic.argument >= 0)
+      q.traffic = cost.traffic;
+    else
+      q.traffic.argument = -1;
   }
 
   int cross(const SimulatedCore& core, const Affine& flag) const {
@@ -314,16 +344,23 @@ class Simulation {
   KernelTime result() const {
     KernelTime t;
     t.cycles = now_;
-    t.gm_bytes = memory_.gm_bytes();
-    t.hbm_bytes = memory_.hbm_bytes();
+    t.gm_read = memory_.gm_read(), t.gm_written = memory_.gm_written();
+    t.hbm_read = static_cast<double>(memory_.hbm().read);
+    t.hbm_written = static_cast<double>(memory_.hbm().written);
+    t.hbm_limited = memory_.hbm_limited(), t.l2_limited = memory_.l2_limited();
     t.instructions = instructions_;
     for (const SimulatedCore& core : cores_) {
+      t.cycles = std::max(t.cycles, core.scalar_clock);  // what it issues last need not be a pipe's work
       if (!core.had_work) continue;
       const bool cube =
           core.role == Role::kCube || (core.role == Role::kOnly && kernel_.core == CoreKind::kAic);
       double* busy = cube ? t.cube_busy : t.vector_busy;
       ++(cube ? t.cube_cores : t.vector_cores);
-      for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p];
+      double* moved = cube ? t.cube_moved : t.vector_moved;
+      for (int p = 0; p < kPipes; ++p) busy[p] += core.worked[p], moved[p] += core.moved[p];
+      (cube ? t.cube_operations : t.vector_operations) += core.operations;
+      (cube ? t.cube_ideal : t.vector_ideal) += core.ideal;
+      t.assumed += core.assumed;
       busy[static_cast<int>(Pipe::kS)] += core.scalar_busy;
     }
     return t;
@@ -336,6 +373,7 @@ class Simulation {
   int64_t trip_;
   std::vector<Interval>* trace_;
   size_t limit_;
+  int traced_cores_;
   std::vector<Unit> units_;
   std::vector<SimulatedCore> cores_;
   std::priority_queue<Event> events_;
@@ -346,8 +384,8 @@ class Simulation {
 }  // namespace
 
 KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
-                    std::vector<Interval>* trace, size_t limit) {
-  return Simulation(kernel, target, cache, launch, trace, limit).run();
+                    std::vector<Interval>* trace, size_t limit, int cores) {
+  return Simulation(kernel, target, cache, launch, trace, limit, cores).run();
 }
 
 }  // namespace ascend::cycles

@@ -21,7 +21,12 @@ struct KernelTime {
   double cycles = 0;
   double cube_busy[kPipes] = {}, vector_busy[kPipes] = {};  // cycles summed over the cores that have work
   int cube_cores = 0, vector_cores = 0;                     // that have work
-  double gm_bytes = 0, hbm_bytes = 0;
+  double gm_read = 0, gm_written = 0, hbm_read = 0, hbm_written = 0;  // bytes
+  double cube_moved[kPipes] = {}, vector_moved[kPipes] = {};          // bytes by the pipe that moves them
+  double cube_operations = 0, vector_operations = 0;                  // a multiply-accumulate is two
+  double cube_ideal = 0, vector_ideal = 0;  // cycles of M and V over all cores, without starts
+  double hbm_limited = 0, l2_limited = 0;   // cycles in which HBM, or else the L2, slowed transfers
+  double assumed = 0;                       // busy cycles that rest on figures we assume
   int64_t instructions = 0;
 };
 
@@ -34,9 +39,9 @@ struct Launch {
 };
 
 // Time of a launch, without dispatch; the cache is left as it leaves it. Intervals are recorded if asked for,
-// at most `limit`. Throws Error{kFailedPrecondition} naming the instruction if a core waits for a flag nobody
-// sets.
+// at most `limit`, those of the first `cores` AI cores. Throws Error{kFailedPrecondition} naming the
+// instruction if a core waits for a flag nobody sets.
 KernelTime simulate(const Kernel& kernel, const Target& target, L2Cache& cache, const Launch& launch,
-                    std::vector<Interval>* trace = nullptr, size_t limit = 200000);
+                    std::vector<Interval>* trace = nullptr, size_t limit = 200000, int cores = INT32_MAX);
 
 }  // namespace ascend::cycles
