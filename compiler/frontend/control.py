@@ -1,4 +1,4 @@
-"""Importers of control flow, calls, composites and (for one device) shardings and collectives."""
+"""Importers of control flow, calls, composites and shardings."""
 
 from __future__ import annotations
 
@@ -111,41 +111,16 @@ def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return scope.inline(block)
 
 
-def collective(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a collective over one device, which gives its operands."""
-    operands = scope.operands(op)
-    if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise UnsupportedOp("several devices")
-    if [v.type for v in operands] != scope.result_types(op):
-        raise UnsupportedOp("collective over several devices")
-    return operands
-
-
-def collective_permute(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a permutation over one device: zeros if nobody sends."""
-    results = collective(scope, op)
-    return results if scope.integers(op, "source_target_pairs") else [scope.constant(0, v.type) for v in results]
-
-
-def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import partition_id or replica_id of the only device."""
-    if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise UnsupportedOp("several devices")
-    return [scope.constant(0, scope.result_type(op))]
-
-
-_COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast", "reduce_scatter")
 _SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
 
 _TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"
 REFUSED = {
     **{f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")},
-    "stablehlo.collective_reduce": "collective over several devices",
+    "stablehlo.collective_reduce": "a collective that JAX does not make; use all_reduce",
 }
 """Ops that are refused whatever their operands, with the reason."""
 
 IMPORTERS: dict[str, Importer] = {
-    **{f"stablehlo.{name}": collective for name in _COLLECTIVES},
     **{f"sdy.{name}": pass_through for name in _SHARDING_OPS},
     "func.call": call,
     "stablehlo.async_done": async_done,
@@ -155,11 +130,8 @@ IMPORTERS: dict[str, Importer] = {
     "sdy.manual_computation": manual_computation,
     "sdy.sharding_group": lambda scope, op: [],
     "stablehlo.case": case,
-    "stablehlo.collective_permute": collective_permute,
     "stablehlo.composite": composite,
     "stablehlo.if": if_,
     "stablehlo.optimization_barrier": optimization_barrier,
-    "stablehlo.partition_id": device_number,
-    "stablehlo.replica_id": device_number,
     "stablehlo.while": while_,
 }

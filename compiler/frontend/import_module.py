@@ -15,6 +15,7 @@ from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
 from ..graph.graph import Graph
 from ..graph.module import Module
 from . import (
+    collectives,
     control,
     dynamic,
     elementwise,
@@ -30,6 +31,7 @@ from . import (
 from .scope import Importer, ModuleState, Scope
 
 _FAMILIES = (
+    collectives,
     control,
     dynamic,
     elementwise,
@@ -74,7 +76,9 @@ def import_module(
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op
-        elif op.operation.name != "sdy.mesh":
+        elif op.operation.name == "sdy.mesh":
+            state.meshes[_symbol(op)] = op.operation.attributes["mesh"]
+        else:
             state.unsupported.append((op.operation.name, state.location(op), "at module level"))
     main = state.functions.get("main") or next(iter(state.functions.values()), None)
     if main is None:

@@ -12,6 +12,7 @@ from ..graph import ops
 from ..graph.graph import Value
 from ..isa.dtypes import DType
 from . import lapack
+from .collectives import ragged_all_to_all
 from .foreign import aliases_of, ffi_call
 from .fourier import fft
 from .log_gamma import log_gamma
@@ -63,6 +64,7 @@ _CALLS: dict[str, Importer] = {
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
     **lapack.CALLS,
+    "ragged_all_to_all": ragged_all_to_all,
     "xla_buffer_python_cpu_callback": host_call,
     "xla_ffi_partitioned_python_cpu_callback": host_call,
     "xla_ffi_python_cpu_callback": host_call,

@@ -46,6 +46,7 @@ class ModuleState:
         self.lists: dict[ir.Attribute, tuple[int, ...]] = {}
         self.keywords: dict[ir.Attribute, str] = {}
         self.functions: dict[str, ir.OpView] = {}
+        self.meshes: dict[str, ir.Attribute] = {}
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
 

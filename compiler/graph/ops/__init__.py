@@ -4,6 +4,18 @@ Constructor order: operands first, then the attributes in declaration order. `ve
 specification of its operands, attributes and results.
 """
 
+from .collectives import (
+    AllGather,
+    AllReduce,
+    AllToAll,
+    Collective,
+    CollectiveBroadcast,
+    CollectivePermute,
+    PartitionId,
+    RaggedAllToAll,
+    ReduceScatter,
+    ReplicaId,
+)
 from .control import Call, Case, While
 from .elementwise import (
     BINARY_KINDS,
@@ -40,12 +52,18 @@ __all__ = [
     "SCATTER_KINDS",
     "UNARY_KINDS",
     "AicpuKernel",
+    "AllGather",
+    "AllReduce",
+    "AllToAll",
     "ArgReduce",
     "Binary",
     "BitcastConvert",
     "BroadcastInDim",
     "Call",
     "Case",
+    "Collective",
+    "CollectiveBroadcast",
+    "CollectivePermute",
     "Compare",
     "Concatenate",
     "Constant",
@@ -64,9 +82,13 @@ __all__ = [
     "Iota",
     "OptimizationBarrier",
     "Pad",
+    "PartitionId",
+    "RaggedAllToAll",
     "Reduce",
     "ReducePrecision",
+    "ReduceScatter",
     "ReduceWindow",
+    "ReplicaId",
     "Reshape",
     "Reverse",
     "RngBitGenerator",
