@@ -148,7 +148,8 @@ class Shardings:
             for key in ("in_shardings", "out_shardings")
             for s in sdy.TensorShardingPerValueAttr(attributes[key]).shardings
         ]
-        meshes: list[Any] = [sdy.TensorShardingAttr(s).mesh_or_ref.value for s in of_values] or list(self._spans)
+        meshes: list[str] = [sdy.TensorShardingAttr(s).mesh_or_ref.value for s in of_values]
+        meshes += self._spans
         found: Axes = ()
         for name in names:
             span = next((s for mesh in meshes if (s := self._span(mesh, name, 1, 0)) is not None), None)
@@ -160,7 +161,7 @@ class Shardings:
     def _read(self, attribute: Any) -> Sharding | None:
         given: Any = sdy.TensorShardingAttr(attribute)
         mesh = given.mesh_or_ref
-        name = mesh.value if isinstance(mesh, (ir.FlatSymbolRefAttr, ir.SymbolRefAttr)) else ""
+        name = mesh.value if isinstance(mesh, ir.FlatSymbolRefAttr) else ""
         dims: list[Axes] = []
         for dimension in given.dimension_shardings:
             axes: Axes = ()

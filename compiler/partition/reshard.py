@@ -41,7 +41,8 @@ class Resharder:
             return x
         key = (x.value, x.whole, x.sharding, to)
         if key not in self.known:
-            self.known[key] = self._moved(x, to)
+            moved = self.known[key] = self._moved(x, to)
+            self.known.setdefault((moved.value, x.whole, to, x.sharding), x)  # the way back is free
         return self.known[key]
 
     def _moved(self, x: Piece, to: Sharding) -> Piece:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..graph.module import Module
 from ..partition import partition
+from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
 from .decompose_general_sort import decompose_general_sort
@@ -51,6 +52,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,
+    combine_collectives,
     remove_barriers,
 )
 

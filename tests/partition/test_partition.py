@@ -17,6 +17,7 @@ from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.graph.graph import Op
 from jax_ascend.compiler.partition import partition
 from jax_ascend.compiler.partition.rules import GATHERED, PLANS, WALKS
+from jax_ascend.compiler.passes.combine_collectives import combine_collectives
 
 MESHES = [(8,), (4, 2), (2, 2, 2), (3, 2)]
 RNG = np.random.default_rng(0)
@@ -72,6 +73,37 @@ def test_golden(request):
     partition(module)
     golden.check(request, "partition", f"{before}\n->\n{module.main}")
     sharded.check(text, [normal(8, 16), normal(16, 6)])
+
+
+def test_golden_of_combined_collectives(request):
+    mesh, x, w = sharded.mesh_of(4, 2), normal(8, 4), normal(8)
+
+    def sums(x, w):
+        total = x.sum(0)
+        return total, w.sum(), x.sum() + total[0], x.max(0)
+
+    text = lower(sums, x, w, in_shardings=(on(mesh, "a", None), on(mesh, "a")))
+    module = sharded.divide(text)
+    before = str(module.main)
+    combine_collectives(module, None)
+    golden.check(request, "combine_collectives", f"{before}\n->\n{module.main}")
+    module.main.verify()
+    assert [len(op.operands) for op in module.main.ops if isinstance(op, ops.AllReduce)] == [3, 1]
+    got, _ = sharded.lockstep.run(module, [x, w])
+    for g, e in zip(got, sharded.whole_results(text, [x, w]), strict=True):
+        np.testing.assert_allclose(g, e, 1e-5, 1e-5)
+
+
+def test_the_way_back_is_free():
+    mesh, x = sharded.mesh_of(4), normal(8)
+
+    def there_and_back(x):
+        whole = lax.with_sharding_constraint(x, on(mesh))
+        return lax.with_sharding_constraint(whole, on(mesh, "a")) + 1, whole
+
+    module = sharded.check(lower(there_and_back, x, in_shardings=on(mesh, "a")), [x])
+    assert kinds(module).count(ops.AllGather) == 1
+    assert ops.DynamicSlice not in kinds(module)
 
 
 def lower(function, *arguments, **jit):
