@@ -62,11 +62,15 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages, hand
         bytecode = frontend.bytecode(mlir)
         stages.module = frontend.module_name(mlir)
     stages.dump("stablehlo", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
+    with stages.stage("propagate"):
+        given, mlir = mlir, frontend.propagated(mlir)
+    if mlir is not given:
+        stages.dump("propagate", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused, handlers)
         if refused:
-            mlir = frontend.legalize(mlir)
+            mlir = frontend.propagated(frontend.legalize(given))
             refused.clear()
             module = frontend.import_module(mlir, refused, handlers)
     stages.dump("graph", lambda: str(module.main))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.module import Module
+from ..partition import partition
+from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
 from .decompose_general_sort import decompose_general_sort
@@ -31,6 +33,7 @@ from .widen_small_integers import widen_small_integers
 GraphPass = Callable[[Module, object], None]
 
 GRAPH_PASSES: tuple[GraphPass, ...] = (
+    partition,
     inline_calls,
     remove_empty_tensors,
     simplify,
@@ -51,6 +54,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,
+    combine_collectives,
     remove_barriers,
 )
 

@@ -44,6 +44,7 @@ from .irregular import (
 from .linalg import Convolution, Dot
 from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
 from .shape import BroadcastInDim, Concatenate, Constant, Iota, Pad, Reshape, Reverse, Slice, Transpose
+from .sharding import ManualComputation, Reshard
 
 __all__ = [
     "BINARY_KINDS",
@@ -80,6 +81,7 @@ __all__ = [
     "GeneralSort",
     "HostCall",
     "Iota",
+    "ManualComputation",
     "OptimizationBarrier",
     "Pad",
     "PartitionId",
@@ -90,6 +92,7 @@ __all__ = [
     "ReduceWindow",
     "ReplicaId",
     "Reshape",
+    "Reshard",
     "Reverse",
     "RngBitGenerator",
     "Scatter",
