@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _plugin
+from .compiler.exchange_time import exchange_seconds
 from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.program.program import Command, Function, Program
 from .compiler.targets import MemoryKind
@@ -148,6 +149,8 @@ class ProgramClock:
                 case "host_call" | "ffi_call":
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
                     self._add("host", "host_call", times, OtherTotals(1, size / self._target.host_bandwidth, 0, size))
+                case "collective":
+                    self._exchange(c, table, times)
                 case "loop":
                     self._loop(c, table, times, function)
                 case "case":
@@ -157,8 +160,17 @@ class ProgramClock:
                     number, used = c.values
                     callee = self._program.functions[number]
                     self._visit(callee.commands, self._called(callee, [table[s] for s in used]), times, number)
-                case _:  # a draw moves nothing to speak of
+                case _:  # a draw, the device's number: nothing to speak of
                     pass
+
+    def _exchange(self, c: Command, table: list[int], times: int) -> None:
+        fields = {field.name: value for field, value in c.fields()}
+        used, results = fields["slots"], len(fields["results"])
+        sizes = [t.bytes for t in (*fields["results"], *fields["operands"])]
+        moved = sum(self._touch(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True)))
+        size, devices = sum(sizes[results:]), max(map(len, fields["groups"]), default=1)
+        seconds = exchange_seconds(fields["exchange"], size, devices, self._target)
+        self._add("links", fields["exchange"], times, OtherTotals(1, seconds, 0, size, moved))
 
     def _loop(self, loop: Command, table: list[int], times: int, function: int) -> None:
         _, swaps, condition, body, trips = loop.values

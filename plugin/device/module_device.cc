@@ -91,12 +91,11 @@ Queue& main_threads_queue() {
   return *queue;
 }
 
-// A program with buffers of its own on each of its devices: parameters are written, results read, and runs cost
-// nothing but the program.
+// A program with buffers of its own on each of its devices: parameters are written, results read, and runs
+// cost nothing but the program.
 class ProgramRunner {
  public:
-  explicit ProgramRunner(const nb::bytes& bytes)
-      : program_(Program::load(span_of(bytes))) {
+  explicit ProgramRunner(const nb::bytes& bytes) : program_(Program::load(span_of(bytes))) {
     if (!program_->host_calls().empty() || !program_->ffi_calls().empty())
       throw Error(Code::kInvalidArgument,
                   "[run_program] the program calls functions of the process that compiled it.");

@@ -40,10 +40,9 @@ class LoadedProgram final : public Program {
   using Program::execute;
   void execute(std::span<const DeviceRun> runs, bool spread) const override {
     if (is_collective() && static_cast<int64_t>(runs.size()) != module_.replicas * module_.partitions)
-      throw Error(Code::kInvalidArgument,
-                  concat("[execute ", module_.name, "] expected runs of all ",
-                         module_.replicas * module_.partitions, " devices of the program, got ", runs.size(),
-                         "."));
+      throw Error(Code::kInvalidArgument, concat("[execute ", module_.name, "] expected runs of all ",
+                                                 module_.replicas * module_.partitions,
+                                                 " devices of the program, got ", runs.size(), "."));
     run_together(stream_, plans_, runs, spread);
   }
 

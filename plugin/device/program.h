@@ -76,9 +76,9 @@ class Program {
     execute({&run, 1});
   }
 
-  // As above on several devices at once: run i is that of device number i, or of the only one that runs. Those
-  // of a program that is collective must all be there. In an order that the values do not depend on, on the
-  // pool's threads if `spread` says so. What fails on one ends it on all.
+  // As above on several devices at once: run i is that of device number i, or of the only one that runs.
+  // Those of a program that is collective must all be there. In an order that the values do not depend on, on
+  // the pool's threads if `spread` says so. What fails on one ends it on all.
   virtual void execute(std::span<const DeviceRun> runs, bool spread = false) const = 0;
 };
 

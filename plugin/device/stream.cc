@@ -75,9 +75,8 @@ std::vector<const FfiCallCommand*> find_ffi_calls(const Module& module) {
 bool has_collectives(const Module& module) {
   bool found = false;
   for (const Function& f : module.functions) {
-    for_each_command(f.commands, [&](const Command& c) {
-      found |= std::holds_alternative<CollectiveCommand>(c.value);
-    });
+    for_each_command(f.commands,
+                     [&](const Command& c) { found |= std::holds_alternative<CollectiveCommand>(c.value); });
   }
   return found;
 }
@@ -194,8 +193,7 @@ const CollectiveCommand* Stream::Cursor::execute(const CaseCommand& c, std::byte
 const CollectiveCommand* Stream::Cursor::execute(const CallCommand& c, std::byte** slots) {
   const Function& callee = stream_.module_.functions[c.function];
   std::unique_ptr<std::byte*[]> table(new std::byte*[callee.slots.size()]);
-  fill(
-      callee, table.get(), [&](int64_t number) { return slots[c.slots[number]]; }, slots[c.slots.back()]);
+  fill(callee, table.get(), [&](int64_t number) { return slots[c.slots[number]]; }, slots[c.slots.back()]);
   enter(callee.commands, table.get());
   lists_.back().table = std::move(table);
   return nullptr;

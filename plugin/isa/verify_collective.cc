@@ -18,7 +18,8 @@ class CollectiveVerifier {
 
   void run() const {
     if (devices_ > kMaxCollectiveDevices)
-      fail(concat("between too many devices; expected at most ", kMaxCollectiveDevices, ", got ", devices_, "."));
+      fail(concat("between too many devices; expected at most ", kMaxCollectiveDevices, ", got ", devices_,
+                  "."));
     const bool reduces = c_.exchange == Exchange::kall_reduce || c_.exchange == Exchange::kreduce_scatter;
     if (reduces != (c_.reduction != Reduction::knone))
       fail(reduces ? "expected a reduction, got none." : "expected no reduction.");
@@ -82,7 +83,8 @@ class CollectiveVerifier {
       if (pair.size() != 2) fail(concat("expected pairs, got a group of ", pair.size(), "."));
       for (int side = 0; side < 2; ++side) {
         device(pair[side]);
-        if (seen[side][pair[side]]) fail(concat("device ", pair[side], side ? " receives" : " sends", " twice."));
+        if (seen[side][pair[side]])
+          fail(concat("device ", pair[side], side ? " receives" : " sends", " twice."));
         seen[side][pair[side]] = true;
       }
     }
@@ -108,7 +110,8 @@ class CollectiveVerifier {
   void ragged() const {
     if (c_.results.size() != 1 || c_.operands.size() != 5) fail("expected 1 result and 5 operands.");
     const TensorType &sent = c_.operands[0], &kept = c_.results[0], &numbers = c_.operands[1];
-    const bool rows = !sent.dims.empty() && sent.dims.size() == kept.dims.size() && sent.dtype == kept.dtype &&
+    const bool rows = !sent.dims.empty() && sent.dims.size() == kept.dims.size() &&
+                      sent.dtype == kept.dtype &&
                       std::equal(sent.dims.begin() + 1, sent.dims.end(), kept.dims.begin() + 1);
     if (!rows) fail("expected rows of one type.");
     if (numbers.dtype != DType::ki32 && numbers.dtype != DType::ki64) fail("expected offsets in i32 or i64.");
@@ -117,7 +120,8 @@ class CollectiveVerifier {
       if (list.dtype != numbers.dtype || list.dims != numbers.dims || list.dims.size() != 1)
         fail("expected offsets and sizes of one type.");
     }
-    if (numbers.dims[0] % size() != 0) fail(concat("expected as many pieces for each of ", size(), " members."));
+    if (numbers.dims[0] % size() != 0)
+      fail(concat("expected as many pieces for each of ", size(), " members."));
   }
 
   const CollectiveCommand& c_;

@@ -88,7 +88,8 @@ class FunctionVerifier {
     return 1;
   }
   int64_t operator()(const DeviceNumberCommand& c) {
-    if (c.which != 0 && c.which != 1) fail(concat("device_number: which; expected 0 or 1, got ", c.which, "."));
+    if (c.which != 0 && c.which != 1)
+      fail(concat("device_number: which; expected 0 or 1, got ", c.which, "."));
     need(c.number, 4, "device_number");
     return 1;
   }

@@ -48,9 +48,9 @@ class LoadedExecutable {
     std::span<Buffer*> outputs;
   };
   // Launches on one device, or together on all of `devices`, in their order. Returns once the launch is
-  // accepted, for which it may have to wait: not to be called with the GIL held. The events returned are those
-  // of each device's outputs. Throws if the arguments do not fit; what fails later is the events' status, the
-  // same for all. Functions of the host are called at `desk`.
+  // accepted, for which it may have to wait: not to be called with the GIL held. The events returned are
+  // those of each device's outputs. Throws if the arguments do not fit; what fails later is the events'
+  // status, the same for all. Functions of the host are called at `desk`.
   std::vector<Ref<Event>> launch(std::span<const Placement> places, std::span<const int64_t> non_donatable,
                                  std::shared_ptr<HostDesk> desk = nullptr);
 

@@ -21,8 +21,8 @@ void in_pieces(int64_t count, int64_t piece, const F& f) {
   piece = std::max<int64_t>(1, piece);
   const int64_t pieces = (count + piece - 1) / piece;
   const auto run = [&](int64_t i) { f(i * piece, std::min(count, (i + 1) * piece)); };
-  Pool::instance().run(pieces, [](const void* g, int64_t i) { (*static_cast<const decltype(run)*>(g))(i); },
-                       &run);
+  Pool::instance().run(
+      pieces, [](const void* g, int64_t i) { (*static_cast<const decltype(run)*>(g))(i); }, &run);
 }
 
 struct Move {
@@ -60,7 +60,8 @@ std::vector<std::vector<int64_t>> connected(const std::vector<std::vector<int64_
     while (root[d] != d) d = root[d] = root[root[d]];
     return d;
   };
-  for (const auto& pair : pairs) root[std::max(find(pair[0]), find(pair[1]))] = std::min(find(pair[0]), find(pair[1]));
+  for (const auto& pair : pairs)
+    root[std::max(find(pair[0]), find(pair[1]))] = std::min(find(pair[0]), find(pair[1]));
   std::vector<std::vector<int64_t>> lists;
   std::vector<int64_t> list_of(devices, -1);
   for (int64_t d = 0; d < devices; ++d) {
@@ -126,7 +127,8 @@ void ExchangePlan::reduce(std::span<const Stream::Cursor* const> members, bool s
     const CombineFn combine = find_combination(command_.reduction, type.dtype);
     std::vector<const std::byte*> sources;
     std::vector<std::byte*> targets;
-    for (const auto* member : members) sources.push_back(operand(member, k)), targets.push_back(result(member, k));
+    for (const auto* member : members)
+      sources.push_back(operand(member, k)), targets.push_back(result(member, k));
     if (scatter) {  // a target's part starts at its first element
       const int64_t part = elements / count;
       in_pieces(elements, std::min(part, kPieceBytes / each), [&](int64_t first, int64_t last) {
@@ -173,8 +175,8 @@ void ExchangePlan::send(size_t meeting, std::span<const Stream::Cursor* const> m
   for (size_t k = 0; k < command_.operands.size(); ++k) {
     for (size_t i = 0; i < members.size(); ++i) {
       const int64_t from = senders_[meeting][i];
-      moves.push_back(
-          {result(members[i], k), from < 0 ? nullptr : operand(members[from], k), bytes_of(command_.operands[k])});
+      moves.push_back({result(members[i], k), from < 0 ? nullptr : operand(members[from], k),
+                       bytes_of(command_.operands[k])});
     }
   }
   move_all(moves);
@@ -197,7 +199,9 @@ void ExchangePlan::ragged(size_t meeting, std::span<const Stream::Cursor* const>
         const int64_t j = to * pieces + p;
         const int64_t start = number(members[from], 1, j), size = number(members[from], 2, j),
                       target = number(members[from], 3, j);
-        const auto fits = [size](int64_t at, int64_t all) { return at >= 0 && at <= all && size <= all - at; };
+        const auto fits = [size](int64_t at, int64_t all) {
+          return at >= 0 && at <= all && size <= all - at;
+        };
         if (size < 0 || !fits(start, rows) || !fits(target, kept.dims[0])) {
           throw Error(Code::kInvalidArgument,
                       concat("[ragged_all_to_all] device ", meetings_[meeting][from], " sends ", size,
@@ -205,7 +209,8 @@ void ExchangePlan::ragged(size_t meeting, std::span<const Stream::Cursor* const>
                              " on device ", meetings_[meeting][to],
                              "; expected all of them to be there. Check the offsets and sizes."));
         }
-        std::memmove(result(members[to], 0) + target * row, operand(members[from], 0) + start * row, size * row);
+        std::memmove(result(members[to], 0) + target * row, operand(members[from], 0) + start * row,
+                     size * row);
       }
     }
   }

@@ -33,7 +33,8 @@ class ExchangePlan {
 
   const CollectiveCommand& command_;
   std::vector<std::vector<int64_t>> meetings_;
-  std::vector<std::vector<int64_t>> senders_;  // per meeting and member: the member that it gets all of, or -1
+  std::vector<std::vector<int64_t>>
+      senders_;  // per meeting and member: the member that it gets all of, or -1
 };
 
 }  // namespace ascend

@@ -102,7 +102,8 @@ class Together {
     std::vector<DeviceState*> ready;
     std::vector<const CollectiveCommand*> commands;
     for (const auto& device : devices_)
-      if (device->at && std::ranges::find(commands, device->at) == commands.end()) commands.push_back(device->at);
+      if (device->at && std::ranges::find(commands, device->at) == commands.end())
+        commands.push_back(device->at);
     for (const CollectiveCommand* command : commands) {
       const ExchangePlan& plan = plans_.at(command);
       for (size_t m = 0; m < plan.meetings().size(); ++m) {
@@ -148,10 +149,12 @@ class Together {
           for (int64_t d : meeting) states += concat(" ", d);
     }
     if (devices_.size() > kMost) states += "; and so on";
-    throw Error(Code::kInvalidArgument,
-                concat("[execute ", stream_.module().name, "] the devices wait for each other for ever; expected all of "
-                       "a group at the same collective, got: ", states,
-                       ". Have every device of a group take the same branches and make as many trips."));
+    throw Error(
+        Code::kInvalidArgument,
+        concat("[execute ", stream_.module().name,
+               "] the devices wait for each other for ever; expected all of "
+               "a group at the same collective, got: ",
+               states, ". Have every device of a group take the same branches and make as many trips."));
   }
 
   const Stream& stream_;
