@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
-from .errors import CompileError, Refusal, UnsupportedError, UnsupportedOpsError
+from .errors import CompileError, Refusal, UnsupportedOpsError
 from .interpreter import collector_paused, recursion_allowed
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
@@ -74,11 +74,6 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages, hand
             refused.clear()
             module = frontend.import_module(mlir, refused, handlers)
     stages.dump("graph", lambda: str(module.main))
-    if module.num_partitions * module.num_replicas != 1:
-        raise UnsupportedError(
-            f"[compile, module {module.name}] is for {module.num_partitions} partitions and {module.num_replicas} replicas; "
-            "expected 1 of each, as programs for several devices cannot be compiled yet."
-        )
     return compile_module(Compilation(module, target, bytecode), stages, refused)
 
 

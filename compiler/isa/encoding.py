@@ -29,7 +29,7 @@ from .machine import KERNEL_CORES, LIMITS, CoreType, Layout, Loc, Pipe
 from .model import Affine, Operand, Spec, TileRef, View, instruction_set
 from .stream import AICPU, COMMANDS
 
-FORMAT_VERSION = 2  # of a program's bytes (program/program_bytes.py)
+FORMAT_VERSION = 3  # of a program's bytes (program/program_bytes.py)
 
 Words: TypeAlias = "list[int] | array[int]"
 Item = TypeVar("Item")

@@ -21,6 +21,7 @@ from .eliminate_dead_code import eliminate_dead_code
 from .expand_bitcasts import expand_bitcasts
 from .expand_total_order import expand_total_order
 from .inline_calls import inline_calls
+from .legalize_collectives import legalize_collectives
 from .legalize_contractions import legalize_contractions
 from .normalize_indexing import normalize_indexing
 from .remove_barriers import remove_barriers
@@ -38,6 +39,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     simplify_loops,
+    legalize_collectives,
     decompose_general_reduce,
     decompose_general_sort,
     decompose_reduce_window,

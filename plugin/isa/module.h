@@ -146,6 +146,8 @@ Kernel read_kernel(std::string name, std::vector<int64_t> words);
 // Without a target addresses, which a kernel may not have yet, are not looked at.
 void verify_kernel(const Kernel& kernel, const Target* target);
 void verify_stream(const Module& module);
+// The groups and types of an exchange between so many devices (verify_collective.cc).
+void verify_collective(const CollectiveCommand& command, int64_t devices);
 
 // read_module, and both of these.
 Module read_verified(std::span<const std::byte> bytes);

@@ -143,7 +143,7 @@ def test_every_collective_is_imported():
     assert isinstance(gather, ops.AllGather) and (gather.dimension, gather.groups) == (0, ((1, 0),))
     assert isinstance(scatter, ops.ReduceScatter) and scatter.kind == "general" and scatter.body is not None
     assert isinstance(to_all, ops.AllToAll) and (to_all.split, to_all.concat, to_all.group_size) == (0, 0, 2)
-    assert isinstance(permute, ops.CollectivePermute) and permute.pairs == ((0, 1),)
+    assert isinstance(permute, ops.CollectivePermute) and permute.groups == ((0, 1),)
     assert isinstance(ragged, ops.RaggedAllToAll) and isinstance(number, ops.PartitionId)
     assert "all_gather(%arg0) groups=((1,0),) dimension=0" in str(graph)
 

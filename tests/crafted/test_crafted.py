@@ -2,7 +2,8 @@
 
 import importlib
 
-import crafted_kernels  # noqa: F401 (fills the corpus)
+import crafted_exchanges  # noqa: F401 (fills the corpus)
+import crafted_kernels  # noqa: F401
 import crafted_scalars  # noqa: F401
 import crafted_streams  # noqa: F401
 import numpy as np

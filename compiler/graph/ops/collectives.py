@@ -20,7 +20,10 @@ Groups = tuple[tuple[int, ...], ...]
 
 @dataclass(eq=False)
 class Collective(Op):
-    """Base of the operations that devices of a group do together: device g[i] of group g is its member i."""
+    """Base of the operations that devices of a group do together: device g[i] of group g is its member i.
+
+    They take any number of operands, and give a result for each, unless they say otherwise.
+    """
 
     groups: Groups
 
@@ -118,20 +121,17 @@ class AllToAll(Collective):
 
 
 @dataclass(eq=False)
-class CollectivePermute(Op):
-    """Send the operand along `pairs` of devices (source, target); who is sent nothing gets zeros."""
+class CollectivePermute(Collective):
+    """Send the operand from the first to the second device of each group; who is sent nothing gets zeros."""
 
     name: ClassVar[str] = "collective_permute"
 
-    pairs: Groups
-
     def verify(self) -> None:
-        """Keeps the type; nobody sends or receives twice."""
-        (x,), (y,) = self.operands, self.results
-        self.require(x.type == y.type, "keeps the type")
-        self.require(all(len(p) == 2 and min(p) >= 0 for p in self.pairs), "pairs are (source, target)")
+        """Keeps the type; groups are pairs; nobody sends or receives twice."""
+        self.verify_scaled({})
+        self.require(all(len(p) == 2 and min(p) >= 0 for p in self.groups), "groups are (source, target)")
         for side in (0, 1):
-            numbers = [p[side] for p in self.pairs]
+            numbers = [p[side] for p in self.groups]
             self.require(len(set(numbers)) == len(numbers), "a device sends and receives once")
 
 
@@ -145,7 +145,6 @@ class CollectiveBroadcast(Collective):
         """Keeps the type."""
         self.verify_groups(uneven=True, everyone=False)
         self.verify_scaled({})
-        self.require(len(self.operands) == 1, "takes one operand")
 
 
 @dataclass(eq=False)
