@@ -87,7 +87,7 @@ def count_bytes(schedule: Schedule) -> int:
     total = 0
     for item in schedule.items:
         match item:
-            case Call():
+            case _ if isinstance(item, Call):
                 total += sum(v.type.bytes for v in item.arguments)
             case Loop():
                 total += _trips(item.op) * sum(map(count_bytes, item.parts))

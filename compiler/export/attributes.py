@@ -68,9 +68,7 @@ def _spec(spec: tuple[int, ...], first: str, second: str) -> str:
 
 
 def _convolution(op: ops.Convolution) -> dict[str, str]:
-    numbers = (
-        f"{_spec(op.lhs_spec, 'b', 'f')}x{_spec(op.rhs_spec, 'o', 'i')}->{_spec(op.out_spec, 'b', 'f')}"
-    )
+    numbers = f"{_spec(op.lhs_spec, 'b', 'f')}x{_spec(op.rhs_spec, 'o', 'i')}->{_spec(op.out_spec, 'b', 'f')}"
     n = len(op.stride)
     pads = f"dense<{[list(p) for p in zip(op.low, op.high)]}>" if n else "dense<>"
     return _named(
@@ -149,7 +147,11 @@ def _exchange(op: ops.Collective) -> dict[str, str]:
 
 CHANNEL = "#stablehlo.channel_handle<handle = 1, type = 1>"
 ATTRIBUTES: dict[type[Op], Callable[[Any], dict[str, str]]] = {
-    ops.AllGather: lambda op: {**_exchange(op), "all_gather_dim": _integer(op.dimension), "use_global_device_ids": "unit"},
+    ops.AllGather: lambda op: {
+        **_exchange(op),
+        "all_gather_dim": _integer(op.dimension),
+        "use_global_device_ids": "unit",
+    },
     ops.AllReduce: lambda op: {**_exchange(op), "use_global_device_ids": "unit"},
     ops.AllToAll: lambda op: {
         **_exchange(op),
@@ -187,7 +189,9 @@ ATTRIBUTES: dict[type[Op], Callable[[Any], dict[str, str]]] = {
     ops.RngBitGenerator: lambda op: _named(rng_algorithm=f"#stablehlo<rng_algorithm {op.algorithm}>"),
     ops.Scatter: _scatter,
     ops.SelectAndScatter: _window,
-    ops.Slice: lambda op: _named(start_indices=array(op.start), limit_indices=array(op.limit), strides=array(op.stride)),
+    ops.Slice: lambda op: _named(
+        start_indices=array(op.start), limit_indices=array(op.limit), strides=array(op.stride)
+    ),
     ops.Sort: lambda op: _named(dimension=_integer(op.dimension), is_stable=_boolean(op.stable)),
     ops.Transpose: lambda op: _named(permutation=array(op.permutation)),
 }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..graph import ops
 from ..graph.graph import Graph, Op, TensorType, Value
 from ..graph.identities import identity_element
@@ -21,8 +23,24 @@ _NAME = re.compile(r"\((.*)\)$")
 _SAME_NAME = (
     *(ops.AllGather, ops.AllReduce, ops.AllToAll, ops.BitcastConvert, ops.BroadcastInDim, ops.Case),
     *(ops.CollectiveBroadcast, ops.CollectivePermute, ops.Compare, ops.Concatenate, ops.Constant, ops.Convert),
-    *(ops.Convolution, ops.DynamicSlice, ops.DynamicUpdateSlice, ops.Gather, ops.Iota, ops.OptimizationBarrier, ops.Pad),
-    *(ops.PartitionId, ops.Reduce, ops.ReducePrecision, ops.ReduceScatter, ops.ReduceWindow, ops.ReplicaId, ops.Reshape),
+    *(
+        ops.Convolution,
+        ops.DynamicSlice,
+        ops.DynamicUpdateSlice,
+        ops.Gather,
+        ops.Iota,
+        ops.OptimizationBarrier,
+        ops.Pad,
+    ),
+    *(
+        ops.PartitionId,
+        ops.Reduce,
+        ops.ReducePrecision,
+        ops.ReduceScatter,
+        ops.ReduceWindow,
+        ops.ReplicaId,
+        ops.Reshape,
+    ),
     *(ops.Reverse, ops.RngBitGenerator, ops.Scatter, ops.Select, ops.SelectAndScatter, ops.Slice, ops.Sort),
     *(ops.Transpose, ops.While),
 )
@@ -55,7 +73,8 @@ def export_module(module: Module) -> str:
 
 
 def _symbol(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\{b:02X}" for b in name.encode())
+    return f'"{"".join(plain)}"'
 
 
 class _Writer:
@@ -133,7 +152,7 @@ class _Writer:
 
     def _constant(self, element: object, dtype: DType) -> str:
         type = TensorType((), dtype)
-        op = ops.Constant([], _scalar(element, dtype)).with_results([type])
+        op = ops.Constant([], np.asarray(element, dtype.numpy)).with_results([type])
         assert isinstance(op, ops.Constant)
         name = self.new()
         self._line(f"{name} = ", "stablehlo.constant", [], [], [type], {"value": literal(op)})
@@ -155,12 +174,6 @@ class _Writer:
 
 def _nothing(op: Op) -> dict[str, str]:
     return {}
-
-
-def _scalar(element: object, dtype: DType):  # noqa: ANN202
-    import numpy as np
-
-    return np.asarray(element, dtype.numpy)
 
 
 def _name_of(op: Op) -> str | None:

@@ -292,7 +292,7 @@ def print_placement(placer: Placer) -> str:
             yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in step.before)
             item = step.item
             match item:
-                case Call():
+                case _ if isinstance(item, Call):
                     yield f"{indent}{name_of(item)} {show(placer.storage[v] for v in item.arguments)}"
                 case Loop() | Branches():
                     swaps = ", ".join(f"{show([a])} <-> {show([b])}" for a, b in step.swaps)

@@ -133,7 +133,9 @@ def scatter(draw, x, d):
 def update(draw, x, d):
     size = int(draw.integers(1, x.shape[d] + 1))
     piece = lax.slice_in_dim(x, 0, size, axis=d)
-    return lax.dynamic_update_slice_in_dim(x, ~piece if x.dtype == bool else -piece, int(draw.integers(x.shape[d])), axis=d)
+    return lax.dynamic_update_slice_in_dim(
+        x, ~piece if x.dtype == bool else -piece, int(draw.integers(x.shape[d])), axis=d
+    )
 
 
 def loop(draw, x, d):
