@@ -46,6 +46,9 @@ class Resharder:
         return self.known[key]
 
     def _moved(self, x: Piece, to: Sharding) -> Piece:
+        if x.whole.size == 0:
+            type = TensorType(to.local_shape(x.whole.shape), x.whole.dtype)
+            return Piece(x.b.constant(0, type), to, x.whole, x.b)
         for d, n in enumerate(x.whole.shape):
             have, want = x.sharding.dims[d], to.dims[d]
             if have and have != want and any(n % to.mesh.extent(axes) for axes in (have, want)):

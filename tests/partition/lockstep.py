@@ -95,7 +95,7 @@ def _all_to_all(op, args, env):
 def _permute(op, args, env):
     everyone = tuple(range(here.machine.devices))
     parts = _collect(op, args, everyone)
-    senders = [s for s, t in op.pairs if t == here.device]
+    senders = [s for s, t in op.groups if t == here.device]
     return parts[senders[0]][0] if senders else np.zeros_like(args[0])
 
 

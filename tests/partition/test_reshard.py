@@ -71,4 +71,4 @@ def test_who_has_its_part_already_keeps_it():
     mesh = Mesh((2, 2), (0, 1, 2, 3), ("a", "b"))
     module = moved((8, 8), mesh, Sharding(mesh, ((0,), ())), Sharding(mesh, ((1,), ())))
     (permute,) = (op for op in module.main.ops if isinstance(op, ops.CollectivePermute))
-    assert sorted(permute.pairs) == [(0, 0), (1, 2), (2, 1), (3, 3)]
+    assert sorted(permute.groups) == [(0, 0), (1, 2), (2, 1), (3, 3)]
