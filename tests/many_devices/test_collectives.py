@@ -163,6 +163,13 @@ def test_loops_and_branches():
     assert_same(*on_both(loops, [numbers((16, 3), "float32")], (P("i"),), P("i")), 1e-5)
 
 
+def test_the_number_of_the_device_in_a_loop():
+    def counted(x):
+        return lax.fori_loop(0, 5, lambda i, c: c + lax.axis_index("i") + i.astype(jnp.uint32).astype(jnp.int32), x)
+
+    assert_same(*on_both(counted, [numbers((8, 2), "int32")], (P("i"),), P("i")))
+
+
 def test_groups_that_take_different_branches():
     """Each device of the upper half makes a trip more, and exchanges with its own half only."""
 
