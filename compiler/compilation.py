@@ -20,6 +20,7 @@ from .fusion.region import Region
 from .graph.module import Module
 from .kernel_passes.allocate_tiles import allocate_tiles
 from .kernel_passes.insert_synchronization import insert_synchronization
+from .partition.op_sharding import op_sharding
 from .planning.lower_schedule import lower_schedule
 from .planning.place_values import Placer, print_placement
 from .planning.schedule import Schedule, distinct_launches, kernels, print_schedule, walk
@@ -133,4 +134,7 @@ def _describe(c: Compilation) -> None:
     program.parameter_memory = list(map(memory_kind, module.parameter_memories))
     program.result_memory = list(map(memory_kind, module.result_memories))
     program.replicas, program.partitions = module.num_replicas, module.num_partitions
+    if module.mesh is not None:
+        program.parameter_sharding = [op_sharding(s) for s in module.parameter_shardings]
+        program.result_sharding = [op_sharding(s) if s else b"" for s in module.result_shardings]
     program.costs = Costs(operations.flops, operations.transcendentals, count_bytes(c.schedule))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .codegen.steps import AicpuLaunch, CallHost, Launch
+from .codegen.steps import Call
 from .graph.graph import Graph, Op
 from .graph.ops import AicpuKernel, ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
 from .graph.trip_count import trip_count
@@ -87,7 +87,7 @@ def count_bytes(schedule: Schedule) -> int:
     total = 0
     for item in schedule.items:
         match item:
-            case Launch() | AicpuLaunch() | CallHost():
+            case _ if isinstance(item, Call):
                 total += sum(v.type.bytes for v in item.arguments)
             case Loop():
                 total += _trips(item.op) * sum(map(count_bytes, item.parts))

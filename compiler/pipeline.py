@@ -1,7 +1,7 @@
 """StableHLO in, a Program out: the whole compiler, read from top to bottom.
 
     artifact -> module     frontend        MLIR, then Graph
-    graph    -> graph      FRONT_PASSES    inline, simplify, decompose (passes/__init__.py lists them)
+    graph    -> graph      FRONT_PASSES    divide over devices, inline, simplify, decompose (passes/__init__.py lists them)
     graph    -> program    BACK_PASSES     fuse, lower, allocate, synchronise, place, write (compilation.py)
 
 Every pass is a function of its input and the Target. All go through one hook (stages.py), which names and times them,
@@ -11,11 +11,14 @@ checks what they leave if asked to, and writes it to a file if there is a dump d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
-from .errors import CompileError, Refusal, UnsupportedOpsError
+from .errors import CompileError, ModuleFormatError, Refusal, UnsupportedOpsError
+from .export import export_module
 from .interpreter import collector_paused, recursion_allowed
+from .partition import partition
 from .passes import GRAPH_PASSES, GraphPass
 from .program.program import Program
 from .stages import Stages
@@ -62,11 +65,15 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages, hand
         bytecode = frontend.bytecode(mlir)
         stages.module = frontend.module_name(mlir)
     stages.dump("stablehlo", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
+    with stages.stage("propagate"):
+        given, mlir = mlir, frontend.propagated(mlir)
+    if mlir is not given:
+        stages.dump("propagate", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
     refused: list[Refusal] = []
     with stages.stage("import"):
         module = frontend.import_module(mlir, refused, handlers)
         if refused:
-            mlir = frontend.legalize(mlir)
+            mlir = frontend.propagated(frontend.legalize(given))
             refused.clear()
             module = frontend.import_module(mlir, refused, handlers)
     stages.dump("graph", lambda: str(module.main))
@@ -101,5 +108,20 @@ def _on_graph(graph_pass: GraphPass) -> Pass:
     )
 
 
-FRONT_PASSES = tuple(map(_on_graph, GRAPH_PASSES))
+def _partition(c: Compilation) -> None:
+    partition(c.module, c.target)
+    if c.module.mesh is not None:
+        with suppress(ModuleFormatError):  # JAX shows the program before, then; nothing is compiled from this
+            c.stablehlo = frontend.bytecode(frontend.deserialize(export_module(c.module)))
+
+
+def _show_partitioned(c: Compilation) -> str:
+    return "\n".join((*(f"// {note}" for note in c.module.notes), str(c.module.main)))
+
+
+assert GRAPH_PASSES[0] is partition, "[pipeline] a program is divided before all else"
+FRONT_PASSES = (
+    Pass(partition.__name__, _partition, _show_partitioned, lambda c: c.module.main.verify()),
+    *map(_on_graph, GRAPH_PASSES[1:]),
+)
 PASSES = (*FRONT_PASSES, *BACK_PASSES)

@@ -179,6 +179,27 @@ class Target:
         32e9, "bytes per second", 1e6, 1e15, "the link to the host, as of PCIe 4.0 x16; assumed"
     )
 
+    server_devices: int = _figure(8, "devices", 1, 4096, "that have links to each other; published")
+    peer_bandwidth: float = _figure(28e9, "bytes per second", 1e6, 1e15, "from one device to another; published")
+    exchange_bandwidth: float = _figure(
+        78e9, "bytes per second", 1e6, 1e15, "that a device gets from all others of its server; fitted"
+    )
+    exchange_reduction: float = _figure(
+        78e9, "bytes per second", 1e6, 1e15, "the same of what it sums up with its own; fitted"
+    )
+    exchange_start: float = _figure(50e-6, "seconds", 0.0, 1.0, "before the first byte of an exchange; fitted")
+    exchange_small_bytes: int = _figure(
+        64 * 2**10, "bytes for each device", 0, 2**40, "of a part up to which vector cores make the exchange; fitted"
+    )
+    exchange_small_start: float = _figure(5.4e-6, "seconds", 0.0, 1.0, "before they do; fitted")
+    exchange_small_bandwidth: float = _figure(
+        163e9, "bytes per second", 1e6, 1e15, "that a device's vector cores get from the others; fitted"
+    )
+    network_bandwidth: float = _figure(
+        25e9, "bytes per second", 1e6, 1e15, "from a device to another server; published"
+    )
+    network_latency: float = _figure(1.5e-6, "seconds", 0.0, 1.0, "of the network; published")
+
     def __post_init__(self) -> None:
         for f in fields(self):
             object.__setattr__(self, f.name, _checked(f.name, f.type, f.metadata, getattr(self, f.name)))
@@ -224,6 +245,8 @@ _950 = Target(
     l2_bytes=128 * 2**20, l2_line=128, l2_rate=94.0, l2_total=4.95e12, l0c_bytes=256 * 1024, ub_bytes=240 * 1024,
     bt_bytes=4 * 1024, fb_bytes=16 * 1024, ub_load_rate=64.0, ub_store_rate=64.0, l0a_rate=206.0, l0b_rate=128.0,
     fixp_row=4.59, fixp_rate=100.0, mad_start=25.0, mad_f32_factor=8.0, vector_start=23.0, vector_issue=2.0, launch_dispatch=2.5e-6,
+    server_devices=4, peer_bandwidth=53e9, exchange_bandwidth=135e9, exchange_reduction=135e9, exchange_small_bandwidth=135e9,
+    exchange_start=5e-6, exchange_small_start=5e-6,
 )  # fmt: skip
 TARGETS = {
     t.name: t
@@ -234,7 +257,10 @@ TARGETS = {
             _910B, name="ascend910b4", cube_cores=20, vector_cores=40, clock=1.65e9, hbm_bytes=32 * 10**9,
             hbm_bandwidth=0.8e12, l2_bytes=96 * 2**20,
         ),
-        replace(_910B, name="ascend910c", clock=1.85e9),
+        replace(
+            _910B, name="ascend910c", clock=1.85e9, server_devices=16, peer_bandwidth=196e9, exchange_bandwidth=205e9,
+            exchange_reduction=172e9, network_latency=5.5e-6,
+        ),
         _950,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from . import _plugin
+from .compiler.exchange_time import exchange_seconds
 from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.program.debug import commands_in_order
 from .compiler.program.program import Command, Function, Program
@@ -204,6 +205,8 @@ class ProgramClock:
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
                     sums = {"seconds": size / self._target.host_bandwidth, "bytes": size}
                     self._add(site, name, "host", "host_call", times, sums)
+                case "collective":
+                    self._exchange(site, c, table, times)
                 case "loop":
                     self._loop(site, c, table, times, function)
                 case "case":
@@ -212,7 +215,7 @@ class ProgramClock:
                     number, used = c.values
                     callee = self._program.functions[number]
                     self._visit(callee.commands, self._called(callee, [table[s] for s in used]), times, number)
-                case _:  # a draw moves nothing to speak of
+                case _:  # a draw, the device's number: nothing to speak of
                     pass
 
     def _branch(self, site: Site, case: Command, table: list[int], times: int, function: int) -> None:
@@ -224,6 +227,15 @@ class ProgramClock:
         place = self._open(site, "case", branch, times)
         self._visit(case.values[1][branch], table, times, function)
         self._close(place)
+
+    def _exchange(self, site: Site, c: Command, table: list[int], times: int) -> None:
+        fields = {field.name: value for field, value in c.fields()}
+        used, results = fields["slots"], len(fields["results"])
+        sizes = [t.bytes for t in (*fields["results"], *fields["operands"])]
+        sums = self._touched([(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))])
+        size, devices = sum(sizes[results:]), max(map(len, fields["groups"]), default=1)
+        sums |= {"seconds": exchange_seconds(fields["exchange"], size, devices, self._target), "bytes": size}
+        self._add(site, "collective", "links", fields["exchange"], times, sums)
 
     def _loop(self, site: Site, loop: Command, table: list[int], times: int, function: int) -> None:
         _, swaps, condition, body, trips = loop.values

@@ -3,8 +3,9 @@
 import os
 import signal
 
-# Read when the client is created: two devices, so that every test of placement has somewhere else to go.
-os.environ.setdefault("JAX_ASCEND_DEVICES", "2")
+# Read when the clients are created. What runs on several devices is compared with XLA:CPU on as many.
+os.environ.setdefault("JAX_ASCEND_DEVICES", "8")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 
 os.environ.setdefault("JAX_ASCEND_CHECK", "1")  # a kernel with a hazard fails the test that compiles it
 

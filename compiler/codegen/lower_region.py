@@ -12,14 +12,23 @@ from typing import cast
 from ..fusion.region import Region
 from ..graph.builder import splat_element
 from ..graph.graph import Graph, Op, Value
-from ..graph.ops import Constant, HostCall
+from ..graph.ops import (
+    AllReduce,
+    Collective,
+    Constant,
+    HostCall,
+    PartitionId,
+    RaggedAllToAll,
+    ReduceScatter,
+    ReplicaId,
+)
 from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
 from .attention.lower_attention import attention_ways
 from .cube.lower_cube_region import cube_ways
 from .indexing import lower_indexing_region
 from .sources import sources_of
-from .steps import CallHost, Launch, Rename, Split, Step, Way
+from .steps import CallHost, DeviceNumber, Exchange, Launch, Rename, Split, Step, Way
 from .vector.lower_vector_region import vector_ways
 from .vector.nodes import NotVectorizable
 from .vector.split_region import only
@@ -67,6 +76,9 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
     if region.kind == "host":
         way: Way = [_call_host(region)]
         return iter([way])
+    if region.kind == "collective":
+        way: Way = [_exchange(region)]
+        return iter([way])
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
     way: Way = [*lower_indexing_region(region, target)]
     return iter([way])
@@ -79,6 +91,22 @@ def _call_host(region: Region) -> CallHost:
     same = {o: op.results[r] for r, o in op.aliases}  # the host sees one array
     operands = [same.get(i, v) for i, v in enumerate(op.operands)]
     return CallHost(op.callee, [*op.results, *operands], list(op.results), starts_as=starts_as)
+
+
+def _exchange(region: Region) -> Exchange | DeviceNumber:
+    (op,) = region.ops
+    outputs = list(op.results)
+    if isinstance(op, (PartitionId, ReplicaId)):
+        return DeviceNumber(isinstance(op, ReplicaId), outputs, outputs)
+    assert isinstance(op, Collective), f"[lower region] {op.name} is no exchange"
+    if isinstance(op, RaggedAllToAll):
+        x, start, *numbers = op.operands
+        return Exchange(op.name, op.groups, "none", [*outputs, x, *numbers], outputs, starts_as=((outputs[0], start),))
+    reduces = isinstance(op, (AllReduce, ReduceScatter))
+    # An element of all_reduce is read on all devices before it is written on any, one operand after the other.
+    alone = [(y, x) for y, x in zip(outputs, op.operands) if op.operands.count(x) == 1]
+    over = tuple(alone) if isinstance(op, AllReduce) else ()
+    return Exchange(op.name, op.groups, op.kind if reduces else "none", [*outputs, *op.operands], outputs, over)
 
 
 def _finish(part: Step | Region | Split, target: Target) -> list[Step]:

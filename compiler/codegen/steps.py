@@ -62,6 +62,30 @@ class CallHost:
 
 
 @dataclass(eq=False)
+class Exchange:
+    """An exchange with other devices by its name in isa/stream.py, with its values: results first, which are the outputs."""
+
+    exchange: str
+    groups: tuple[tuple[int, ...], ...]
+    reduction: str
+    arguments: list[Value]
+    outputs: list[Value]
+    may_alias: tuple[tuple[Value, Value], ...] = ()
+    starts_as: tuple[tuple[Value, Value], ...] = ()
+
+
+@dataclass(eq=False)
+class DeviceNumber:
+    """The number of the device's partition or replica, as its only output."""
+
+    of_replica: bool
+    arguments: list[Value]
+    outputs: list[Value]
+    may_alias: tuple[tuple[Value, Value], ...] = ()
+    starts_as: tuple[tuple[Value, Value], ...] = ()
+
+
+@dataclass(eq=False)
 class Rename:
     """`output` is `input` under another shape or equally wide element type: same storage, no work (reshape, bitcast)."""
 
@@ -69,7 +93,7 @@ class Rename:
     input: Value
 
 
-Call = Launch | AicpuLaunch | CallHost
+Call = Launch | AicpuLaunch | CallHost | Exchange | DeviceNumber
 Step = Call | Rename
 
 

@@ -1,19 +1,21 @@
-"""Importers of control flow, calls, composites and (for one device) shardings and collectives."""
+"""Importers of control flow, calls, composites and shardings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import Graph, Value
+from ..graph.sharding import Sharding
 from ..isa.dtypes import DType
 from .constants import python_value
 from .scope import Importer, Scope, flattened, grouped
 from .shape import pass_through
+from .shardings import Shardings
 
 
 def while_(scope: Scope, op: ir.OpView) -> Sequence[Value]:
@@ -84,16 +86,27 @@ def async_done(scope: Scope, op: ir.OpView) -> Sequence[Any]:
 def composite(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a composite: directly if the Graph has its op, else as a call of its decomposition."""
     name = scope.attribute(op, "name").value
-    if name in ("chlo.erf", "chlo.tan"):
-        (x,) = scope.operands(op)
-        if x.dtype.is_float:
-            return [scope.unary(name[5:], x)]
-    if name == "chlo.top_k":
-        (x,) = scope.operands(op)
-        attributes: Any = python_value(op.attributes["composite_attributes"])
-        k = attributes["k"]
-        return scope.emit_op(ops.TopK([x], k, bool(attributes.get("largest", True))), scope.result_types(op))
+    if name in COMPOSITES and scope.module.type(op.operands[0].type).dtype.kind != "c":
+        return COMPOSITES[name](scope, op)
     return _call(scope, op, scope.attribute(op, "decomposition").value)
+
+
+def _unary_composite(name: str) -> Importer:
+    return lambda scope, op: [scope.unary(name, *scope.operands(op))]
+
+
+def _top_k(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    attributes: Any = python_value(op.attributes["composite_attributes"])
+    top = ops.TopK(scope.operands(op), attributes["k"], bool(attributes.get("largest", True)))
+    return scope.emit_op(top, scope.result_types(op))
+
+
+COMPOSITES: dict[str, Importer] = {
+    "chlo.erf": _unary_composite("erf"),
+    "chlo.tan": _unary_composite("tan"),
+    "chlo.top_k": _top_k,
+}
+"""Composites that are one op of the Graph, of operands that are not complex."""
 
 
 def optimization_barrier(scope: Scope, op: ir.OpView) -> Sequence[Value]:
@@ -102,7 +115,9 @@ def optimization_barrier(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Inline a manual computation over one device: local shapes are global shapes."""
+    """Import a manual computation; over one device, where local shapes are global shapes, its body."""
+    if scope.module.shardings is not None:
+        return _manual_over_devices(scope, op, scope.module.shardings)
     operands, block = scope.operands(op), op.regions[0].blocks[0]
     for argument, value in zip(block.arguments, operands):
         if scope.module.type(argument.type) != value.type:
@@ -111,55 +126,61 @@ def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return scope.inline(block)
 
 
-def collective(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a collective over one device, which gives its operands."""
-    operands = scope.operands(op)
-    if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise UnsupportedOp("several devices")
-    if [v.type for v in operands] != scope.result_types(op):
-        raise UnsupportedOp("collective over several devices")
-    return operands
+def _manual_over_devices(scope: Scope, op: ir.OpView, shardings: Shardings) -> Sequence[Value]:
+    body = scope.region(op.regions[0], "manual")
+    ins, outs = (
+        [cast("Sharding", s) for s in shardings.read_all(op.attributes[name], exact=True)]
+        for name in ("in_shardings", "out_shardings")
+    )
+    scope.loc = scope.module.location(op)
+    computation = ops.ManualComputation(scope.operands(op), body, shardings.manual_axes(op), tuple(ins), tuple(outs))
+    return scope.emit_op(computation, scope.result_types(op))
 
 
-def collective_permute(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import a permutation over one device: zeros if nobody sends."""
-    results = collective(scope, op)
-    return results if scope.integers(op, "source_target_pairs") else [scope.constant(0, v.type) for v in results]
+def reshard(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import an op that says how a value is to lie; over one device its operand."""
+    (x,) = scope.operands(op)
+    if scope.module.shardings is None:
+        return [x]
+    name = "sharding" if "sharding" in op.attributes else "out_sharding"
+    to = scope.module.shardings.read(op.attributes[name])
+    return [x if to is None else scope.emit(ops.Reshard([x], to), x.type)]
 
 
-def device_number(scope: Scope, op: ir.OpView) -> Sequence[Value]:
-    """Import partition_id or replica_id of the only device."""
-    if scope.module.num_partitions * scope.module.num_replicas != 1:
-        raise UnsupportedOp("several devices")
-    return [scope.constant(0, scope.result_type(op))]
+def named_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Import a computation that has a name only."""
+    block = op.regions[0].blocks[0]
+    for argument, value in zip(block.arguments, scope.operands(op)):
+        scope.values[argument] = value
+    return scope.inline(block)
 
 
-_COLLECTIVES = ("all_gather", "all_reduce", "all_to_all", "collective_broadcast", "reduce_scatter")
-_SHARDING_OPS = ("propagation_barrier", "reshard", "sharding_constraint")
+_RESHARDS = (
+    *("all_gather", "all_slice", "all_to_all", "collective_permute", "replicated_to_unreduced", "reshard"),
+    *("sharded_to_unreduced", "sharding_constraint"),
+)
 
 _TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"
 REFUSED = {
     **{f"stablehlo.{name}": _TRANSFER for name in ("infeed", "outfeed", "recv", "send")},
-    "stablehlo.collective_reduce": "collective over several devices",
+    "stablehlo.collective_reduce": "a collective that JAX does not make; use all_reduce",
 }
 """Ops that are refused whatever their operands, with the reason."""
 
 IMPORTERS: dict[str, Importer] = {
-    **{f"stablehlo.{name}": collective for name in _COLLECTIVES},
-    **{f"sdy.{name}": pass_through for name in _SHARDING_OPS},
+    **{f"sdy.{name}": reshard for name in _RESHARDS},
     "func.call": call,
     "stablehlo.async_done": async_done,
     "stablehlo.async_start": async_start,
     "stablehlo.get_tuple_element": get_tuple_element,
     "stablehlo.tuple": tuple_,
     "sdy.manual_computation": manual_computation,
+    "sdy.named_computation": named_computation,
+    "sdy.propagation_barrier": pass_through,
     "sdy.sharding_group": lambda scope, op: [],
     "stablehlo.case": case,
-    "stablehlo.collective_permute": collective_permute,
     "stablehlo.composite": composite,
     "stablehlo.if": if_,
     "stablehlo.optimization_barrier": optimization_barrier,
-    "stablehlo.partition_id": device_number,
-    "stablehlo.replica_id": device_number,
     "stablehlo.while": while_,
 }

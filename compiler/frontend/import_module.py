@@ -12,10 +12,12 @@ from typing import Any
 
 from jaxlib.mlir import ir
 
-from ..errors import ModuleFormatError, Refusal, UnsupportedOpsError
+from ..errors import ModuleFormatError, Refusal, UnsupportedOp, UnsupportedOpsError
 from ..graph.graph import Graph
 from ..graph.module import Module
+from ..graph.sharding import Sharding
 from . import (
+    collectives,
     control,
     dynamic,
     elementwise,
@@ -29,8 +31,10 @@ from . import (
     shape,
 )
 from .scope import Importer, ModuleState, Scope
+from .shardings import Shardings, propagate
 
 _FAMILIES = (
+    collectives,
     control,
     dynamic,
     elementwise,
@@ -75,8 +79,13 @@ def import_module(
     for op in module.body.operations:
         if op.operation.name == "func.func":
             state.functions[_symbol(op)] = op
-        elif op.operation.name != "sdy.mesh":
+        elif op.operation.name == "sdy.mesh":
+            state.meshes[_symbol(op)] = op.operation.attributes["mesh"]
+        else:
             state.unsupported.append((op.operation.name, state.location(op), "at module level"))
+    if counts[0] > 1:
+        text = module.operation.get_asm(large_elements_limit=1, enable_debug_info=False)
+        state.shardings = Shardings(state.meshes, counts[0], str(text))
     main = state.functions.get("main") or next(iter(state.functions.values()), None)
     if main is None:
         raise ModuleFormatError(f"[frontend, module {name}] has no function; expected a public function @main")
@@ -91,6 +100,12 @@ def import_module(
                 layout := attrs["mhlo.layout_mode"].value if "mhlo.layout_mode" in attrs else "default"
             )
         ]
+    mesh, result_shardings = None, list[Sharding | None]()
+    if state.shardings is not None:
+        mesh = state.shardings.mesh
+        for argument, attrs in zip(scope.graph.arguments, parameters):
+            argument.sharding = _exact(state, main, attrs)
+        result_shardings = [_exact(state, main, attrs) for attrs in results]
     if refused is not None:
         refused += state.unsupported
     elif state.unsupported:
@@ -112,18 +127,42 @@ def import_module(
         [_NAMED.fullmatch(str(a.get("jax.result_info", ""))) for a in results],
     ]
     parameter_names, result_names = ([match[1] if match else "" for match in found] for found in names)
+    result_shardings += [None] * (len(scope.graph.results) - len(result_shardings))
     return Module(
-        name,
-        scope.graph,
-        aliases,
-        donated,
-        counts[0],
-        counts[1],
-        memories[0],
-        memories[1],
-        parameter_names,
-        result_names,
+        *(name, scope.graph, aliases, donated, counts[0], counts[1], memories[0], memories[1]),
+        parameter_names=parameter_names,
+        result_names=result_names,
+        mesh=mesh,
+        result_shardings=result_shardings,
     )
+
+
+def propagated(module: ir.Module) -> ir.Module:
+    """Return a module over several partitions with shardings for all values; another one as it is.
+
+    Raises ModuleFormatError if Shardy finds the module wrong.
+    """
+    attributes: Any = module.operation.attributes
+    if "mhlo.num_partitions" not in attributes or int(attributes["mhlo.num_partitions"].value) == 1:
+        return module
+    try:
+        return propagate(module, control.COMPOSITES)
+    except ir.MLIRError as error:
+        raise ModuleFormatError(
+            f"[frontend, module {module_name(module)}] Shardy cannot propagate its shardings: {error}. Check its meshes "
+            "and shardings."
+        ) from error
+
+
+def _exact(state: ModuleState, main: ir.OpView, attrs: dict[str, Any]) -> Sharding | None:
+    """Return how a parameter or result lies."""
+    if state.shardings is None or "sdy.sharding" not in attrs:
+        return None
+    try:
+        return state.shardings.read(attrs["sdy.sharding"], exact=True)
+    except UnsupportedOp as reason:
+        state.unsupported.append(("func.func", state.location(main), str(reason)))
+        return None
 
 
 _NAMED = re.compile(r'(?:loc\()?"((?:[^"\\]|\\.)*)"\)?')

@@ -12,6 +12,8 @@ from ..graph import ops
 from ..graph.graph import Value
 from ..isa.dtypes import DType
 from . import lapack
+from .collectives import ragged_all_to_all
+from .control import COMPOSITES
 from .foreign import aliases_of, ffi_call
 from .fourier import fft
 from .log_gamma import log_gamma
@@ -62,7 +64,9 @@ _CALLS: dict[str, Importer] = {
     **{f"ascend.{name}": _complex_function(name) for name in ("cos", "exp", "log", "log1p", "sin", "sqrt")},
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
+    **COMPOSITES,  # of programs over several devices (shardings.py)
     **lapack.CALLS,
+    "ragged_all_to_all": ragged_all_to_all,
     "xla_buffer_python_cpu_callback": host_call,
     "xla_ffi_partitioned_python_cpu_callback": host_call,
     "xla_ffi_python_cpu_callback": host_call,
@@ -75,6 +79,8 @@ def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     attributes: Any = op.attributes
     target = attributes["call_target_name"].value
     operands, types = scope.operands(op), scope.result_types(op)
+    if target == "Sharding" and scope.module.num_partitions > 1:
+        raise UnsupportedOp("a sharding in the form of GSPMD; set jax_use_shardy_partitioner to True")
     if target in _PASS_THROUGH_CALLS and [v.type for v in operands] == types:
         return pass_through(scope, op)
     if target in _CALLS:

@@ -16,8 +16,10 @@ from ..errors import Refusal, UnsupportedOp
 from ..graph.builder import Builder
 from ..graph.graph import Graph, TensorType, Value
 from ..graph.location import MOST_FRAMES, Location
+from ..graph.sharding import Sharding
 from ..isa.dtypes import DType
 from .constants import integers
+from .shardings import Shardings
 
 Importer = Callable[["Scope", "ir.OpView"], "Sequence[Any]"]
 Nested: TypeAlias = "Value | tuple[Nested, ...]"
@@ -47,6 +49,8 @@ class ModuleState:
         self.lists: dict[ir.Attribute, tuple[int, ...]] = {}
         self.keywords: dict[ir.Attribute, str] = {}
         self.functions: dict[str, ir.OpView] = {}
+        self.meshes: dict[str, ir.Attribute] = {}
+        self.shardings: Shardings | None = None  # of a module over several partitions
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
 
@@ -177,7 +181,15 @@ class Scope(Builder):
                 results = [self.stand_in(r.type) for r in view.results]
             for outer, inner in zip(view.results, results):
                 values[outer] = inner
+            if module.shardings is not None and "sdy.sharding" in op.attributes:
+                attributes: Any = op.attributes
+                self._wish(results, module.shardings.read_all(attributes["sdy.sharding"]))
         return []
+
+    def _wish(self, values: Sequence[Any], shardings: Sequence[Sharding | None]) -> None:
+        for value, sharding in zip(values, shardings):
+            if isinstance(value, Value) and value.sharding is None and value.producer is not None:
+                value.sharding = sharding
 
     def stand_in(self, mlir_type: ir.Type) -> Value:
         """Return a value of this type so that the import can go on after an unsupported op."""

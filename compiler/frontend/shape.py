@@ -16,7 +16,7 @@ def constant(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a literal of any element type."""
     type = scope.result_type(op)
     if type.dtype.kind == "c":  # jaxlib has no Python class for the attribute: read the printed op
-        value = literal_of_text(str(op).split("stablehlo.constant", 1)[1].lstrip(), type)
+        value = literal_of_text(str(op).split(".constant", 1)[1].lstrip(), type)
     else:
         value = literal(op.attributes["value"], type)
     return [scope.emit(ops.Constant([], value), type)]
@@ -97,6 +97,7 @@ def token(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 IMPORTERS: dict[str, Importer] = {
+    "sdy.constant": constant,  # what Shardy makes of the one of StableHLO
     "stablehlo.after_all": token,
     "stablehlo.broadcast": broadcast,
     "stablehlo.broadcast_in_dim": broadcast_in_dim,

@@ -27,6 +27,7 @@ from ..graph.ops import (
     BitcastConvert,
     BroadcastInDim,
     Case,
+    Collective,
     Compare,
     Concatenate,
     Constant,
@@ -37,7 +38,9 @@ from ..graph.ops import (
     HostCall,
     Iota,
     Pad,
+    PartitionId,
     Reduce,
+    ReplicaId,
     Reshape,
     Reverse,
     Select,
@@ -99,6 +102,8 @@ class _Fusion:
                 continue
             if isinstance(op, (While, Case, HostCall)):
                 self._in_turn(self._alone("host" if isinstance(op, HostCall) else "control", op), op)
+            elif isinstance(op, (Collective, PartitionId, ReplicaId)):
+                self._alone("collective", op)
             elif isinstance(op, (Dot, Convolution)):
                 self._cube(op)
             elif isinstance(op, INDEXING_OPS):

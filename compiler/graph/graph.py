@@ -17,6 +17,7 @@ import numpy as np
 
 from ..isa.dtypes import DType
 from .location import UNKNOWN, Location
+from .sharding import Sharding
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:
@@ -62,6 +63,7 @@ class Value:
     type: TensorType
     producer: Op | None = None
     index: int = 0  # which result of the producer, or which argument
+    sharding: Sharding | None = None  # how it is to lie on several devices, until the pass partition
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -298,7 +300,7 @@ def print_graph(graph: Graph, indent: str = "", names: dict[Value, str] | None =
 
     def define(value: Value, prefix: str) -> str:
         names[value] = f"%{prefix}{len(names)}"
-        return f"{names[value]}: {value.type}"
+        return f"{names[value]}: {value.type}{value.sharding or ''}"
 
     use: Callable[[Value], str] = lambda v: names.get(v, "%?")  # noqa: E731
     arguments = ", ".join(define(v, "arg") for v in graph.arguments)

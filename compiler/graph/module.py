@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .graph import Graph
+from .sharding import Mesh, Sharding
 
 
 @dataclass
@@ -12,7 +13,9 @@ class Module:
     """A program as a Graph, with what PJRT needs to know about its parameters and results.
 
     `aliases[i]` is the parameter whose storage result i takes, or None; `donated` lists the parameters that are
-    consumed by the call (aliased ones included).
+    consumed by the call (aliased ones included). A module over several partitions has the `mesh` of all its shardings; once it
+    is partitioned, `main` is what each device runs, on parts of the parameters and results that lie as their shardings say,
+    and `notes` tell the user what is slower than it looks.
     """
 
     name: str
@@ -25,6 +28,10 @@ class Module:
     result_memories: list[str] = field(default_factory=lambda: [])
     parameter_names: list[str] = field(default_factory=lambda: [])  # as JAX calls them; left out, nobody knows
     result_names: list[str] = field(default_factory=lambda: [])
+    mesh: Mesh | None = None
+    parameter_shardings: list[Sharding] = field(default_factory=lambda: [])
+    result_shardings: list[Sharding | None] = field(default_factory=lambda: [])
+    notes: list[str] = field(default_factory=lambda: [])
 
     def __post_init__(self) -> None:
         self.parameter_memories = self.parameter_memories or [""] * len(self.main.arguments)

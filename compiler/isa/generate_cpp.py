@@ -32,7 +32,7 @@ from .machine import (
     Pipe,
 )
 from .model import ATOMIC_MODES, CMP_MODES, GATHER_MODES, PIPES, ROUND_MODES, Effect, Operand, Spec
-from .stream import AICPU, COMMANDS, SLOT_ALIGNMENT, SLOT_KINDS, CommandSpec
+from .stream import AICPU, COMMANDS, SLOT_ALIGNMENT, SLOT_KINDS, CommandSpec, Field
 from .text_operands import is_attribute
 from .type_rules import SCALAR_TYPES, Constraint, TypeRule
 
@@ -299,6 +299,7 @@ def _types_and_opcodes() -> list[str]:
         _enum("ScalarOp", [f"{name}_" for name in SCALAR_OPS], "uint8_t"),
         f"inline constexpr int kScalarUnary = {len(SCALAR_UNARY)}, kScalarBinary = {len(SCALAR_BINARY)};\n",
         f"inline constexpr DType kScalarTypes[] = {{{', '.join(f'DType::k{name}' for name in SCALAR_TYPES)}}};\n",
+        *(_enum(_camel(f.name), f.values) for spec in COMMANDS for f in spec.fields if f.values),
         "}  // namespace ascend",
     ]
 
@@ -370,7 +371,7 @@ _FIELDS = {
     "slot": "int64_t", "kernel": "int64_t", "function": "int64_t", "int": "int64_t", "slots": "std::vector<int64_t>",
     "pairs": "std::vector<std::pair<int64_t, int64_t>>", "aicpu": "AicpuOp", "parameters": "AicpuParameters",
     "commands": "Commands", "branches": "std::vector<Commands>", "types": "std::vector<TensorType>", "ints": "std::vector<int64_t>",
-    "text": "std::string", "attributes": "Attributes",
+    "text": "std::string", "attributes": "Attributes", "groups": "std::vector<std::vector<int64_t>>",
 }  # fmt: skip
 _PARAMETERS = {"int": "int64_t", "bool": "bool", "dtype": "DType"}
 
@@ -416,9 +417,21 @@ def _parameters(spec: AicpuSpec) -> str:
     )
 
 
+def _choice(field: Field) -> str:
+    """The type of a choice has the field's name; this is the table of its values."""
+    name = _camel(field.name)
+    return _names(f"k{name}Names", field.values) + f"inline constexpr int k{name}s = {len(field.values)};\n"
+
+
+def _field_type(field: Field) -> str:
+    return _camel(field.name) if field.values else _FIELDS[field.kind]
+
+
 def _command(spec: CommandSpec) -> str:
     plain = ("int64_t", "AicpuOp")
-    members = "".join(f"  {(c := _FIELDS[f.kind])} {f.name}{'{}' if c in plain else ''};\n" for f in spec.fields)
+    members = "".join(
+        f"  {(c := _field_type(f))} {f.name}{'{}' if c in plain or f.values else ''};\n" for f in spec.fields
+    )
     calls = "; ".join(f'f(FieldInfo{{"{f.name}", {int(f.effect or 0)}}}, {f.name})' for f in spec.fields)
     return f"struct {_camel(spec.name)}Command {{  // {spec.summary}\n{members}{_visits(calls)}}};\n"
 
@@ -448,6 +461,7 @@ def _stream() -> list[str]:
         f"using AicpuParameters = std::variant<{', '.join(f'{_camel(a)}Parameters' for a in calls)}>;\n",
         _made_by("AicpuParameters parameters_of(AicpuOp code)", "AicpuOp", calls, "Parameters"),
         "struct Command;\nusing Commands = std::vector<Command>;\n",
+        *(_choice(f) for spec in COMMANDS for f in spec.fields if f.values),
         *map(_command, COMMANDS),
         f"struct Command {{\n  std::variant<{', '.join(f'{_camel(c)}Command' for c in commands)}> value;\n}};\n",
         _made_by("Command command_of(CommandCode code)", "CommandCode", commands, "Command"),

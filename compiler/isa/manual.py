@@ -11,7 +11,7 @@ from .aicpu import Slots
 from .dtypes import DType
 from .machine import Loc, Pipe
 from .model import Affine, Effect, Operand, Spec, TileRef, View, instruction_set
-from .stream import AICPU, COMMANDS, Field
+from .stream import AICPU, COMMANDS, EXCHANGES, REDUCTIONS, Field
 from .text_operands import print_instruction
 
 TABLE_FROM = 10  # a group of as many instructions is printed as a table
@@ -178,6 +178,9 @@ def _stream_lines() -> Iterator[str]:
     for command in COMMANDS:
         fields = ", ".join(f.name + _how(f) for f in command.fields)
         yield f"| {command.name} | {fields} | {command.summary} |"
+    yield from ("", "Exchanges between devices; parts are contiguous bytes.", "", "| exchange | meaning |", "|---|---|")
+    yield from (f"| {name} | {meaning} |" for name, meaning in EXCHANGES.items())
+    yield from ("", f"Reductions: {', '.join(REDUCTIONS[1:])}. Halves are combined in f32, and rounded once.")
     yield from (
         "",
         "## AICPU kernels",

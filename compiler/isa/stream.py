@@ -10,6 +10,8 @@ length in words in the upper half), then the fields in declared order:
     parameters (of that kernel)   a number or code each; lists after their count
     types                         count, then of each the element type's code, the rank and the dimensions
     ints                          count, then the numbers
+    groups                        count, then of each its count and the numbers
+    choice                        index of the value
     text                          length in bytes, then the bytes
     attributes (attributes.py)    count, then of each its name (text), its kind, and text, attributes, or the element
                                   type's code and the elements' bytes (as a text)
@@ -33,11 +35,12 @@ class Field:
     """A field of a command; `effect` says what the command does to the slots it names (none: what it runs says)."""
 
     name: str
-    # slot | slots | pairs (of slots) | kernel | function | int | ints | text | aicpu | parameters | types | attributes
-    # | commands | branches
+    # slot | slots | pairs (of slots) | kernel | function | int | ints | groups (of devices) | text | aicpu | parameters
+    # | types | attributes | choice (of values) | commands | branches
     kind: str
     effect: Effect | None = None
     default: int | None = None  # the value of an int that is left out
+    values: tuple[str, ...] = ()  # of a choice
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ class CommandSpec:
     name: str
     summary: str
     fields: tuple[Field, ...]
+
+
+EXCHANGES = {
+    "all_reduce": "results are the operands combined by `reduction` over the group, in its order",
+    "reduce_scatter": "member i gets the i-th of equal parts of what all_reduce gives",
+    "all_gather": "results are the members' operands one after the other",
+    "all_to_all": "results are the i-th of equal parts of each member's operand one after the other, for member i",
+    "collective_broadcast": "results are the operands of the first of the group; zeros on devices in no group",
+    "collective_permute": "groups are pairs (source, target): results are the source's operands; zeros without one",
+    "ragged_all_to_all": "operands are what is sent, then input offset, send size, output offset and receive size of k "
+    "pieces for each member: piece j is send_sizes[j] rows from input_offsets[j] on, for member "
+    "j // k, which finds them from output_offsets[j] on in its result; other rows stay",
+}
+"""Exchanges by the name of their op; parts are contiguous bytes."""
+
+REDUCTIONS = ("none", "add", "mul", "max", "min", "and", "or", "xor")
+"""How all_reduce and reduce_scatter combine: floats by add to min, halves of them in f32 and rounded once."""
 
 
 COMMANDS = (
@@ -82,6 +102,15 @@ COMMANDS = (
                 "have registered the target. The device does other work meanwhile.",
                 (Field("target", "text"), Field("slots", "slots"), Field("results", "types"),
                  Field("operands", "types"), Field("tokens", "ints"), Field("attributes", "attributes"))),
+    CommandSpec("device_number",
+                "Write the number of the device's partition (which 0) or replica (which 1), u32.",
+                (Field("number", "slot", Effect.write), Field("which", "int"))),
+    CommandSpec("collective",
+                "Exchange data with the other devices of the group that lists this one (EXCHANGES says how), on slots "
+                "(results first) with these types. Devices are replica * partitions + partition. Each of the group comes to "
+                "the same command; who waits for one that does not come fails.",
+                (Field("exchange", "choice", values=tuple(EXCHANGES)), Field("slots", "slots"), Field("results", "types"),
+                 Field("operands", "types"), Field("reduction", "choice", values=REDUCTIONS), Field("groups", "groups"))),
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.module import Module
+from ..partition import partition
+from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
 from .decompose_general_sort import decompose_general_sort
@@ -19,6 +21,7 @@ from .eliminate_dead_code import eliminate_dead_code
 from .expand_bitcasts import expand_bitcasts
 from .expand_total_order import expand_total_order
 from .inline_calls import inline_calls
+from .legalize_collectives import legalize_collectives
 from .legalize_contractions import legalize_contractions
 from .normalize_indexing import normalize_indexing
 from .remove_barriers import remove_barriers
@@ -30,11 +33,13 @@ from .widen_small_integers import widen_small_integers
 GraphPass = Callable[[Module, object], None]
 
 GRAPH_PASSES: tuple[GraphPass, ...] = (
+    partition,
     inline_calls,
     remove_empty_tensors,
     simplify,
     eliminate_common_subexpressions,
     simplify_loops,
+    legalize_collectives,
     decompose_general_reduce,
     decompose_general_sort,
     decompose_reduce_window,
@@ -49,6 +54,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,
+    combine_collectives,
     remove_barriers,
 )
 

@@ -158,8 +158,8 @@ class _Splitter:
                 self.take(b, value)
 
     def _op(self, op: Op, b: Builder) -> None:
-        if isinstance(op, ops.AicpuKernel):
-            return self._aicpu_kernel(op, b)
+        if isinstance(op, (ops.AicpuKernel, ops.Collective)):
+            return self._side_by_side(op, b)
         if isinstance(op, ops.HostCall):
             return self._whole(op, b)
         rule = _RULES.get(type(op))
@@ -174,7 +174,8 @@ class _Splitter:
         else:  # several results: both parts went through one op
             self._several(op, b)
 
-    def _aicpu_kernel(self, op: ops.AicpuKernel, b: Builder) -> None:
+    def _side_by_side(self, op: ops.AicpuKernel | ops.Collective, b: Builder) -> None:
+        """Let an op take and give pairs in memory: what it does to elements, if anything, is a sum."""
         op.operands = [self._together(b, v) if v.dtype.kind == "c" else v for v in op.operands]
         old, op.results = op.results, []
         for value in old:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
+from ..codegen.steps import Call, Rename
 from ..fusion.region import Region
 from ..graph.graph import Value
-from .schedule import Branches, Item, Loop, Materialise, Schedule
+from .schedule import Branches, Item, Loop, Materialise, Schedule, name_of
 
 
 @dataclass(eq=False)
@@ -292,15 +292,8 @@ def print_placement(placer: Placer) -> str:
             yield from (f"{indent}copy {show([c.source])} -> {show([c.destination])}" for c in step.before)
             item = step.item
             match item:
-                case Launch() | AicpuLaunch() | CallHost():
-                    match item:
-                        case Launch():
-                            name = item.kernel.name
-                        case AicpuLaunch():
-                            name = item.op
-                        case CallHost():
-                            name = "host call"
-                    yield f"{indent}{name} {show(placer.storage[v] for v in item.arguments)}"
+                case _ if isinstance(item, Call):
+                    yield f"{indent}{name_of(item)} {show(placer.storage[v] for v in item.arguments)}"
                 case Loop() | Branches():
                     swaps = ", ".join(f"{show([a])} <-> {show([b])}" for a, b in step.swaps)
                     yield f"{indent}{item.op.name} {show(placer.storage[v] for v in item.op.results)} {swaps}".rstrip()

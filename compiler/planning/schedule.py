@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import AicpuLaunch, CallHost, Launch, Rename, Step
+from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Launch, Rename, Step
 from ..fusion.region import Region
 from ..graph.graph import Graph, Value
 from ..graph.ops import Case, Constant, While
@@ -95,6 +95,21 @@ def print_schedule(schedule: Schedule) -> str:
     return "\n".join(_lines(schedule, names, ""))
 
 
+def name_of(step: Call) -> str:
+    """Return what a step is called in printed schedules."""
+    match step:
+        case Launch():
+            return step.kernel.name
+        case AicpuLaunch():
+            return f"aicpu {step.op}"
+        case CallHost():
+            return "host call"
+        case Exchange():
+            return step.exchange
+        case DeviceNumber():
+            return "replica_id" if step.of_replica else "partition_id"
+
+
 def _name(value: Value, names: dict[Value, str]) -> str:
     """Return the name a value has in a printed schedule; a new value gets the next number."""
     if value not in names:
@@ -114,9 +129,9 @@ def _lines(schedule: Schedule, names: dict[Value, str], indent: str) -> Iterator
             case Launch():
                 reads = [v for v in item.arguments if v not in item.outputs]
                 yield f"{indent}launch {item.kernel.name} {show(reads)} -> {show(item.outputs)}"
-            case AicpuLaunch() | CallHost():
+            case AicpuLaunch() | CallHost() | Exchange() | DeviceNumber():
                 reads = [v for v in item.arguments if v not in item.outputs]
-                name = f"aicpu {item.op}" if isinstance(item, AicpuLaunch) else "host call"
+                name = name_of(item)
                 yield f"{indent}{name} {show(reads)} -> {show(item.outputs)}"
             case Rename():
                 yield f"{indent}rename {show([item.input])} -> {show([item.output])}"

@@ -11,7 +11,7 @@ from bisect import bisect
 
 import numpy as np
 
-from ..codegen.steps import AicpuLaunch, Call, CallHost, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Launch, Rename
 from ..graph.location import Location, distinct
 from ..graph.ops import Draw, Foreign
 from ..graph.trip_count import trip_count
@@ -132,6 +132,12 @@ class _Writer:
             return command("host_call", callee, slots, results, operands)
         return command("ffi_call", callee.target, slots, results, operands, list(callee.tokens), callee.attributes)
 
+    def exchange(self, item: Exchange) -> Command:
+        types, count = [v.type for v in item.arguments], len(item.outputs)
+        groups = [list(g) for g in item.groups]
+        slots, results, operands = self.slots(item), types[:count], types[count:]
+        return command("collective", item.exchange, slots, results, operands, item.reduction, groups)
+
     def schedule(self, placed: PlacedSchedule) -> list[Command]:
         commands: list[Command] = []
         for item in placed.items:
@@ -153,6 +159,10 @@ class _Writer:
             return [command("aicpu", item.op, self.slots(item), item.parameters)]
         if isinstance(item, CallHost):
             return [self.call_host(item)]
+        if isinstance(item, DeviceNumber):
+            return [command("device_number", self.slots(item)[0], int(item.of_replica))]
+        if isinstance(item, Exchange):
+            return [self.exchange(item)]
         parts = [self.schedule(p) for p in placed.parts]
         where = self._placer.storage
         if isinstance(item, Loop):

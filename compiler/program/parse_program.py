@@ -42,10 +42,12 @@ class _ProgramParser(KernelParser):
                 program.parameter_memory.append(self._memory())
                 if self.has("donated"):
                     program.donated |= {len(program.parameters) - 1}
+                program.parameter_sharding.append(self._sharding())
             elif kind == "result":
                 program.results.append(self._type())
                 program.result_memory.append(self._memory())
                 program.result_alias.append(self.integer() if self.has("alias") else -1)
+                program.result_sharding.append(self._sharding())
             elif kind == "devices":
                 program.replicas, program.partitions = self._field("replicas", "int"), self._field("partitions", "int")
             elif kind == "costs":
@@ -60,6 +62,9 @@ class _ProgramParser(KernelParser):
                 self.next -= 1
                 program.kernels.append(self.kernel()) if kind == "kernel" else program.functions.append(self.function())
         return program
+
+    def _sharding(self) -> bytes:
+        return bytes.fromhex(self.string()) if self.has("sharding") else b""
 
     def target(self) -> Target:
         """Take a target: its name, or all of its fields in parentheses."""
@@ -132,6 +137,9 @@ class _ProgramParser(KernelParser):
                     values.append(self._parameters(field.name, values[0]))
                 elif field.default is not None and self.peek != field.name:
                     values.append(field.default)
+                elif field.values:
+                    self.expect(field.name, "=")
+                    values.append(self.one_of(field.values, field.name))
                 else:
                     values.append(self._field(field.name, field.kind))
             commands.append(Command(spec, tuple(values)))
@@ -170,9 +178,15 @@ class _ProgramParser(KernelParser):
             return self.items("]", self._type)
         if kind == "ints":
             return self.items("]", self.integer)
+        if kind == "groups":
+            return self.items("]", self._devices)
         if kind == "pairs":
             return self.items("]", lambda: (self.reference("s"), self.reference("s")))
         return self.items("]", lambda: self.reference("s"))
+
+    def _devices(self) -> list[int]:
+        self.expect("[")
+        return self.items("]", self.integer)
 
     def _dictionary(self) -> Attributes:
         return tuple(self.items("}", self._named_attribute))

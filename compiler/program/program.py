@@ -115,6 +115,8 @@ class Program:
     donated: frozenset[int] = frozenset()  # parameters that a run consumes, those that a result takes over among them
     parameter_memory: list[MemoryKind] = field(default_factory=lambda: [])
     result_memory: list[MemoryKind] = field(default_factory=lambda: [])
+    parameter_sharding: list[bytes] = field(default_factory=lambda: [])  # an OpSharding each (xla_data.proto), or b""
+    result_sharding: list[bytes] = field(default_factory=lambda: [])
     replicas: int = 1
     partitions: int = 1
     costs: Costs = Costs()
@@ -125,6 +127,8 @@ class Program:
         self.target = target(self.target)
         self.parameter_memory = self.parameter_memory or [MemoryKind.device] * len(self.parameters)
         self.result_memory = self.result_memory or [MemoryKind.device] * len(self.results)
+        self.parameter_sharding = self.parameter_sharding or [b""] * len(self.parameters)
+        self.result_sharding = self.result_sharding or [b""] * len(self.results)
 
     def encode(self) -> bytes:
         """Return the program's bytes."""

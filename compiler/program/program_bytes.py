@@ -11,9 +11,10 @@ The header, then `words` little-endian 64-bit words, then the constants (64-byte
 The words are, in this order:
 
     name, target                        strings; the target as target_text.py prints it, every field
-    parameters                          a list of: dtype, rank, shape..., memory kind, donated (0 or 1)
-    results                             a list of: dtype, rank, shape..., memory kind, parameter it takes over (or -1)
+    parameters                          a list of: dtype, rank, shape..., memory kind, donated (0 or 1), sharding
+    results                             a list of: dtype, rank, shape..., memory kind, parameter it takes over (or -1), sharding
     replicas, partitions                integers
+    (a sharding is a string: the bytes of an OpSharding of xla_data.proto, or none)
     flops, transcendentals, bytes accessed      bits of doubles
     StableHLO                           string: the module as MLIR bytecode
     kernels                             a list of: name, length in words, the kernel (kernel.py)
@@ -127,9 +128,12 @@ def _header(words: array[int], program: Program) -> None:
     words.append(len(program.parameters))
     for number, (t, memory) in enumerate(zip(program.parameters, program.parameter_memory, strict=True)):
         words.extend((t.dtype.code, t.rank, *t.shape, memory, number in program.donated))
+        _blob(words, program.parameter_sharding[number])
     words.append(len(program.results))
-    for t, memory, alias in zip(program.results, program.result_memory, program.result_alias, strict=True):
+    results = zip(program.results, program.result_memory, program.result_alias, program.result_sharding, strict=True)
+    for t, memory, alias, sharding in results:
         words.extend((t.dtype.code, t.rank, *t.shape, memory, alias))
+        _blob(words, sharding)
     costs = program.costs
     words.extend((program.replicas, program.partitions))
     words.extend(struct.unpack("<3q", struct.pack("<3d", costs.flops, costs.transcendentals, costs.bytes_accessed)))
@@ -148,11 +152,13 @@ def _read_header(reader: Reader) -> Program:
         program.parameters.append(_read_type(reader))
         program.parameter_memory.append(reader.one_of(tuple(MemoryKind)))
         donated += [number] if reader.one_of((False, True)) else []
+        program.parameter_sharding.append(_read_blob(reader))
     program.donated = frozenset(donated)
     for _ in range(reader.count()):
         program.results.append(_read_type(reader))
         program.result_memory.append(reader.one_of(tuple(MemoryKind)))
         program.result_alias.append(reader.word())
+        program.result_sharding.append(_read_blob(reader))
     program.replicas, program.partitions = reader.several(2)
     program.costs = Costs(*struct.unpack("<3d", struct.pack("<3q", *reader.several(3))))
     program.stablehlo = _read_blob(reader)
@@ -195,7 +201,11 @@ def _read_command(reader: Reader) -> Command:
     values: list[Any] = []
     for field in spec.fields:
         values.append(
-            _read_parameters(reader, values[0]) if field.kind == "parameters" else _read_field(reader, field.kind)
+            _read_parameters(reader, values[0])
+            if field.kind == "parameters"
+            else reader.one_of(field.values)
+            if field.values
+            else _read_field(reader, field.kind)
         )
     reader.expect_position(start + (head >> 32), f"command {spec.name}")
     return Command(spec, tuple(values))
@@ -206,6 +216,8 @@ def _read_field(reader: Reader, kind: str) -> Any:
         return reader.word()
     if kind in ("slots", "ints"):
         return list(reader.several(reader.word()))
+    if kind == "groups":
+        return [list(reader.several(reader.word())) for _ in range(reader.count())]
     if kind == "text":
         return text_of(_read_blob(reader))
     if kind == "attributes":
@@ -296,9 +308,16 @@ def _command(words: array[int], c: Command) -> None:
         kind = field.kind
         if kind in ("slot", "kernel", "function", "int"):
             words.append(value)
+        elif kind == "choice":
+            words.append(field.values.index(value))
         elif kind in ("slots", "ints"):
             words.append(len(value))
             words.extend(value)
+        elif kind == "groups":
+            words.append(len(value))
+            for group in value:
+                words.append(len(group))
+                words.extend(group)
         elif kind == "text":
             _blob(words, text_bytes(value))
         elif kind == "attributes":

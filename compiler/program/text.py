@@ -53,10 +53,13 @@ def print_program(program: Program, constants: bool = True) -> str:
     value is left out; a target is named if it is one of TARGETS, and written out otherwise.
     """
     lines = [f"program {_name(program.name)} target {_target(program.target)} {{"]
-    for number, (t, memory) in enumerate(zip(program.parameters, program.parameter_memory, strict=True)):
-        lines.append(f"  parameter {_type(t, memory)}" + (" donated" if number in program.donated else ""))
-    for t, memory, alias in zip(program.results, program.result_memory, program.result_alias, strict=True):
-        lines.append(f"  result {_type(t, memory)}" + (f" alias {alias}" if alias >= 0 else ""))
+    parameters = zip(program.parameters, program.parameter_memory, program.parameter_sharding, strict=True)
+    for number, (t, memory, sharding) in enumerate(parameters):
+        donated = " donated" if number in program.donated else ""
+        lines.append(f"  parameter {_type(t, memory)}{donated}{_sharding(sharding)}")
+    results = zip(program.results, program.result_memory, program.result_alias, program.result_sharding, strict=True)
+    for t, memory, alias, sharding in results:
+        lines.append(f"  result {_type(t, memory)}{f' alias {alias}' if alias >= 0 else ''}{_sharding(sharding)}")
     if (program.replicas, program.partitions) != (1, 1):
         lines.append(f"  devices replicas={program.replicas} partitions={program.partitions}")
     if program.costs != Costs():
@@ -98,6 +101,10 @@ def _target(target: Target) -> str:
 
 def _type(type: TensorType, memory: MemoryKind) -> str:
     return f"{type.dtype}[{_list(type.shape)}]" + (f" memory {memory.name}" if memory else "")
+
+
+def _sharding(sharding: bytes) -> str:
+    return f' sharding "{sharding.hex()}"' if sharding else ""
 
 
 def _list(numbers: tuple[int, ...]) -> str:

@@ -17,6 +17,7 @@
 #include "plugin/device/pool.h"
 #include "plugin/device/program.h"
 #include "plugin/device/simd_variant.h"
+#include "plugin/device/together/together.h"
 #include "plugin/error.h"
 #include "plugin/isa/message.h"
 #include "plugin/isa/module.h"
@@ -90,41 +91,59 @@ Queue& main_threads_queue() {
   return *queue;
 }
 
-// A program with buffers of its own: parameters are written, results read, and runs cost nothing but the
-// program.
+// A program with buffers of its own on each of its devices: parameters are written, results read, and runs
+// cost nothing but the program.
 class ProgramRunner {
  public:
-  explicit ProgramRunner(const nb::bytes& bytes)
-      : program_(Program::load(span_of(bytes))), workspace_(program_->workspace_bytes()) {
+  explicit ProgramRunner(const nb::bytes& bytes) : program_(Program::load(span_of(bytes))) {
     if (!program_->host_calls().empty() || !program_->ffi_calls().empty())
       throw Error(Code::kInvalidArgument,
                   "[run_program] the program calls functions of the process that compiled it.");
-    for (const TensorSpec& t : program_->parameters()) parameters_.push_back(allocate(t.bytes));
-    for (size_t i = 0; i < program_->results().size(); ++i) {
-      const int alias = program_->result_alias()[i];
-      results_.push_back(alias >= 0 ? parameters_[alias] : allocate(program_->results()[i].bytes));
+    const int64_t count =
+        program_->is_collective() ? program_->header().replicas * program_->header().partitions : 1;
+    for (int64_t d = 0; d < count; ++d) {
+      auto& device = devices_.emplace_back();
+      device.workspace = allocate(program_->workspace_bytes());
+      for (const TensorSpec& t : program_->parameters()) device.parameters.push_back(allocate(t.bytes));
+      for (size_t i = 0; i < program_->results().size(); ++i) {
+        const int alias = program_->result_alias()[i];
+        device.results.push_back(alias >= 0 ? device.parameters[alias]
+                                            : allocate(program_->results()[i].bytes));
+      }
     }
   }
 
-  void write(size_t i, const nb::bytes& data) {
-    if (i >= parameters_.size() || data.size() != program_->parameters()[i].bytes) {
+  ProgramRunner(const ProgramRunner&) = delete;
+
+  void write(size_t i, const nb::bytes& data, size_t device) {
+    const auto& parameters = on(device).parameters;
+    if (i >= parameters.size() || data.size() != program_->parameters()[i].bytes) {
       throw Error(Code::kInvalidArgument,
-                  concat("[run_program] parameter ", i, "; expected one of ", parameters_.size(),
+                  concat("[run_program] parameter ", i, "; expected one of ", parameters.size(),
                          " and its size, got ", data.size(), " bytes."));
     }
-    std::memcpy(parameters_[i], data.c_str(), data.size());
+    std::memcpy(parameters[i], data.c_str(), data.size());
   }
-  nb::bytes read(size_t i) const {
-    if (i >= results_.size())
+  nb::bytes read(size_t i, size_t device) const {
+    const auto& results = on(device).results;
+    if (i >= results.size())
       throw Error(Code::kInvalidArgument, concat("[run_program] there is no result ", i, "."));
-    return nb::bytes(results_[i], program_->results()[i].bytes);
+    return nb::bytes(results[i], program_->results()[i].bytes);
   }
   // Ctrl-C ends it: Python's main thread looks for signals, and the program runs in another.
   void run(int64_t times) {
     auto work = std::make_shared<Work>();
     const auto repeat = [=, this] {
-      for (int64_t i = 0; i < times; ++i)
-        program_->execute({work->cancellation, 1}, parameters_, results_, workspace_.bytes);
+      std::vector<DeviceRun> runs;
+      const auto partitions = static_cast<int>(program_->header().partitions);
+      for (const OnDevice& d : devices_) {
+        const int number = static_cast<int>(runs.size());
+        runs.push_back({{work->cancellation, 1, number, number / partitions, number % partitions},
+                        d.parameters,
+                        d.results,
+                        d.workspace});
+      }
+      for (int64_t i = 0; i < times; ++i) program_->execute(runs, i % 2 == 0);
     };
     if (!in_main_thread()) {
       nb::gil_scoped_release release;
@@ -153,10 +172,19 @@ class ProgramRunner {
  private:
   std::byte* allocate(uint64_t size) { return memory_.emplace_back(std::make_unique<Memory>(size))->bytes; }
 
+  struct OnDevice {
+    std::byte* workspace;
+    std::vector<std::byte*> parameters, results;
+  };
+  const OnDevice& on(size_t device) const {
+    if (device >= devices_.size())
+      throw Error(Code::kInvalidArgument, concat("[run_program] there is no device ", device, "."));
+    return devices_[device];
+  }
+
   std::shared_ptr<const Program> program_;
-  Memory workspace_;
   std::vector<std::unique_ptr<Memory>> memory_;
-  std::vector<std::byte*> parameters_, results_;
+  std::vector<OnDevice> devices_;
 };
 
 }  // namespace
@@ -164,8 +192,8 @@ class ProgramRunner {
 void bind_device(nb::module_& m) {
   nb::class_<ProgramRunner>(m, "ProgramRunner")
       .def(nb::init<const nb::bytes&>())
-      .def("write", &ProgramRunner::write)
-      .def("read", &ProgramRunner::read)
+      .def("write", &ProgramRunner::write, nb::arg("parameter"), nb::arg("data"), nb::arg("device") = 0)
+      .def("read", &ProgramRunner::read, nb::arg("result"), nb::arg("device") = 0)
       .def("run", &ProgramRunner::run, nb::arg("times") = 1)
       .def_prop_ro("result_types", &ProgramRunner::result_types);
   m.def(
@@ -207,6 +235,8 @@ void bind_device(nb::module_& m) {
     if (!set_simd_variant(name))
       throw Error(Code::kInvalidArgument, concat("[set_simd_variant] this CPU has no variant ", name, "."));
   });
+  m.def("set_delays", set_delays, nb::arg("seed"), nb::arg("most"),
+        "For tests: devices that run together wait for random times, in microseconds, before they go on.");
   m.def("set_threads", [](int n) { Pool::instance().set_threads(n); });
 }
 

@@ -14,6 +14,8 @@ namespace {
 // program.
 constexpr int kSpins = 4000;
 
+thread_local bool in_body = false;
+
 void pause() {
 #ifdef __x86_64__
   _mm_pause();
@@ -57,12 +59,14 @@ void Pool::take_chunks() {
     const int64_t from = job_.next.fetch_add(job_.chunk, std::memory_order_relaxed);
     if (from >= job_.count) return;
     const int64_t to = std::min(from + job_.chunk, job_.count);
+    in_body = true;
     try {
       for (int64_t i = from; i < to; ++i) job_.body(job_.context, i);
     } catch (...) {
       if (!failed_.exchange(true)) error_ = std::current_exception();
       job_.next = job_.count;
     }
+    in_body = false;
   }
 }
 
@@ -91,8 +95,8 @@ void Pool::work() {
 }
 
 void Pool::run(int64_t count, Body body, const void* context) {
-  std::unique_lock lock(owner_, std::try_to_lock);
-  if (!lock || workers_.empty() || count < 2) {
+  std::unique_lock lock(owner_, std::defer_lock);
+  if (count < 2 || in_body || workers_.empty() || !lock.try_lock()) {
     for (int64_t i = 0; i < count; ++i) body(context, i);
     return;
   }

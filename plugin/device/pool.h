@@ -18,7 +18,7 @@ class Pool {
 
   // Calls body(context, i) for every i in [0, count) on the calling thread and the workers, in ascending
   // order of start; returns when all are done and rethrows the first exception. While one caller uses the
-  // workers, others run alone.
+  // workers, others run alone, and so does a body that calls it.
   using Body = void (*)(const void* context, int64_t i);
   void run(int64_t count, Body body, const void* context);
 

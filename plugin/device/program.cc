@@ -6,7 +6,9 @@
 #include <new>
 
 #include "plugin/device/stream.h"
+#include "plugin/device/together/together.h"
 #include "plugin/error.h"
+#include "plugin/isa/message.h"
 
 namespace ascend {
 namespace {
@@ -17,7 +19,8 @@ class LoadedProgram final : public Program {
       : bytes_(bytes.begin(), bytes.end()),
         module_(read_verified(bytes_)),
         constants_(copy_constants(module_)),
-        stream_(module_, constants_.get()) {}
+        stream_(module_, constants_.get()),
+        plans_(plan_exchanges(module_)) {}
 
   const ProgramHeader& header() const override { return module_; }
   uint64_t workspace_bytes() const override {
@@ -36,18 +39,15 @@ class LoadedProgram final : public Program {
     return stream_.numbers();
   }
 
-  void execute(const RunContext& context, std::span<std::byte* const> parameters,
-               std::span<std::byte* const> results, std::byte* workspace) const override {
-    // The entry's arguments in one table: parameters as its slots number them, then results.
-    const int64_t used = module_.functions.front().parameters;
-    constexpr size_t kFew = 256;
-    std::byte* few[kFew];
-    const size_t size = used + results.size();
-    std::unique_ptr<std::byte*[]> many(size > kFew ? new std::byte*[size] : nullptr);
-    std::byte** arguments = many ? many.get() : few;
-    std::copy_n(parameters.begin(), used, arguments);
-    std::copy(results.begin(), results.end(), arguments + used);
-    stream_.run(context, arguments, workspace);
+  bool is_collective() const override { return stream_.collective(); }
+
+  using Program::execute;
+  void execute(std::span<const DeviceRun> runs, bool spread) const override {
+    if (is_collective() && static_cast<int64_t>(runs.size()) != module_.replicas * module_.partitions)
+      throw Error(Code::kInvalidArgument, concat("[execute ", module_.name, "] expected runs of all ",
+                                                 module_.replicas * module_.partitions,
+                                                 " devices of the program, got ", runs.size(), "."));
+    run_together(stream_, plans_, runs, spread);
   }
 
  private:
@@ -69,6 +69,7 @@ class LoadedProgram final : public Program {
   Module module_;
   Memory constants_;
   Stream stream_;
+  ExchangePlans plans_;
 };
 
 }  // namespace

@@ -29,10 +29,17 @@ struct ProgramHeader {
   std::vector<int>
       donated;  // parameters that a run consumes, whether a result takes them over or not; ascending
   std::vector<int> result_alias;  // per result the parameter whose storage it takes over (donation), or -1
+  std::vector<std::string> parameter_sharding, result_sharding;  // as an OpSharding each; empty: unknown
   int64_t replicas, partitions;
   double flops, transcendentals, bytes_accessed;  // of one run, as the compiler counts them
   std::string stablehlo;                          // the module it was compiled from; may be empty
   std::string debug;                              // where its commands come from; may be empty
+};
+
+struct DeviceRun {
+  RunContext context;
+  std::span<std::byte* const> parameters, results;
+  std::byte* workspace;
 };
 
 class Program {
@@ -52,6 +59,9 @@ class Program {
   // that waits for something, must not run in a thread that has other things to do.
   virtual bool may_block() const = 0;
 
+  // Whether its devices have to run it together: it has exchanges.
+  virtual bool is_collective() const = 0;
+
   // The functions of the host that it calls, by number: without them, as after loading its bytes, it cannot
   // run.
   virtual const std::vector<int64_t>& host_calls() const = 0;
@@ -66,8 +76,16 @@ class Program {
   // No allocation, and no Python but the functions of the host that it calls. All pointers are 64-byte
   // aligned device memory. Where result i aliases parameter p the caller passes results[i] == parameters[p].
   // Throws Error if the program fails or was cancelled.
-  virtual void execute(const RunContext& context, std::span<std::byte* const> parameters,
-                       std::span<std::byte* const> results, std::byte* workspace) const = 0;
+  void execute(const RunContext& context, std::span<std::byte* const> parameters,
+               std::span<std::byte* const> results, std::byte* workspace) const {
+    const DeviceRun run{context, parameters, results, workspace};
+    execute({&run, 1});
+  }
+
+  // As above on several devices at once: run i is that of device number i, or of the only one that runs.
+  // Those of a program that is collective must all be there. In an order that the values do not depend on, on
+  // the pool's threads if `spread` says so. What fails on one ends it on all.
+  virtual void execute(std::span<const DeviceRun> runs, bool spread = false) const = 0;
 };
 
 }  // namespace ascend

@@ -13,16 +13,19 @@
 namespace ascend {
 namespace {
 
-// A table of pointers on the stack; functions of very many slots get theirs from the heap.
+// A table of pointers on the stack; very many are on the heap.
 class Pointers {
  public:
-  explicit Pointers(size_t size) {
-    if (size > kFew) many_.reset(new std::byte*[size]);
+  Pointers(const std::vector<int64_t>& numbers, std::byte** slots) : size_(numbers.size()) {
+    if (size_ > kFew) many_.reset(new std::byte*[size_]);
+    for (size_t i = 0; i < size_; ++i) data()[i] = slots[numbers[i]];
   }
   std::byte** data() { return many_ ? many_.get() : few_; }
+  operator std::span<std::byte* const>() { return {data(), size_}; }
 
  private:
-  static constexpr size_t kFew = 512;
+  static constexpr size_t kFew = 16;
+  size_t size_;
   std::byte* few_[kFew];
   std::unique_ptr<std::byte*[]> many_;
 };
@@ -70,6 +73,15 @@ std::vector<const FfiCallCommand*> find_ffi_calls(const Module& module) {
   return calls;
 }
 
+bool has_collectives(const Module& module) {
+  bool found = false;
+  for (const Function& f : module.functions) {
+    for_each_command(f.commands,
+                     [&](const Command& c) { found |= std::holds_alternative<CollectiveCommand>(c.value); });
+  }
+  return found;
+}
+
 }  // namespace
 
 Stream::Stream(const Module& module, std::byte* constants) : module_(module), constants_(constants) {
@@ -77,65 +89,9 @@ Stream::Stream(const Module& module, std::byte* constants) : module_(module), co
   for (const Kernel& k : module.kernels) kernels_.emplace_back(k, module.target);
   prepare_kernels(module);
   unbounded_ = has_unknown_trips(module) || std::ranges::any_of(kernels_, &KernelCode::unbounded);
+  collective_ = has_collectives(module);
   host_calls_ = find_host_calls(module);
   ffi_calls_ = find_ffi_calls(module);
-}
-
-void Stream::run(const RunContext& context, std::byte* const* arguments, std::byte* workspace) const {
-  call(context, module_.functions.front(), [=](int64_t number) { return arguments[number]; }, workspace);
-}
-
-// `argument` gives the storage of a parameter, or of a result after the last of them.
-template <class F>
-void Stream::call(const RunContext& context, const Function& function, const F& argument,
-                  std::byte* frame) const {
-  Pointers table(function.slots.size());
-  std::byte** slots = table.data();
-  for (size_t i = 0; i < function.slots.size(); ++i) {
-    const Slot& s = function.slots[i];
-    switch (s.kind) {
-      case SlotKind::kParameter:
-        slots[i] = argument(s.offset);
-        break;
-      case SlotKind::kResult:
-        slots[i] = argument(function.parameters + s.offset);
-        break;
-      case SlotKind::kConstant:
-        slots[i] = constants_ + s.offset;
-        break;
-      case SlotKind::kFrame:
-        slots[i] = frame + s.offset;
-        break;
-    }
-  }
-  run(context, function.commands, slots);
-}
-
-void Stream::run(const RunContext& context, const Commands& commands, std::byte** slots) const {
-  if (context.record) [[unlikely]] {
-    run_recorded(context, commands, slots);
-    return;
-  }
-  for (const Command& command : commands) {
-    context.check();
-    std::visit([&](const auto& c) { execute(context, c, slots); }, command.value);
-  }
-}
-
-void Stream::run_recorded(const RunContext& context, const Commands& commands, std::byte** slots) const {
-  for (const Command& command : commands) {
-    context.check();
-    const size_t place = context.record->begin(&command);
-    std::visit(
-        [&]<class C>(const C& c) {
-          if constexpr (std::is_same_v<C, LoopCommand> || std::is_same_v<C, CaseCommand>)
-            context.record->decide(place, execute(context, c, slots));
-          else
-            execute(context, c, slots);
-        },
-        command.value);
-    context.record->end(place);
-  }
 }
 
 std::unordered_map<const Command*, std::pair<int, int>> Stream::numbers() const {
@@ -148,73 +104,168 @@ std::unordered_map<const Command*, std::pair<int, int>> Stream::numbers() const 
   return numbers;
 }
 
-void Stream::execute(const RunContext& context, const LaunchCommand& c, std::byte** slots) const {
-  std::byte* few[16];
-  std::unique_ptr<std::byte*[]> many(c.slots.size() > 16 ? new std::byte*[c.slots.size()] : nullptr);
-  std::byte** arguments = many ? many.get() : few;
-  for (size_t i = 0; i < c.slots.size(); ++i) arguments[i] = slots[c.slots[i]];
-  kernels_[c.kernel].launch(context, arguments);
+Stream::Cursor::Cursor(const Stream& stream, const RunContext& context,
+                       std::span<std::byte* const> parameters, std::span<std::byte* const> results,
+                       std::byte* workspace)
+    : stream_(stream), context_(context) {
+  const Function& entry = stream.module_.functions.front();
+  if (entry.slots.size() > kFew) many_.reset(new std::byte*[entry.slots.size()]);
+  std::byte** slots = many_ ? many_.get() : few_;
+  const auto argument = [&](int64_t number) {
+    return number < entry.parameters ? parameters[number] : results[number - entry.parameters];
+  };
+  fill(entry, slots, argument, workspace);
+  lists_.reserve(8);
+  enter(entry.commands, slots);
 }
 
-void Stream::execute(const RunContext& context, const AicpuCommand& c, std::byte** slots) const {
-  Pointers arguments(c.slots.size());
-  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  run_aicpu(context, c.parameters, {arguments.data(), c.slots.size()});
-}
-
-void Stream::execute(const RunContext& context, const CopyCommand& c, std::byte** slots) const {
-  if (slots[c.destination] != slots[c.source]) std::memmove(slots[c.destination], slots[c.source], c.bytes);
-}
-
-int64_t Stream::execute(const RunContext& context, const LoopCommand& c, std::byte** slots) const {
-  for (int64_t trips = 0;; ++trips) {
-    context.check();
-    run(context, c.condition, slots);
-    if (slots[c.predicate][0] == std::byte{0}) return trips;
-    run(context, c.body, slots);
-    for (const auto& [a, b] : c.swaps) std::swap(slots[a], slots[b]);
+// `argument` gives the storage of a parameter, or of a result after the last of them.
+template <class F>
+void Stream::Cursor::fill(const Function& function, std::byte** slots, const F& argument,
+                          std::byte* frame) const {
+  for (size_t i = 0; i < function.slots.size(); ++i) {
+    const Slot& s = function.slots[i];
+    switch (s.kind) {
+      case SlotKind::kParameter:
+        slots[i] = argument(s.offset);
+        break;
+      case SlotKind::kResult:
+        slots[i] = argument(function.parameters + s.offset);
+        break;
+      case SlotKind::kConstant:
+        slots[i] = stream_.constants_ + s.offset;
+        break;
+      case SlotKind::kFrame:
+        slots[i] = frame + s.offset;
+        break;
+    }
   }
 }
 
-int64_t Stream::execute(const RunContext& context, const CaseCommand& c, std::byte** slots) const {
+// What a command of the record stands for is over: `at` is its place in `context`'s.
+void Stream::Cursor::record_end(size_t at) {
+  if (context_.record) context_.record->end(at);
+}
+
+const CollectiveCommand* Stream::Cursor::advance() {
+  if (exchange_ != RunRecord::kDropped) record_end(std::exchange(exchange_, RunRecord::kDropped));
+  while (!lists_.empty()) {
+    List& list = lists_.back();
+    if (list.next == list.end) {
+      end_of_list();
+      continue;
+    }
+    context_.check();
+    const Command& command = *list.next++;
+    std::byte** slots = list.slots;
+    const size_t lists = lists_.size();
+    const size_t place = context_.record ? context_.record->begin(&command) : RunRecord::kDropped;
+    const auto* exchange = std::visit([&](const auto& c) { return execute(c, slots); }, command.value);
+    if (context_.record) [[unlikely]] {
+      if (exchange) {
+        exchange_ = place;
+      } else if (lists_.size() > lists) {
+        lists_.back().place = place;  // it ends with its list
+      } else {
+        record_end(place);
+      }
+    }
+    if (exchange) return exchange;
+  }
+  return nullptr;
+}
+
+void Stream::Cursor::end_of_list() {
+  List& list = lists_.back();
+  const auto leave = [&] {
+    if (context_.record) [[unlikely]] {
+      if (list.decision >= 0) context_.record->decide(list.place, list.decision);
+      record_end(list.place);
+    }
+    lists_.pop_back();
+  };
+  if (!list.loop) return leave();
+  const LoopCommand& loop = *list.loop;
+  if (list.in_condition && list.slots[loop.predicate][0] == std::byte{0}) return leave();
+  if (!list.in_condition) {
+    ++list.decision;
+    for (const auto& [a, b] : loop.swaps) std::swap(list.slots[a], list.slots[b]);
+    context_.check();
+  }
+  list.in_condition = !list.in_condition;
+  const Commands& commands = list.in_condition ? loop.condition : loop.body;
+  list.next = commands.data(), list.end = commands.data() + commands.size();
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const LaunchCommand& c, std::byte** slots) {
+  stream_.kernels_[c.kernel].launch(context_, Pointers(c.slots, slots).data());
+  return nullptr;
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const AicpuCommand& c, std::byte** slots) {
+  run_aicpu(context_, c.parameters, Pointers(c.slots, slots));
+  return nullptr;
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const CopyCommand& c, std::byte** slots) {
+  if (slots[c.destination] != slots[c.source]) std::memmove(slots[c.destination], slots[c.source], c.bytes);
+  return nullptr;
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const LoopCommand& c, std::byte** slots) {
+  enter(c.condition, slots);
+  lists_.back().loop = &c, lists_.back().in_condition = true, lists_.back().decision = 0;
+  return nullptr;
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const CaseCommand& c, std::byte** slots) {
   int32_t index;
   std::memcpy(&index, slots[c.index], sizeof index);
   const int64_t last = static_cast<int64_t>(c.branches.size()) - 1;
   const int64_t branch = index < 0 || index > last ? last : index;
-  run(context, c.branches[branch], slots);
-  return branch;
+  enter(c.branches[branch], slots);
+  lists_.back().decision = branch;
+  return nullptr;
 }
 
-void Stream::execute(const RunContext& context, const CallCommand& c, std::byte** slots) const {
-  call(
-      context, module_.functions[c.function], [&](int64_t number) { return slots[c.slots[number]]; },
-      slots[c.slots.back()]);
+const CollectiveCommand* Stream::Cursor::execute(const CallCommand& c, std::byte** slots) {
+  const Function& callee = stream_.module_.functions[c.function];
+  std::unique_ptr<std::byte*[]> table(new std::byte*[callee.slots.size()]);
+  fill(callee, table.get(), [&](int64_t number) { return slots[c.slots[number]]; }, slots[c.slots.back()]);
+  enter(callee.commands, table.get());
+  lists_.back().table = std::move(table);
+  return nullptr;
 }
 
-void Stream::execute(const RunContext& context, const HostCallCommand& c, std::byte** slots) const {
-  if (!context.host)
+const CollectiveCommand* Stream::Cursor::execute(const HostCallCommand& c, std::byte** slots) {
+  if (!context_.host)
     throw Error(
         Code::kInvalidArgument,
         "[host call] this program calls functions of the process that compiled it. Compile it again.");
-  Pointers arguments(c.slots.size());
-  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  context.host->call(context.desk, c.callback, {arguments.data(), c.slots.size()}, c.results, c.operands);
+  context_.host->call(context_.desk, c.callback, Pointers(c.slots, slots), c.results, c.operands);
+  return nullptr;
 }
 
-void Stream::execute(const RunContext&, const DrawCommand& c, std::byte** slots) const {
+const CollectiveCommand* Stream::Cursor::execute(const DrawCommand& c, std::byte** slots) {
   static std::atomic<uint64_t> draws{0};
   const uint64_t number = draws.fetch_add(1, std::memory_order_relaxed);
   const uint64_t twice[] = {number, number};
   std::memcpy(slots[c.number], twice, sizeof twice);
+  return nullptr;
 }
 
-void Stream::execute(const RunContext& context, const FfiCallCommand& c, std::byte** slots) const {
-  if (!context.foreign)
+const CollectiveCommand* Stream::Cursor::execute(const FfiCallCommand& c, std::byte** slots) {
+  if (!context_.foreign)
     throw Error(Code::kInvalidArgument,
                 "[ffi call] nobody has looked up the handlers that this program calls.");
-  Pointers arguments(c.slots.size());
-  for (size_t i = 0; i < c.slots.size(); ++i) arguments.data()[i] = slots[c.slots[i]];
-  context.foreign->call(context, c, {arguments.data(), c.slots.size()});
+  context_.foreign->call(context_, c, Pointers(c.slots, slots));
+  return nullptr;
+}
+
+const CollectiveCommand* Stream::Cursor::execute(const DeviceNumberCommand& c, std::byte** slots) {
+  const uint32_t number = static_cast<uint32_t>(c.which == 0 ? context_.partition : context_.replica);
+  std::memcpy(slots[c.number], &number, sizeof number);
+  return nullptr;
 }
 
 }  // namespace ascend

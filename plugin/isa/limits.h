@@ -14,4 +14,7 @@ inline constexpr int64_t kMaxCommands = int64_t{1} << 26;
 // Bytes of a tensor, a frame or a slot: keeps sums of them far from overflow.
 inline constexpr int64_t kMaxBytes = int64_t{1} << 48;
 
+// Devices of a program that exchanges data: each of its exchanges keeps lists of them.
+inline constexpr int64_t kMaxCollectiveDevices = 4096;
+
 }  // namespace ascend

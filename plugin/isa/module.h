@@ -147,6 +147,8 @@ Kernel read_kernel(std::string name, std::vector<int64_t> words);
 void verify_kernel(const Kernel& kernel, const Target* target);
 void verify_stream(const Module& module);
 void verify_debug(const Module& module);
+// The groups and types of an exchange between so many devices (verify_collective.cc).
+void verify_collective(const CollectiveCommand& command, int64_t devices);
 
 // read_module, and all of these.
 Module read_verified(std::span<const std::byte> bytes);

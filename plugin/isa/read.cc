@@ -263,6 +263,15 @@ struct FieldReader {
       types.push_back({dtype, reader.list()});
     }
   }
+  void operator()(const FieldInfo&, std::vector<std::vector<int64_t>>& groups) {
+    for (size_t n = reader.count(); n > 0; --n) groups.push_back(reader.list());
+  }
+  void operator()(const FieldInfo&, Exchange& exchange) {
+    exchange = static_cast<Exchange>(reader.within(kExchanges, "an exchange"));
+  }
+  void operator()(const FieldInfo&, Reduction& reduction) {
+    reduction = static_cast<Reduction>(reader.within(kReductions, "a reduction"));
+  }
   void operator()(const FieldInfo&, std::string& text) { text = reader.string(); }
   void operator()(const FieldInfo&, Attributes& attributes) { attributes = read_attributes(reader, 0); }
   void operator()(const FieldInfo&, Commands& commands) { commands = read_commands(reader, depth); }
@@ -325,17 +334,18 @@ MemoryKind read_memory(Reader& reader) {
 }
 
 void read_parameters(Reader& reader, ProgramHeader& header) {
-  const int count = static_cast<int>(reader.count(4));
+  const int count = static_cast<int>(reader.count(5));
   for (int i = 0; i < count; ++i) {
     header.parameters.push_back(read_type(reader));
     header.parameter_memory.push_back(read_memory(reader));
     if (reader.within(2, "whether a parameter is donated")) header.donated.push_back(i);
+    header.parameter_sharding.push_back(reader.string());
   }
 }
 
 void read_results(Reader& reader, ProgramHeader& header) {
   std::vector<bool> taken(header.parameters.size());
-  for (size_t n = reader.count(4), i = 0; i < n; ++i) {
+  for (size_t n = reader.count(5), i = 0; i < n; ++i) {
     header.results.push_back(read_type(reader));
     header.result_memory.push_back(read_memory(reader));
     const int64_t alias = reader.word();
@@ -346,6 +356,7 @@ void read_results(Reader& reader, ProgramHeader& header) {
       reader.fail(concat("result ", i, " takes over parameter ", alias, ", as another result does"));
     if (alias >= 0) taken[alias] = true;
     header.result_alias.push_back(static_cast<int>(alias));
+    header.result_sharding.push_back(reader.string());
   }
 }
 

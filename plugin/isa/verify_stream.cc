@@ -87,6 +87,21 @@ class FunctionVerifier {
     verify_attributes(c.attributes);
     return 1;
   }
+  int64_t operator()(const DeviceNumberCommand& c) {
+    if (c.which != 0 && c.which != 1)
+      fail(concat("device_number: which; expected 0 or 1, got ", c.which, "."));
+    need(c.number, 4, "device_number");
+    return 1;
+  }
+  int64_t operator()(const CollectiveCommand& c) {
+    try {
+      verify_collective(c, module_.replicas * module_.partitions);
+    } catch (const Error& e) {
+      fail(e.what());
+    }
+    verify_arrays(kExchangeNames[static_cast<int>(c.exchange)], c.slots, c.results, c.operands);
+    return 1;
+  }
   int64_t operator()(const CopyCommand& c) {
     if (c.bytes < 0) fail("copy: a negative number of bytes.");
     need(c.destination, c.bytes, "copy, destination");

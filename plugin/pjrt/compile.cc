@@ -1,5 +1,6 @@
 // Compiling, loading and serialising executables.
 #include <cfenv>
+#include <cstring>
 
 #include "plugin/pjrt/shim.h"
 #include "plugin/runtime/compiler.h"
@@ -20,6 +21,34 @@ class DefaultArithmetic {
  private:
   std::fenv_t callers_;
 };
+
+// A serialised executable: these eight bytes, the length of the compile options (u64, of this machine's byte
+// order), the options, which say which devices it is for, and the program. A program's bytes alone are one, too.
+constexpr std::string_view kMagic = "ASCENDEX";
+
+std::string serialize(const Executable& executable) {
+  const auto program = executable.program->bytes();
+  const uint64_t size = executable.compile_options.size();
+  std::string out(kMagic);
+  out.append(reinterpret_cast<const char*>(&size), sizeof size);
+  out += executable.compile_options;
+  out.append(reinterpret_cast<const char*>(program.data()), program.size());
+  return out;
+}
+
+std::shared_ptr<const Executable> deserialize(std::string_view bytes, std::string_view overriding) {
+  std::string_view options;
+  if (bytes.starts_with(kMagic)) {
+    bytes.remove_prefix(kMagic.size());
+    uint64_t size = 0;
+    if (bytes.size() >= sizeof size) std::memcpy(&size, bytes.data(), sizeof size);
+    if (bytes.size() < sizeof size || size > bytes.size() - sizeof size)
+      throw ascend::Error(Code::kDataLoss, "[deserialize] the executable is cut short. Compile it again.");
+    options = bytes.substr(sizeof size, size);
+    bytes.remove_prefix(sizeof size + size);
+  }
+  return std::make_shared<Executable>(bytes, overriding.empty() ? options : overriding);
+}
 
 std::shared_ptr<const Executable> compile(const CompileInput& input, std::string_view options,
                                           const Topology& topology) {
@@ -59,13 +88,12 @@ void fill_compile(Api& api) {
               "] the program calls functions of this process (jax.debug.print, pure_callback and "
               "the like), which bytes cannot carry; neither can XLA:CPU's. Serialise the program "
               "without them.");
-    auto bytes = program.bytes();
-    give_bytes(a, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    give_bytes(a, serialize(*a.executable->executable));
   });
   fill(api.Executable_DeserializeAndLoad_, [](Executable_DeserializeAndLoad& a) {
     const DefaultArithmetic arithmetic;
     std::string_view options = has(a, a.overridden_options) ? a.overridden_options : std::string_view();
-    auto executable = std::make_shared<Executable>(a.bytes, options);
+    auto executable = deserialize(a.bytes, options);
     a.loaded = new LoadedExecutable(a.client, executable, executable->assignment);
   });
 }

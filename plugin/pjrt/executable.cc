@@ -22,6 +22,23 @@ void give_kinds(MemoryKinds& a, const std::vector<MemoryKind>& kinds) {
   a.sizes = sizes.data();
 }
 
+// No list means that the program says nothing of shardings: true of programs for one device.
+void give_shardings(ShardingList& a, const std::vector<std::string>& shardings) {
+  thread_local std::vector<const char*> texts;
+  thread_local std::vector<size_t> sizes;
+  texts.clear();
+  sizes.clear();
+  for (const std::string& sharding : shardings) {
+    if (sharding.empty()) break;
+    texts.push_back(sharding.data());
+    sizes.push_back(sharding.size());
+  }
+  const bool all = texts.size() == shardings.size();
+  a.count = all ? texts.size() : 0;
+  a.shardings = all ? texts.data() : nullptr;
+  a.sizes = all ? sizes.data() : nullptr;
+}
+
 void fill_statistics(Api& api) {
   fill(api.Executable_SizeOfGeneratedCodeInBytes_, [](Executable_SizeOfGeneratedCodeInBytes& a) {
     a.size = static_cast<int64_t>(a.executable->executable->program->bytes().size());
@@ -96,10 +113,12 @@ const Extension* shardings_extension() {
     ShardingsExtension e{};
     e.struct_size = sizeof(e);
     e.type = kShardingsExtension;
-    // No list means that the program says nothing of shardings: true of programs for one device.
-    fill(e.parameters,
-         [](Shardings_Parameters& a) { a.count = 0, a.shardings = nullptr, a.sizes = nullptr; });
-    fill(e.outputs, [](Shardings_Outputs& a) { a.count = 0, a.shardings = nullptr, a.sizes = nullptr; });
+    fill(e.parameters, [](Shardings_Parameters& a) {
+      give_shardings(a, a.executable->executable->header().parameter_sharding);
+    });
+    fill(e.outputs, [](Shardings_Outputs& a) {
+      give_shardings(a, a.executable->executable->header().result_sharding);
+    });
     return e;
   }();
   return &extension;

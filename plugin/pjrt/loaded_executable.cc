@@ -39,19 +39,16 @@ void execute(LoadedExecutable_Execute& a) {
                                                     "] expected arguments for " +
                                                     std::to_string(executable.devices.size()) +
                                                     " devices; got " + std::to_string(a.num_devices) + ".");
-  std::unique_lock<std::mutex> one_order;
-  if (a.num_devices > 1) one_order = std::unique_lock(executable.client->accept_many);
-  std::vector<Ref<Event>> done;
   // However this ends: who still calls there is not to wait.
   const auto leave = [](HostDesk* desk) { desk->leave(); };
   const auto desk = executable.executable->host ? std::make_shared<HostDesk>() : nullptr;
   const std::unique_ptr<HostDesk, decltype(leave)> attended(desk.get());
+  std::vector<LoadedExecutable::Placement> places;
   for (size_t i = 0; i < a.num_devices; ++i) {
     Device* device = a.execute_device ? a.execute_device : executable.devices[i];
-    done.push_back(executable.launch(device, {a.argument_lists[i], a.num_args}, non_donatable,
-                                     {a.output_lists[i], num_outputs}, desk));
+    places.push_back({device, {a.argument_lists[i], a.num_args}, {a.output_lists[i], num_outputs}});
   }
-  if (one_order) one_order.unlock();
+  std::vector<Ref<Event>> done = executable.launch(places, non_donatable, desk);
   if (desk) {
     try {
       serve_host_calls(a, desk, done, num_outputs);

@@ -87,8 +87,6 @@ class Client {
   std::vector<Device*> devices;
   std::vector<MemorySpace*> memories;
   Cancellation cancellation;  // of launches
-  // Launches on several devices reach all of their queues in one order.
-  std::mutex accept_many;
 
  private:
   std::vector<std::unique_ptr<Device>> owned_;

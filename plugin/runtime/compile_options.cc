@@ -180,12 +180,6 @@ void DeviceAssignment::check_devices(size_t count) const {
     if (id >= static_cast<int64_t>(count))
       refuse("no such device", "an id below " + std::to_string(count),
              std::to_string(id) + ". Set JAX_ASCEND_DEVICES for more");
-  if (taken > 1)
-    throw Error(Code::kUnimplemented,
-                "[compile options] a program over several devices is not there yet; expected 1 replica of 1 "
-                "partition; got " +
-                    std::to_string(replicas) + " of " + std::to_string(partitions) +
-                    ". Put its arrays on one device, or run it on devices of the CPU (jax_num_cpu_devices).");
 }
 
 DeviceAssignment parse_compile_options(std::string_view serialized) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "plugin/ffi/calls.h"
+#include "plugin/isa/message.h"
 
 namespace ascend {
 namespace {
@@ -29,6 +30,21 @@ std::shared_ptr<const HostFunctions> functions_of(const Program& program, Execut
   return find(program.host_calls());
 }
 
+// Who takes part in exchanges, and how many there are, is part of the program.
+DeviceAssignment assignment_of(std::string_view options, const ProgramHeader& header) {
+  DeviceAssignment assignment = parse_compile_options(options);
+  if (options.empty())
+    assignment.replicas = static_cast<int>(header.replicas),
+    assignment.partitions = static_cast<int>(header.partitions);
+  const bool one = header.replicas * header.partitions == 1;  // may be run on any number of devices
+  if (!one && (assignment.replicas != header.replicas || assignment.partitions != header.partitions))
+    throw Error(Code::kInvalidArgument,
+                concat("[load ", header.name, "] the program is for ", header.replicas, " replicas of ",
+                       header.partitions, " partitions; the compile options ask for ", assignment.replicas,
+                       " of ", assignment.partitions, ". Have both say the same."));
+  return assignment;
+}
+
 }  // namespace
 
 Executable::Executable(std::string_view bytes, std::string_view options, FindFunctions find_functions)
@@ -36,7 +52,7 @@ Executable::Executable(std::string_view bytes, std::string_view options, FindFun
       host(functions_of(*program, find_functions)),
       foreign(ffi::bind_calls(program)),
       compile_options(options),
-      assignment(parse_compile_options(options)),
+      assignment(assignment_of(options, header())),
       fingerprint(fingerprint_of(bytes)) {
   cost.add("flops", static_cast<float>(header().flops));  // names as JAX's cost_analysis has them
   cost.add("bytes accessed", static_cast<float>(header().bytes_accessed));

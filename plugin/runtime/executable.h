@@ -41,13 +41,18 @@ class LoadedExecutable {
  public:
   LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable, DeviceAssignment assignment);
 
-  // Launches on one device. Returns once the launch is accepted, for which it may have to wait: not to be
-  // called with the GIL held. `outputs` gets one new buffer per result, and the event returned is theirs.
-  // Throws if the arguments do not fit; what fails later is the event's status. Functions of the host are
-  // called at `desk`.
-  Ref<Event> launch(Device* device, std::span<Buffer* const> arguments,
-                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
-                    std::shared_ptr<HostDesk> desk = nullptr);
+  // Where to launch, on what. `outputs` gets one new buffer per result.
+  struct Placement {
+    Device* device;
+    std::span<Buffer* const> arguments;
+    std::span<Buffer*> outputs;
+  };
+  // Launches on one device, or together on all of `devices`, in their order. Returns once the launch is
+  // accepted, for which it may have to wait: not to be called with the GIL held. The events returned are
+  // those of each device's outputs. Throws if the arguments do not fit; what fails later is the events'
+  // status, the same for all. Functions of the host are called at `desk`.
+  std::vector<Ref<Event>> launch(std::span<const Placement> places, std::span<const int64_t> non_donatable,
+                                 std::shared_ptr<HostDesk> desk = nullptr);
 
   Client* const client;
   const std::shared_ptr<const Executable> executable;
@@ -57,6 +62,7 @@ class LoadedExecutable {
   std::atomic<bool> deleted{false};
 
  private:
+  void check(const Placement& place) const;
   RunContext context_of(const Device* device) const;  // of one more launch
 
   // Nanoseconds the last run took; short programs run in the thread that launches them.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <deque>
 
 #include "plugin/device/recording.h"
 #include "plugin/runtime/executable.h"
@@ -15,11 +16,25 @@ namespace {
 // A program whose last run was shorter than this costs less than waking the device's thread.
 constexpr int64_t kInlineNanoseconds = 100'000;
 
+// Devices whose program ran shorter than this, all together, are run one after the other: it costs less than
+// waking the pool.
+constexpr int64_t kSpreadNanoseconds = 50'000;
+
 int64_t now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
+
+struct Launch;
+
+// A launch on several devices: one run, with a part in the queue of each device.
+struct Joint {
+  std::vector<Launch*> parts;  // by device number, until they are over
+  std::vector<Queue*> queues;
+  std::atomic<size_t> ready{0};
+  std::atomic<bool> taken{false};
+};
 
 struct Launch : Task {
   Launch(const RunContext& context, std::shared_ptr<HostDesk> desk)
@@ -32,6 +47,8 @@ struct Launch : Task {
   std::shared_ptr<const ForeignFunctions> foreign;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
+  std::shared_ptr<Joint> joint;  // null: it runs alone
+  bool is_ready = false;         // of its part in `joint`
   std::vector<Ref<Storage>> parameters, results;
   std::vector<std::pair<int, Ref<Storage>>>
       copies;                              // parameter -> what its storage must be filled with first
@@ -43,24 +60,30 @@ struct Launch : Task {
   const int64_t accepted = now();
 
   void run() override {
-    for (auto& dependency : dependencies) {
-      if (status = dependency->await(); status) break;
+    if (!joint) {
+      Launch* alone = this;
+      return run_all({&alone, 1});
     }
-    try {
-      if (!status) execute();
-    } catch (...) {
-      status = current_failure();
-    }
-    // Memory goes back before anyone hears that the launch is over.
-    parameters.clear();
-    results.clear();
-    copies.clear();
-    foreign.reset();  // and so do states of handlers
+    const std::shared_ptr<Joint> all = joint;
+    const auto for_each_other = [&](void (Queue::*step)(Task*)) {
+      for (size_t i = 0; i < all->parts.size(); ++i)
+        if (all->parts[i] != this) (all->queues[i]->*step)(all->parts[i]);
+    };
+    for_each_other(&Queue::depart);
+    run_all(all->parts);
+    for_each_other(&Queue::finish);
   }
-  void complete() override { done->set(std::move(status)); }
+  void complete() override { done->set(status); }
   bool can_start() const override {
     return std::ranges::all_of(dependencies, [](const auto& event) { return event->is_ready(); });
   }
+  bool ready_with_others() override {
+    if (!joint) return true;
+    const size_t ready = is_ready ? joint->ready.load() : joint->ready.fetch_add(1) + 1;
+    is_ready = true;
+    return ready == joint->parts.size();
+  }
+  bool take_all() override { return !joint || !joint->taken.exchange(true); }
   // Values do not forbid it, as nothing that it reads is to come from there; but it may overwrite what is
   // read there. (What is overwritten there, no later launch reads: it was given away.)
   bool may_pass(const Task& other) const override {
@@ -72,23 +95,72 @@ struct Launch : Task {
     });
   }
 
+  // Runs the parts of one launch, whose status is that of all.
+  static void run_all(std::span<Launch* const> parts) {
+    Status status;
+    try {
+      status = failed_dependency(parts);
+      if (!status) execute(parts);
+    } catch (...) {
+      status = current_failure();
+    }
+    for (Launch* part : parts) {
+      part->status = status;
+      // Memory goes back before anyone hears that the launch is over.
+      part->parameters.clear();
+      part->results.clear();
+      part->copies.clear();
+      part->foreign.reset();  // and so do states of handlers
+    }
+  }
+
  private:
-  void execute() {
-    context.check();
-    thread_local std::vector<std::byte*> inputs, outputs;
-    inputs.clear();
-    outputs.clear();
-    for (auto& storage : parameters) inputs.push_back(storage->data());
-    for (auto& storage : results) outputs.push_back(storage->data());
-    for (auto& readers : overwritten) readers->await_none();
-    for (auto& [parameter, source] : copies)
-      if (source->bytes()) std::memcpy(inputs[parameter], source->data(), source->bytes());
-    Ref<Storage> workspace;
-    if (uint64_t bytes = program->workspace_bytes()) workspace = make_ref<Storage>(workspace_arena, bytes);
-    int64_t start = now();
-    const Recorded recorded(context, program, accepted);
-    program->execute(context, inputs, outputs, workspace ? workspace->data() : nullptr);
-    last_run->store(now() - start, std::memory_order_relaxed);
+  static Status failed_dependency(std::span<Launch* const> parts) {
+    for (const Launch* part : parts)
+      for (const auto& dependency : part->dependencies)
+        if (const Status& status = dependency->await()) return status;
+    return nullptr;
+  }
+
+  static void execute(std::span<Launch* const> parts) {
+    const Launch& first = *parts.front();
+    const Program& program = *first.program;
+    thread_local std::vector<std::byte*> addresses;  // of each part its parameters, then its results
+    addresses.clear();
+    std::vector<Ref<Storage>> workspaces;
+    for (const Launch* part : parts) {
+      part->context.check();
+      for (const auto& storage : part->parameters) addresses.push_back(storage->data());
+      for (const auto& storage : part->results) addresses.push_back(storage->data());
+      for (const auto& readers : part->overwritten) readers->await_none();
+      for (const auto& [parameter, source] : part->copies)
+        if (source->bytes())
+          std::memcpy(part->parameters[parameter]->data(), source->data(), source->bytes());
+      if (const uint64_t bytes = program.workspace_bytes())
+        workspaces.push_back(make_ref<Storage>(part->workspace_arena, bytes));
+    }
+    const size_t inputs = first.parameters.size(), both = inputs + first.results.size();
+    const auto of_part = [&](size_t i) {
+      const std::span<std::byte* const> all(addresses.data() + i * both, both);
+      return DeviceRun{parts[i]->context, all.first(inputs), all.subspan(inputs),
+                       workspaces.empty() ? nullptr : workspaces[i]->data()};
+    };
+    const int64_t start = now();
+    if (parts.size() == 1) {
+      const Recorded recorded(parts[0]->context, first.program, first.accepted);
+      const DeviceRun run = of_part(0);
+      program.execute({&run, 1});
+    } else {
+      std::deque<Recorded> recorded;
+      for (Launch* part : parts) recorded.emplace_back(part->context, part->program, part->accepted);
+      std::vector<DeviceRun> runs;
+      for (size_t i = 0; i < parts.size(); ++i) runs.push_back(of_part(i));
+      // What waits for the host leaves this thread's queue to others meanwhile, and may not hold the pool.
+      const bool spread = program.host_calls().empty() && program.ffi_calls().empty() &&
+                          first.last_run->load(std::memory_order_relaxed) > kSpreadNanoseconds;
+      program.execute(runs, spread);
+    }
+    first.last_run->store(now() - start, std::memory_order_relaxed);
   }
 };
 
@@ -143,106 +215,148 @@ RunContext LoadedExecutable::context_of(const Device* device) const {
   return context;
 }
 
-Ref<Event> LoadedExecutable::launch(Device* device, std::span<Buffer* const> arguments,
-                                    std::span<const int64_t> non_donatable, std::span<Buffer*> outputs,
-                                    std::shared_ptr<HostDesk> desk) {
+namespace {
+
+// What binding a launch decides from the program and the arguments.
+struct Donation {
+  std::vector<int> to, copied;  // by parameter the result that takes over its storage, or -1; also where the
+                                // caller keeps the argument. Empty if no result takes any over.
+};
+
+Donation donation_of(const Program& program, std::span<Buffer* const> arguments,
+                     std::span<const int64_t> non_donatable) {
+  const auto& alias = program.result_alias();
+  Donation donation;
+  if (std::ranges::none_of(alias, [](int p) { return p >= 0; })) return donation;
+  donation.to.assign(arguments.size(), -1);
+  for (size_t i = 0; i < alias.size(); ++i)
+    if (alias[i] >= 0) donation.to[alias[i]] = static_cast<int>(i);
+  donation.copied = donation.to;
+  for (int64_t index : non_donatable)
+    if (index < static_cast<int64_t>(arguments.size())) donation.to[index] = -1;
+  check_donations(arguments, donation.to);
+  return donation;
+}
+
+}  // namespace
+
+void LoadedExecutable::check(const Placement& place) const {
+  const auto& parameters = executable->program->parameters();
+  if (place.arguments.size() != parameters.size())
+    throw Error(Code::kInvalidArgument, "[execute " + executable->header().name + "] expected " +
+                                            std::to_string(parameters.size()) + " arguments; got " +
+                                            std::to_string(place.arguments.size()) + ".");
+  for (size_t i = 0; i < parameters.size(); ++i)
+    check_argument(*executable, i, *place.arguments[i], place.device);
+}
+
+std::vector<Ref<Event>> LoadedExecutable::launch(std::span<const Placement> places,
+                                                 std::span<const int64_t> non_donatable,
+                                                 std::shared_ptr<HostDesk> desk) {
   const Program& program = *executable->program;
   const auto& parameters = program.parameters();
   const auto& results = program.results();
-  const auto& alias = program.result_alias();
   if (deleted)
     throw Error(Code::kInvalidArgument,
                 "[execute " + executable->header().name + "] the executable was deleted.");
-  if (arguments.size() != parameters.size())
-    throw Error(Code::kInvalidArgument, "[execute " + executable->header().name + "] expected " +
-                                            std::to_string(parameters.size()) + " arguments; got " +
-                                            std::to_string(arguments.size()) + ".");
-  for (size_t i = 0; i < arguments.size(); ++i) check_argument(*executable, i, *arguments[i], device);
-
-  Cancellation& cancellation = client->cancellation;
-  if (cancellation.covers_all())
+  for (const Placement& place : places) check(place);
+  if (client->cancellation.covers_all())
     throw Error(Code::kCancelled, "[execute " + executable->header().name + "] the process exits.");
-  device->launches.wait_for_room(interrupted);
+  for (const Placement& place : places) place.device->launches.wait_for_room(interrupted);
 
-  RunContext context = context_of(device);
-  context.desk = desk.get();
-  auto launch = std::make_unique<Launch>(context, std::move(desk));
-  launch->bytes = executable->parameter_bytes + executable->output_bytes;
-  launch->parameters.reserve(parameters.size());
-  launch->results.resize(results.size());
-  launch->program = executable->program;
-  launch->host = executable->host;
-  launch->foreign = executable->foreign;
-  launch->workspace_arena = device->device_memory.arena;
-  launch->last_run = last_run_;
-
-  bool aliases = std::any_of(alias.begin(), alias.end(), [](int p) { return p >= 0; });
-  std::vector<int> donated_to;  // by parameter: the result that takes over its storage, or -1
-  if (aliases) {
-    donated_to.assign(parameters.size(), -1);
-    for (size_t i = 0; i < results.size(); ++i)
-      if (alias[i] >= 0) donated_to[alias[i]] = static_cast<int>(i);
+  std::vector<std::unique_ptr<Launch>> launches;
+  std::vector<Donation> donations;
+  const uint64_t fresh = program.workspace_bytes() + executable->output_bytes - executable->alias_bytes;
+  for (const Placement& place : places) {
+    RunContext context = context_of(place.device);
+    context.desk = desk.get();
+    auto& launch = launches.emplace_back(std::make_unique<Launch>(context, desk));
+    launch->bytes = executable->parameter_bytes + executable->output_bytes;
+    launch->parameters.reserve(parameters.size());
+    launch->results.resize(results.size());
+    launch->program = executable->program;
+    launch->host = executable->host;
+    launch->foreign = executable->foreign;
+    launch->workspace_arena = place.device->device_memory.arena;
+    launch->last_run = last_run_;
+    donations.push_back(donation_of(program, place.arguments, non_donatable));
+    // What does not fit is refused here if nothing is in flight that could free memory; memory is taken when
+    // it runs.
+    if (fresh > Arena::kSmallLimit && place.device->launches.idle())
+      place.device->device_memory.arena->check_available(fresh);
   }
-  std::vector<int> copied = donated_to;  // aliased, but the caller keeps the argument
-  for (int64_t index : non_donatable)
-    if (aliases && index < static_cast<int64_t>(donated_to.size())) donated_to[index] = -1;
-  if (aliases) check_donations(arguments, donated_to);
 
-  // What does not fit is refused here if nothing is in flight that could free memory; memory is taken when it
-  // runs.
-  uint64_t fresh = program.workspace_bytes() + executable->output_bytes - executable->alias_bytes;
-  if (fresh > Arena::kSmallLimit && device->launches.idle())
-    device->device_memory.arena->check_available(fresh);
+  // In one order on all devices: launches on several never wait for each other.
+  std::vector<Device*> order;
+  for (const Placement& place : places) order.push_back(place.device);
+  std::ranges::sort(order, {}, [](const Device* device) { return device->description->id; });
+  std::vector<std::unique_lock<std::mutex>> accept;
+  for (Device* device : order) accept.emplace_back(device->accept);
 
-  std::unique_lock accept(device->accept);
-  for (size_t i = 0; i < arguments.size(); ++i) launch->parameters.push_back(arguments[i]->storage());
-  if (aliases) {
-    for (size_t i = 0; i < arguments.size(); ++i) {
-      if (copied[i] < 0) continue;
-      auto readers = donated_to[i] >= 0 ? arguments[i]->donate() : std::nullopt;
+  for (size_t i = 0; i < places.size(); ++i)  // may fail, and has changed nothing then
+    for (Buffer* argument : places[i].arguments) launches[i]->parameters.push_back(argument->storage());
+  bool run_here = !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
+  std::vector<Ref<Event>> done;
+  for (size_t i = 0; i < places.size(); ++i) {
+    Launch& launch = *launches[i];
+    const auto& [device, arguments, outputs] = places[i];
+    const auto& [donated_to, copied] = donations[i];
+    for (size_t p = 0; p < copied.size(); ++p) {
+      if (copied[p] < 0) continue;
+      auto readers = donated_to[p] >= 0 ? arguments[p]->donate() : std::nullopt;
       if (readers) {
-        launch->overwritten.push_back(*std::move(readers));
-        launch->overwrites.push_back(launch->parameters[i].get());
+        launch.overwritten.push_back(*std::move(readers));
+        launch.overwrites.push_back(launch.parameters[p].get());
       } else {
-        launch->copies.emplace_back(static_cast<int>(i), launch->parameters[i]);
-        launch->parameters[i] = make_ref<Storage>(device->device_memory.arena, parameters[i].bytes);
-        if (donated_to[i] >= 0) arguments[i]->drop();
+        launch.copies.emplace_back(static_cast<int>(p), launch.parameters[p]);
+        launch.parameters[p] = make_ref<Storage>(device->device_memory.arena, parameters[p].bytes);
+        if (donated_to[p] >= 0) arguments[p]->drop();
       }
-      launch->results[copied[i]] = launch->parameters[i];
+      launch.results[copied[p]] = launch.parameters[p];
+    }
+    // Waiting for readers is for the device's thread: this one may hold the GIL.
+    for (const auto& readers : launch.overwritten) run_here &= !readers->any();
+    for (int parameter : program.header().donated) {
+      bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
+      if (!kept) arguments[parameter]->drop();
+    }
+    auto& dependencies = launch.dependencies;
+    for (Buffer* argument : arguments) {  // neighbours often come from one launch
+      if (!dependencies.empty() && dependencies.back().get() == argument->ready.get()) continue;
+      if (!argument->ready->is_ready() || argument->ready->status()) dependencies.push_back(argument->ready);
+    }
+    run_here &= dependencies.empty() && device->launches.idle();
+    launch.done = done.emplace_back(Event::pending());
+    for (size_t r = 0; r < results.size(); ++r) {
+      MemorySpace* memory = device->memories[static_cast<int>(program.header().result_memory[r])];
+      Ref<Storage>& storage = launch.results[r];
+      if (!storage) storage = make_ref<Storage>(memory->arena, results[r].bytes);
+      outputs[r] = new Buffer(results[r].dtype, results[r].dims, memory, storage, launch.done);
     }
   }
-  bool being_read = false;  // waiting for readers is for the device's thread: this one may hold the GIL
-  for (auto& readers : launch->overwritten) being_read |= readers->any();
-  for (int parameter : program.header().donated) {
-    bool kept = std::find(non_donatable.begin(), non_donatable.end(), parameter) != non_donatable.end();
-    if (!kept) arguments[parameter]->drop();
-  }
-  auto& dependencies = launch->dependencies;
-  for (Buffer* argument : arguments) {  // neighbours often come from one launch
-    if (!dependencies.empty() && dependencies.back().get() == argument->ready.get()) continue;
-    if (!argument->ready->is_ready() || argument->ready->status()) dependencies.push_back(argument->ready);
-  }
-
-  bool run_here = !being_read && dependencies.empty() && device->launches.idle() && !program.may_block() &&
-                  last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
-  Ref<Event> done = launch->done = Event::pending();
-  for (size_t i = 0; i < results.size(); ++i) {
-    MemorySpace* memory = device->memories[static_cast<int>(program.header().result_memory[i])];
-    Ref<Storage>& storage = launch->results[i];
-    if (!storage) storage = make_ref<Storage>(memory->arena, results[i].bytes);
-    outputs[i] = new Buffer(results[i].dtype, results[i].dims, memory, storage, done);
-  }
-  if (!run_here) {
-    Queue* queue = &device->launches;
-    done->maker = queue;
-    for (auto& dependency : dependencies)
-      if (dependency->maker != queue) dependency->on_ready([queue](const Status&) { queue->look_again(); });
-    queue->submit(launch.release());
+  if (run_here) {
+    std::vector<Launch*> parts;
+    for (const auto& launch : launches) parts.push_back(launch.get());
+    Launch::run_all(parts);
+    accept.clear();
+    for (Launch* part : parts) part->complete();
     return done;
   }
-  launch->run();
-  accept.unlock();
-  launch->complete();
+  if (places.size() > 1) {
+    auto joint = std::make_shared<Joint>();
+    for (size_t i = 0; i < places.size(); ++i) {
+      joint->parts.push_back(launches[i].get());
+      joint->queues.push_back(&places[i].device->launches);
+      launches[i]->joint = joint;
+    }
+  }
+  for (size_t i = 0; i < places.size(); ++i) {
+    Queue* queue = &places[i].device->launches;
+    done[i]->maker = queue;
+    for (auto& dependency : launches[i]->dependencies)
+      if (dependency->maker != queue) dependency->on_ready([queue](const Status&) { queue->look_again(); });
+    queue->submit(launches[i].release());
+  }
   return done;
 }
 

@@ -24,6 +24,7 @@ Queue::~Queue() {
 }
 
 void Queue::submit(Task* task) {
+  bool wanted = true;  // a thread, to look for something to run
   {
     std::lock_guard lock(mutex_);
     unfinished_.fetch_add(1, std::memory_order_relaxed);
@@ -32,8 +33,36 @@ void Queue::submit(Task* task) {
     *last_ = task;
     last_ = &task->next;
     if (threads_.empty()) threads_.emplace_back([this] { work(); });
+    if (!running_ && !coming_back_ && may_start(*task)) wanted = task->ready_with_others();
   }
-  arrived_.notify_one();
+  if (wanted) arrived_.notify_one();
+}
+
+void Queue::depart(Task* part) {
+  std::lock_guard lock(mutex_);
+  Task** at = &first_;
+  while (*at != part) at = &(*at)->next;
+  *at = part->next;
+  if (!*at) last_ = at;
+  away_.push_back(part);
+}
+
+void Queue::finish(Task* part) {
+  note_end(*part);
+  part->complete();
+  {
+    std::lock_guard lock(mutex_);
+    std::erase(away_, part);
+    room_.notify_all();
+    if (--incomplete_ == 0) finished_.notify_all();
+  }
+  arrived_.notify_one();  // what could not pass it may start
+  delete part;
+}
+
+void Queue::note_end(const Task& task) {
+  bytes_.fetch_sub(task.bytes, std::memory_order_relaxed);
+  unfinished_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
 void Queue::look_again() {
@@ -74,6 +103,7 @@ Task* Queue::take() {
   for (Task** at = &first_; *at; at = &(*at)->next) {
     Task* task = *at;
     if (!may_start(*task)) continue;
+    if (!task->ready_with_others() || !task->take_all()) continue;
     *at = task->next;
     if (!*at) last_ = at;
     return task;
@@ -94,8 +124,7 @@ void Queue::work() {
     lock.unlock();
     task_of_thread = task;
     task->run();
-    bytes_.fetch_sub(task->bytes, std::memory_order_relaxed);
-    unfinished_.fetch_sub(1, std::memory_order_acq_rel);
+    note_end(*task);
     task->complete();
     delete task;
     lock.lock();

@@ -23,6 +23,10 @@ struct Task {
   virtual bool can_start() const { return true; }  // run() would not wait for other tasks
   // Whether it may run although `earlier` is still to run, or is away.
   virtual bool may_pass(const Task& earlier) const { return false; }
+  // Of a task with parts in several queues: says that this part could run from now on, and returns whether
+  // all could. Then one call of `take_all` returns true, and whoever made it runs all parts.
+  virtual bool ready_with_others() { return true; }
+  virtual bool take_all() { return true; }
   uint64_t bytes = 0;  // of memory that it may keep until it has run
   Task* next = nullptr;
 };
@@ -39,6 +43,9 @@ class Queue {
   Queue(const Queue&) = delete;
 
   void submit(Task* task);  // takes ownership
+  // Of a part that runs in another queue: it leaves this one, and is over. In between others may run here.
+  void depart(Task* part);
+  void finish(Task* part);  // completes and deletes it
   void look_again();  // a task that could not start may be able to now; those of this queue say so themselves
   // Waits until there is room for a task, unless the calling thread is that of a queue, which others may wait
   // for. Tasks may need the GIL to complete, so a caller that has to wait must not hold it. Asks now and then
@@ -65,6 +72,7 @@ class Queue {
   Task*
   take();  // the next task to run, or null; the caller holds the mutex, and the queue has work for a thread
   bool may_start(const Task& task) const;
+  void note_end(const Task& task);  // before it completes
   void leave(Task* task);
   void come_back(Task* task);
   bool has_room() const {

@@ -72,37 +72,6 @@ def test_aliases_and_donation():
     assert module.aliases == [None, 0] and module.donated == [0, 2]
 
 
-@pytest.mark.parametrize(
-    "groups",
-    [
-        "dense<0> : tensor<1x1xi64>",
-        '#stablehlo.replica_group_mesh_axes<mesh = @mesh, axes = [#stablehlo.axis_ref<name = "i">]>',
-    ],
-    ids=["a matrix", "axes of a mesh"],
-)
-@pytest.mark.parametrize("devices", [1, 2])
-def test_replica_groups_in_both_spellings(groups, devices):
-    """Newer versions of JAX name axes of a mesh instead of listing devices."""
-    text = f"""module attributes {{mhlo.num_partitions = {devices} : i32}} {{
-      sdy.mesh @mesh = <["i"={devices}]>
-      func.func public @main(%x: tensor<4xf32>) -> tensor<4xf32> {{
-        %0 = "stablehlo.all_reduce"(%x) <{{replica_groups = {groups}, use_global_device_ids,
-            channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>}}> ({{
-        ^bb0(%a: tensor<f32>, %b: tensor<f32>):
-          %1 = stablehlo.add %a, %b : tensor<f32>
-          stablehlo.return %1 : tensor<f32>
-        }}) : (tensor<4xf32>) -> tensor<4xf32>
-        return %0 : tensor<4xf32>
-      }}
-    }}"""
-    if devices == 1:
-        module = import_text(text)
-        assert module.main.results == module.main.arguments
-    else:
-        with pytest.raises(UnsupportedOpsError, match=r"all_reduce at .*several devices"):
-            import_text(text)
-
-
 @pytest.mark.parametrize("dtype", [d for d in DType if d.kind != "c"], ids=str)
 def test_literals_of_every_type(dtype):
     whole = [0, 1, 1, 0] if dtype.kind in "b" or dtype in (DType.u2, DType.i2) else [0, 1, 2, 4]

@@ -234,7 +234,8 @@ def test_golden(request, name):
 
 
 def test_every_pass_has_a_golden_text():
-    assert {p.__name__ for p in passes.GRAPH_PASSES} == set(CASES)
+    of_many_devices = {"combine_collectives", "partition"}  # in tests/partition, where programs run on all of them
+    assert {p.__name__ for p in passes.GRAPH_PASSES} == {*CASES, *of_many_devices}
 
 
 def test_simplify_keeps_negative_zero():

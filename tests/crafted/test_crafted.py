@@ -3,6 +3,7 @@
 import importlib
 
 import crafted_debug  # noqa: F401 (these fill the corpus)
+import crafted_exchanges  # noqa: F401 (fills the corpus)
 import crafted_kernels  # noqa: F401
 import crafted_scalars  # noqa: F401
 import crafted_streams  # noqa: F401

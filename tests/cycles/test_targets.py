@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jax_ascend import estimate, estimate_program
+from jax_ascend.compiler.exchange_time import exchange_seconds
 from jax_ascend.compiler.targets import TARGETS, Target, TargetError
 
 F16 = jnp.float16
@@ -71,6 +72,18 @@ MATTERS = {  # each figure: a program whose estimate depends on it, and another 
     "aicpu_bandwidth": ("factor", 1e9),
     "host_bandwidth": ("host", 1e8),
 }
+LINKS = {  # an exchange, the bytes of an operand, devices, and a worse figure
+    "server_devices": ("all_gather", 1e7, 8, 4),
+    "peer_bandwidth": ("collective_permute", 1e7, 8, 1e9),
+    "exchange_bandwidth": ("all_gather", 1e7, 8, 1e9),
+    "exchange_reduction": ("reduce_scatter", 1e7, 8, 1e9),
+    "exchange_start": ("all_gather", 1e7, 8, 1e-3),
+    "exchange_small_bytes": ("all_gather", 1e3, 8, 0),
+    "exchange_small_start": ("all_reduce", 1e3, 8, 1e-3),
+    "exchange_small_bandwidth": ("all_to_all", 1e3, 8, 1e6),
+    "network_bandwidth": ("all_reduce", 1e7, 16, 1e8),
+    "network_latency": ("collective_permute", 1e3, 16, 1e-3),
+}
 ELSEWHERE = {
     "name", "architecture",
     "hbm_bytes",  # tests/pjrt/test_configuration.py: the device's memory
@@ -87,7 +100,7 @@ def seconds(program, device):
 
 
 def test_every_figure_is_accounted_for():
-    assert {f.name for f in fields(Target)} == ELSEWHERE | set(MATTERS)
+    assert {f.name for f in fields(Target)} == ELSEWHERE | set(MATTERS) | set(LINKS)
 
 
 @pytest.mark.parametrize("figure", MATTERS)
@@ -103,6 +116,13 @@ def test_every_figure_matters(figure):
     assert after != pytest.approx(before, rel=1e-3)
     if not figure.startswith("mad_f32") and figure != "l2_line":
         assert after > before  # each of these values is a worse one
+
+
+@pytest.mark.parametrize("figure", LINKS)
+def test_every_figure_of_links_matters(figure):
+    *exchange, value = LINKS[figure]
+    before, after = (exchange_seconds(*exchange, t) for t in (Target(), replace(Target(), **{figure: value})))
+    assert after > 1.001 * before
 
 
 def test_times_follow_bandwidth_and_clock():

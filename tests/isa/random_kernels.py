@@ -84,6 +84,7 @@ def random_commands(rng, program, slots, depth=0):
         "function": lambda: rng.randrange(len(program.functions)),
         "int": lambda: integer(rng),
         "ints": lambda: [integer(rng) for _ in range(rng.randint(0, 5))],
+        "groups": lambda: [[integer(rng) for _ in range(rng.randint(0, 3))] for _ in range(rng.randint(0, 3))],
         "text": lambda: random_text(rng),
         "attributes": lambda: random_attributes(rng),
         "aicpu": lambda: aicpu.name,
@@ -97,7 +98,9 @@ def random_commands(rng, program, slots, depth=0):
     commands = []
     for _ in range(rng.randint(0, 4)):
         spec, aicpu = rng.choice(COMMANDS if depth < 2 else flat), rng.choice(AICPU)
-        commands.append(Command(spec, tuple(fields[f.kind]() for f in spec.fields)))
+        commands.append(
+            Command(spec, tuple(rng.choice(f.values) if f.values else fields[f.kind]() for f in spec.fields))
+        )
     return commands
 
 
@@ -140,6 +143,8 @@ def random_program(rng):
     program.donated = frozenset(i for i in range(len(types[0])) if rng.random() < 0.5)
     program.parameter_memory = [rng.choice(list(MemoryKind)) for _ in types[0]]
     program.result_memory = [rng.choice(list(MemoryKind)) for _ in types[1]]
+    program.parameter_sharding = [rng.choice([b"", rng.randbytes(9)]) for _ in types[0]]
+    program.result_sharding = [rng.choice([b"", rng.randbytes(9)]) for _ in types[1]]
     program.replicas, program.partitions = rng.choice([(1, 1), (2, 1), (1, 8)])
     program.costs = rng.choice([Costs(), Costs(1, 2.5, 1e40)])
     program.stablehlo = rng.choice([b"", rng.randbytes(rng.randint(1, 100))])

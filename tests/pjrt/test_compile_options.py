@@ -32,15 +32,15 @@ def load(device, made):
 @pytest.mark.parametrize(
     "made,message",
     [
-        (options(MOST), "at most the 2"),
-        (options(1, 3), "at most the 2"),
-        (options(65536, 65536), "at most the 2"),
-        (options(MOST, MOST), "at most the 2"),
+        (options(MOST), "at most the 8"),
+        (options(1, 9), "at most the 8"),
+        (options(65536, 65536), "at most the 8"),
+        (options(MOST, MOST), "at most the 8"),
         (options(1, 0), "number of partitions.*got 0"),
         (options(0), "number of replicas.*got 0"),
         (options(-1), "number of replicas.*got -1"),
         (options(1, -(2**31)), "number of partitions"),
-        (options(1, 1, [[7]]), "(id below 2; got 7|device ID 7)"),
+        (options(1, 1, [[8]]), "(id below 8; got 8|device ID 8)"),
         (options(1, 1, [[-1]]), "(device id.*got -1|device ID -1)"),
         (options(2, 1, [[0], [0]]), "assigned twice.*device 0"),
         (options(2, 1, [[0]]), "expected 2 replicas of 1 partitions; got 1 replicas"),
@@ -53,17 +53,13 @@ def test_what_cannot_be_is_refused(device, made, message):
         load(device, made)
 
 
-@pytest.mark.parametrize("made", [options(2), options(1, 2), options(2, 1, [[1], [0]])])
-def test_several_devices_are_refused_when_a_program_is_compiled(device, made):
-    with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)UNIMPLEMENTED.*several devices is not there yet"):
-        load(device, made)
-
-
-def test_a_result_over_several_devices_is_refused(device, other_device):
-    mesh = jax.sharding.Mesh(np.array([device, other_device]), ("x",))
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
-    with pytest.raises(jax.errors.JaxRuntimeError, match="several devices is not there yet"):
-        jax.jit(lambda: np.arange(8.0, dtype=np.float32), out_shardings=sharding)()
+def test_counts_that_the_module_does_not_have_are_refused(device):
+    """A module for one device runs on any number of them; one for several exchanges data between those."""
+    text = MODULE.replace(b"module @m", b"module @m attributes {mhlo.num_partitions = 2 : i32}")
+    with pytest.raises(
+        jax.errors.JaxRuntimeError, match="is for 1 replicas of 2 partitions; the compile options ask for 1 of 1"
+    ):
+        device.client.compile_and_load(text, xla_client.DeviceList((device,)), options())
 
 
 def test_layouts_other_than_row_major_are_refused(device):

@@ -4,6 +4,18 @@ Constructor order: operands first, then the attributes in declaration order. `ve
 specification of its operands, attributes and results.
 """
 
+from .collectives import (
+    AllGather,
+    AllReduce,
+    AllToAll,
+    Collective,
+    CollectiveBroadcast,
+    CollectivePermute,
+    PartitionId,
+    RaggedAllToAll,
+    ReduceScatter,
+    ReplicaId,
+)
 from .control import Call, Case, While
 from .elementwise import (
     BINARY_KINDS,
@@ -32,6 +44,7 @@ from .irregular import (
 from .linalg import Convolution, Dot
 from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
 from .shape import BroadcastInDim, Concatenate, Constant, Iota, Pad, Reshape, Reverse, Slice, Transpose
+from .sharding import ManualComputation, Reshard
 
 __all__ = [
     "BINARY_KINDS",
@@ -40,12 +53,18 @@ __all__ = [
     "SCATTER_KINDS",
     "UNARY_KINDS",
     "AicpuKernel",
+    "AllGather",
+    "AllReduce",
+    "AllToAll",
     "ArgReduce",
     "Binary",
     "BitcastConvert",
     "BroadcastInDim",
     "Call",
     "Case",
+    "Collective",
+    "CollectiveBroadcast",
+    "CollectivePermute",
     "Compare",
     "Concatenate",
     "Constant",
@@ -62,12 +81,18 @@ __all__ = [
     "GeneralSort",
     "HostCall",
     "Iota",
+    "ManualComputation",
     "OptimizationBarrier",
     "Pad",
+    "PartitionId",
+    "RaggedAllToAll",
     "Reduce",
     "ReducePrecision",
+    "ReduceScatter",
     "ReduceWindow",
+    "ReplicaId",
     "Reshape",
+    "Reshard",
     "Reverse",
     "RngBitGenerator",
     "Scatter",

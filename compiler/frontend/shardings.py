@@ -1,0 +1,237 @@
+"""Shardings of a module over several partitions: propagated by Shardy, read as what the Graph has.
+
+    %1 = stablehlo.tanh %0 {sdy.sharding = #sdy.sharding_per_value<[<@mesh, [{"x"}, {}]>]>}    ->   %1: f32[8,4]{x,-}
+
+Shardy (jaxlib's passes) says how values should lie, from what the program says of some; the pass partition does the rest.
+All meshes of a module are one grid here: two that list the same devices in the same order differ in where they cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+from jaxlib.mlir import ir, passmanager
+from jaxlib.mlir.dialects import sdy
+
+from ..errors import UnsupportedOp
+from ..graph.sharding import Axes, Mesh, Sharding
+from .deserialize import bytecode
+
+_PIPELINE = "builtin.module(sdy-propagation-pipeline,sdy-close-shardings)"
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_PART = re.compile(r'"((?:[^"\\]|\\.)*)":\((\d+)\)(\d+)')
+
+
+def propagate(module: ir.Module, composites: Collection[str]) -> ir.Module:
+    """Return a copy of a module in which values have shardings, from those that some have.
+
+    `composites` are those that stay in one piece.
+    """
+    with module.context, ir.Location.unknown():
+        copy = ir.Module.parse(bytecode(module))
+        _open_composites(copy.operation, composites)
+        passmanager.PassManager.parse(_PIPELINE).run(copy.operation)
+        return copy
+
+
+def _open_composites(module: ir.Operation, whole: Collection[str]) -> None:
+    """Make composites calls, in place: Shardy renames functions, but not where composites name them.
+
+    Those that stay in one piece become custom calls with a rule that says along which dimensions they can be cut.
+    """
+    found: list[ir.Operation] = []
+
+    def collect(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "stablehlo.composite":
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    module.walk(collect)
+    text: Any = ir.StringAttr
+    operation: Any = ir.Operation
+    for op in found:
+        attributes: Any = op.attributes
+        name = attributes["name"].value
+        kept: dict[str, Any] = {"call_target_name": text.get(name)}
+        rule = _rule_of(op, name) if name in whole else None
+        with op.location, ir.InsertionPoint(op):
+            types = [r.type for r in op.results]
+            if rule is None:
+                callee = {"callee": attributes["decomposition"]}
+                new = operation.create("func.call", types, list(op.operands), callee)
+            else:
+                kept["sdy.sharding_rule"] = rule
+                if "composite_attributes" in attributes:
+                    kept["composite_attributes"] = attributes["composite_attributes"]
+                new = operation.create("stablehlo.custom_call", types, list(op.operands), kept)
+        for number, result in enumerate(op.results):
+            old: Any = result
+            old.replace_all_uses_with(new.results[number])
+        op.erase()
+
+
+def _rule_of(op: ir.Operation, name: str) -> ir.Attribute | None:
+    """Return Shardy's rule for a composite of one operand; None of a complex one, which is taken apart."""
+    type = ir.RankedTensorType(op.operands[0].type)
+    if isinstance(type.element_type, ir.ComplexType):
+        return None
+    sizes = list(type.shape)
+    factors = list(range(len(sizes)))
+    out = factors
+    if name == "chlo.top_k":
+        out = [*factors[:-1], len(sizes)]
+        sizes.append(ir.RankedTensorType(op.results[0].type).shape[-1])
+    letters = [chr(ord("i") + k) if k < 18 else f"z_{k - 17}" for k in range(len(sizes))]
+    given, made = (f"[{', '.join(letters[k] for k in dims)}]" for dims in (factors, out))
+    lengths = ", ".join(f"{l}={n}" for l, n in zip(letters, sizes))
+    text = f"({given})->({', '.join([made] * len(op.results))}) {{{lengths}}}"
+    parse: Any = ir.Attribute
+    return parse.parse(f"#sdy.op_sharding_rule<{text}, custom>")
+
+
+class Shardings:
+    """Reads sharding attributes of a module over `partitions` devices."""
+
+    def __init__(self, meshes: Mapping[str, Any], partitions: int, text: str) -> None:
+        self._partitions = partitions
+        self._known: dict[Any, Sharding | None] = {}
+        read = {name: _axes_of(attribute) for name, attribute in meshes.items()}
+        used = {name: m for name, m in read.items() if prod(n for _, n in m[0]) == partitions and m[0]}
+        first = next(iter(used.values()), ([("devices", partitions)], list(range(partitions))))
+        parts = [(name, int(before), int(size)) for name, before, size in _PART.findall(text)]
+        cuts = _cuts(first[0], parts)
+        self._spans: dict[str, dict[str, int]] = {}  # of each mesh, where its axes begin, as products of sizes before
+        self._sizes: dict[str, dict[str, int]] = {}
+        for name, (axes, devices) in used.items():
+            if devices != first[1]:
+                continue
+            more = _cuts(axes, parts)
+            cuts = _chain(cuts, _ends(axes)) if _divides(cuts, _ends(axes)) else cuts
+            cuts = _chain(cuts, more)
+            self._spans[name] = dict(zip((n for n, _ in axes), _ends(axes)))
+            self._sizes[name] = dict(axes)
+        self._cuts = cuts
+        sizes = tuple(b // a for a, b in pairwise(cuts))
+        self.mesh = Mesh(sizes, tuple(first[1]), tuple(_name(first[0], a, b) for a, b in pairwise(cuts)))
+
+    def read(self, attribute: Any, exact: bool = False) -> Sharding | None:
+        """Return what a TensorShardingAttr says, None if it says nothing that this grid can say.
+
+        With `exact` that is an UnsupportedOp: what is a wish elsewhere is a fact of parameters and of manual computations.
+        """
+        if attribute not in self._known:
+            self._known[attribute] = self._read(attribute)
+        found = self._known[attribute]
+        if exact and sdy.TensorShardingAttr(attribute).unreduced_axes:
+            raise UnsupportedOp(f"sharding {attribute}: unreduced values between programs; reduce them first")
+        if exact and found is None:
+            raise UnsupportedOp(
+                f"sharding {attribute}, whose axes are not those of one grid of {self._partitions} devices with the other "
+                "meshes of the program. Use one mesh"
+            )
+        return found
+
+    def read_all(self, attribute: Any, exact: bool = False) -> list[Sharding | None]:
+        """Return what a TensorShardingPerValueAttr says of each value."""
+        return [self.read(s, exact) for s in sdy.TensorShardingPerValueAttr(attribute).shardings]
+
+    def manual_axes(self, op: ir.OpView) -> Axes:
+        """Return the axes along which a manual computation is divided by itself."""
+        attributes: Any = op.attributes
+        names = _QUOTED.findall(str(attributes["manual_axes"]))
+        of_values = [
+            s
+            for key in ("in_shardings", "out_shardings")
+            for s in sdy.TensorShardingPerValueAttr(attributes[key]).shardings
+        ]
+        meshes: list[str] = [sdy.TensorShardingAttr(s).mesh_or_ref.value for s in of_values]
+        meshes += self._spans
+        found: Axes = ()
+        for name in names:
+            span = next((s for mesh in meshes if (s := self._span(mesh, name, 1, 0)) is not None), None)
+            if span is None:
+                raise UnsupportedOp(f"axis {name} of a mesh that has other devices than the program")
+            found += span
+        return found
+
+    def _read(self, attribute: Any) -> Sharding | None:
+        given: Any = sdy.TensorShardingAttr(attribute)
+        mesh = given.mesh_or_ref
+        name = mesh.value if isinstance(mesh, ir.FlatSymbolRefAttr) else ""
+        dims: list[Axes] = []
+        for dimension in given.dimension_shardings:
+            axes: Axes = ()
+            for ref in sdy.DimensionShardingAttr(dimension).axes:
+                axis: Any = sdy.AxisRefAttr(ref)
+                part: Any = sdy.SubAxisInfoAttr(axis.sub_axis_info) if axis.sub_axis_info is not None else None
+                span = self._span(name, axis.name, part.pre_size if part else 1, part.size if part else 0)
+                if span is None:
+                    return None
+                axes += span
+            dims.append(axes)
+        return Sharding(self.mesh, tuple(dims))
+
+    def _span(self, mesh: str, name: str, before: int, size: int) -> Axes | None:
+        """Return the axes here of (a part of) an axis; size 0 means all of it."""
+        start = self._spans.get(mesh, {}).get(name)
+        if start is None:
+            return None
+        first = start * before
+        last = first * (size or self._sizes[mesh][name])
+        if first not in self._cuts or last not in self._cuts:
+            return None
+        return tuple(range(self._cuts.index(first), self._cuts.index(last)))
+
+
+_Named = Sequence[tuple[str, int]]
+
+
+def _axes_of(attribute: Any) -> tuple[list[tuple[str, int]], list[int]]:
+    """Return a mesh's axes (name, size) and its devices in order."""
+    mesh: Any = sdy.MeshAttr(attribute)
+    axes = [(axis.name, axis.size) for axis in map(sdy.MeshAxisAttr, mesh.axes)]
+    return axes, list(mesh.device_ids) or list(range(prod(n for _, n in axes)))
+
+
+def _ends(axes: _Named) -> list[int]:
+    """Return where axes begin and the last one ends: products of the sizes before."""
+    ends = [1]
+    for _, n in axes:
+        ends.append(ends[-1] * n)
+    return ends
+
+
+def _cuts(axes: _Named, parts: Sequence[tuple[str, int, int]]) -> list[int]:
+    """Return the chain of divisors where a mesh is cut: its axes, and the parts of them as far as they fit."""
+    chain = sorted(set(_ends(axes)))
+    for (name, n), start in zip(axes, _ends(axes)):
+        own = [start * c for part, before, size in parts if part == name for c in (before, before * size) if n % c == 0]
+        chain = _chain(chain, own)
+    return chain
+
+
+def _chain(chain: list[int], more: Sequence[int]) -> list[int]:
+    """Add to a chain of divisors those that leave it one."""
+    for cut in more:
+        if _divides(chain, [cut]):
+            chain = sorted({*chain, cut})
+    return chain
+
+
+def _divides(chain: Sequence[int], more: Sequence[int]) -> bool:
+    joined = sorted({*chain, *more})
+    return all(b % a == 0 for a, b in pairwise(joined))
+
+
+def _name(axes: _Named, first: int, last: int) -> str:
+    """Return what to call the axis between two cuts of a mesh."""
+    for (name, n), start in zip(axes, _ends(axes)):
+        if first == start and last == start * n:
+            return name
+        if start <= first and last <= start * n:
+            return f"{name}:({first // start}){last // first}"
+    return f"{first}-{last}"
