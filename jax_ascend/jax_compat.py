@@ -186,6 +186,7 @@ _SAME = {  # primitives whose rule is that of another platform: a custom call, o
     **dict.fromkeys(("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu"), "cpu"),
     **dict.fromkeys(("ormqr", "schur", "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve"), "cpu"),
     "lu_pivots_to_permutation": "cuda",  # for CPUs it is a loop
+    "pbroadcast": "cuda",  # an op of StableHLO, which XLA:CPU does not have
 }
 
 
@@ -211,11 +212,11 @@ class _Rules(dict[Any, Any]):
     def _derived(self, primitive: Any) -> Any:
         """Return the rule of linear algebra or of a callback, or one that refuses where there is none; None: the default's."""
         from jax._src.interpreters import mlir
-        from jax._src.lax import linalg
+        from jax._src.lax import linalg, parallel
 
         tables = mlir._platform_specific_lowerings  # pyright: ignore[reportPrivateUsage]
         same = tables.get(_SAME.get(primitive.name, ""), {}).get(primitive)
-        if same is not None and getattr(linalg, f"{primitive.name}_p", None) is primitive:
+        if same is not None and any(getattr(m, f"{primitive.name}_p", None) is primitive for m in (linalg, parallel)):
             return same
         default = mlir._lowerings.get(primitive)  # pyright: ignore[reportPrivateUsage]
         entry = tables["cpu"].get(primitive, default)

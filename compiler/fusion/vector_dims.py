@@ -105,6 +105,8 @@ class RegionDims:
             return first
         if isinstance(op, (Constant, Iota)):
             return self.axes.fresh_dims(op.results[0].shape)
+        if not op.operands:  # the device's number
+            return None
         x = op.operands[0]
         if isinstance(op, VIEWS):
             return self._view(op)

@@ -149,7 +149,10 @@ struct Launch : Task {
     } else {
       std::vector<DeviceRun> runs;
       for (size_t i = 0; i < parts.size(); ++i) runs.push_back(of_part(i));
-      program.execute(runs, first.last_run->load(std::memory_order_relaxed) > kSpreadNanoseconds);
+      // What waits for the host leaves this thread's queue to others meanwhile, and may not hold the pool.
+      const bool spread = program.host_calls().empty() && program.ffi_calls().empty() &&
+                          first.last_run->load(std::memory_order_relaxed) > kSpreadNanoseconds;
+      program.execute(runs, spread);
     }
     first.last_run->store(now() - start, std::memory_order_relaxed);
   }

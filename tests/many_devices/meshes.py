@@ -10,10 +10,10 @@ P = PartitionSpec
 
 
 def mesh_on(platform, shape=(8,), names="i", order=None):
-    """Return a mesh of the first devices of a platform; `order` permutes them."""
+    """Return a mesh of the first devices of a platform, or of those that `order` lists."""
     count = int(np.prod(shape))
-    devices = np.array(jax.devices(platform)[:count])
-    return Mesh(devices[list(order)].reshape(shape) if order is not None else devices.reshape(shape), tuple(names))
+    devices = np.array(jax.devices(platform))[list(range(count) if order is None else order)]
+    return Mesh(devices.reshape(shape), tuple(names))
 
 
 def sharded(function, mesh, ins, outs):

@@ -30,7 +30,6 @@ def exchanges(x):
         lax.all_to_all(wide, "i", 1, 0, tiled=True),
         lax.all_to_all(wide, "i", 1, 1, tiled=True),
         lax.all_to_all(wide[:, :4], "i", 1, 2, axis_index_groups=GROUPS),
-        lax.pbroadcast(x, "i", 5),
     )
 
 
@@ -164,6 +163,13 @@ def test_loops_and_branches():
     assert_same(*on_both(loops, [numbers((16, 3), "float32")], (P("i"),), P("i")), 1e-5)
 
 
+def test_the_number_of_the_device_in_a_loop():
+    def counted(x):
+        return lax.fori_loop(0, 5, lambda i, c: c + lax.axis_index("i") + i.astype(jnp.uint32).astype(jnp.int32), x)
+
+    assert_same(*on_both(counted, [numbers((8, 2), "int32")], (P("i"),), P("i")))
+
+
 def test_groups_that_take_different_branches():
     """Each device of the upper half makes a trip more, and exchanges with its own half only."""
 
@@ -193,6 +199,14 @@ def test_derivatives_and_batches():
 
     arrays = [numbers((4, 5), "float32"), numbers((16, 4), "float32", 1)]
     assert_same(*on_both(both, arrays, (P(), P("i")), P("i")), 1e-5)
+
+
+def test_broadcasts():
+    """XLA:CPU has none."""
+    mesh = mesh_on("ascend")
+    x = numbers((16, 3), "float32")
+    found = sharded(lambda v: lax.pbroadcast(v, "i", 5), mesh, (P("i"),), P("i"))(*place(mesh, (P("i"),), [x]))
+    np.testing.assert_array_equal(np.asarray(found), np.tile(x[10:12], (8, 1)))
 
 
 def test_ragged_all_to_all():
