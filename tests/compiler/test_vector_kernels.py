@@ -162,12 +162,12 @@ def test_right_in_place(name):
 
 
 def test_equal_regions_share_a_kernel():
-    def function(x, y):
-        return jax.nn.softmax(x), jax.nn.softmax(y)
+    def function(x, y, w):
+        return jax.nn.softmax(x) @ w, jax.nn.softmax(y)
 
-    regions, schedule, _ = compile_graph(function, [normal(3000, 400), normal(3000, 400)])
+    regions, schedule, _ = compile_graph(function, [normal(3000, 400), normal(3000, 400), normal(400, 8)])
     kernels = [item.kernel for item in schedule.items if isinstance(item, Launch)]
-    assert len(regions) == 2 and kernels[0] is kernels[1]
+    assert len(regions) == 3 and kernels[0] is kernels[2]
 
 
 def test_updates_may_happen_in_place():

@@ -109,13 +109,31 @@ void in_two_steps(const RunContext& context, const FourierPlan<T>& plan, const J
   run_plan(context, *plan.outer, second);
 }
 
+// to[k] = from[k] factors[k] scale, with the parts of what is read (Re = 1) or written (To = 1) exchanged.
+// Steps are in complex numbers; those of 1 are loops of their own, which the compiler can vectorise.
+template <int Re, int To, class T>
+void multiply(const T* from, int64_t from_step, const T* factors, T scale, int64_t n, T* to,
+              int64_t to_step) {
+  const auto run = [=](int64_t in, int64_t out) {
+    for (int64_t k = 0; k < n; ++k) {
+      const T a = from[2 * k * in + Re], b = from[2 * k * in + 1 - Re], c = factors[2 * k] * scale,
+              d = factors[2 * k + 1] * scale;
+      to[2 * k * out + To] = a * c - b * d, to[2 * k * out + 1 - To] = a * d + b * c;
+    }
+  };
+  if (from_step == 1 && to_step == 1) return run(1, 1);
+  run(from_step, to_step);
+}
+
 // Element k is chirp[k] times the sum over j of (x chirp)[j] conj(chirp)[k - j].
 template <class T>
 void by_convolution(const RunContext& context, const FourierPlan<T>& plan, const Job<T>& job) {
   const int64_t n = plan.n, m = plan.inner->n, all = job.lines();
   const int64_t part = std::min(all, std::max(kLinesOfTask, kElementsOfPart / m));
   const T *chirp = plan.table.data(), *spectrum = chirp + 2 * n;
-  const int re = job.inverse ? 1 : 0, im = 1 - re;  // the inverse exchanges both parts, before and after
+  // The inverse exchanges both parts, before and after.
+  const auto before = job.inverse ? multiply<1, 0, T> : multiply<0, 0, T>;
+  const auto after = job.inverse ? multiply<0, 1, T> : multiply<0, 0, T>;
   Scratch memory;
   T *x = memory.take<T>(2 * part * m), *y = memory.take<T>(2 * part * m);
   const auto place = [&](int64_t line) {
@@ -129,12 +147,8 @@ void by_convolution(const RunContext& context, const FourierPlan<T>& plan, const
   for (int64_t first = 0; first < all; first += part) {
     const int64_t lines = std::min(part, all - first);
     for_each_line(context, lines, m, [&](int64_t line) {
-      const T* src = job.src + 2 * place(first + line).first;
       T* to = x + 2 * line * m;
-      for (int64_t k = 0; k < n; ++k, src += 2 * job.src_step) {
-        const T a = src[re], b = src[im], c = chirp[2 * k], d = chirp[2 * k + 1];
-        to[2 * k] = a * c - b * d, to[2 * k + 1] = a * d + b * c;
-      }
+      before(job.src + 2 * place(first + line).first, job.src_step, chirp, 1, n, to, 1);
       std::fill(to + 2 * n, to + 2 * m, T(0));
     });
     Job<T> convolved{x, y, 1, 1, {{lines, m, m}}};
@@ -142,13 +156,7 @@ void by_convolution(const RunContext& context, const FourierPlan<T>& plan, const
     run_plan(context, *plan.inner, convolved);
     run_plan(context, *plan.inner, Job<T>{y, x, 1, 1, {{lines, m, m}}, true});
     for_each_line(context, lines, m, [&](int64_t line) {
-      const T* from = x + 2 * line * m;
-      T* dst = job.dst + 2 * place(first + line).second;
-      for (int64_t k = 0; k < n; ++k, dst += 2 * job.dst_step) {
-        const T a = from[2 * k], b = from[2 * k + 1], c = chirp[2 * k] * job.scale,
-                d = chirp[2 * k + 1] * job.scale;
-        dst[re] = a * c - b * d, dst[im] = a * d + b * c;
-      }
+      after(x + 2 * line * m, 1, chirp, job.scale, n, job.dst + 2 * place(first + line).second, job.dst_step);
     });
   }
 }
