@@ -24,11 +24,15 @@ HostFunctions = Mapping[int | str, Callable[..., Sequence[np.ndarray]]]
 
 
 def run_program(
-    program: Program | bytes, inputs: list[np.ndarray], host: HostFunctions = MappingProxyType({})
+    program: Program | bytes,
+    inputs: list[np.ndarray],
+    host: HostFunctions = MappingProxyType({}),
+    before: Callable[[Command, list[Bytes]], None] | None = None,
 ) -> list[np.ndarray]:
     """Run a program, given as object or as bytes, on one array per parameter; return one array per result.
 
     `host` are the functions of the host that it calls, by number or by target: each takes the operands and returns the results. Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
+    `before` is called with each command and the bytes of its function's slots.
     """
     if isinstance(program, bytes):
         program = Program.decode(program)
@@ -44,7 +48,7 @@ def run_program(
         parameters[alias] if alias >= 0 else np.full(type.bytes, POISON, np.uint8)
         for type, alias in zip(program.results, program.result_alias, strict=True)
     ]
-    _Stream(program, program.target, host).enter(program.functions[0], parameters, results, None)
+    _Stream(program, program.target, host, before).enter(program.functions[0], parameters, results, None)
     return [r[: t.bytes].view(t.dtype.numpy).reshape(t.shape) for r, t in zip(results, program.results, strict=True)]
 
 
@@ -53,6 +57,7 @@ class _Stream:
     program: Program
     target: Target
     host: HostFunctions
+    before: Callable[[Command, list[Bytes]], None] | None = None
     draws: int = 0
 
     def enter(self, function: Function, parameters: list[Bytes], results: list[Bytes], frame: Bytes | None) -> None:
@@ -74,6 +79,8 @@ class _Stream:
 
     def run(self, function: Function, commands: list[Command], table: list[Bytes]) -> None:
         for c in commands:
+            if self.before is not None:
+                self.before(c, table)
             fields: dict[str, Any] = {field.name: value for field, value in c.fields()}
             getattr(self, c.spec.name)(function, table, **fields)
 
