@@ -33,6 +33,15 @@ def arguments(layers=4):
     return [dict(layer) for _ in range(layers)], shape(8, 512, 512)
 
 
+def small():
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    values = lambda *dims: (rng.standard_normal(dims) / 16).astype(jnp.bfloat16)  # noqa: E731
+    layer = {"qkv": values(512, 1536), "up": values(512, 64), "down": values(64, 512)}
+    return [layer] * 2, values(1, 16, 512)
+
+
 def table():
     print(jax_ascend.estimate(model, *arguments()))
 

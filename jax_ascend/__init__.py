@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .compiler.targets import Target
     from .estimation import Estimate, Lanes, estimate, estimate_program
     from .profiling import Profile, profile
+    from .stepper import Stepper
 
     __version__: str
 
@@ -23,6 +24,7 @@ __all__ = [
     "Estimate",
     "Lanes",
     "Profile",
+    "Stepper",
     "Target",
     "__version__",
     "estimate",
@@ -46,9 +48,10 @@ def __getattr__(name: str) -> Any:
 
         return __version__
     if name in __all__:
-        from . import estimation, profiling
+        from . import estimation, profiling, stepper
 
-        return getattr(profiling if name in ("Profile", "profile") else estimation, name)
+        homes = {"Profile": profiling, "profile": profiling, "Stepper": stepper}
+        return getattr(homes.get(name, estimation), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

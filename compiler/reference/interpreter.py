@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,25 @@ def run_kernel(kernel: Kernel, arguments: list[np.ndarray], target: Target | Non
                 f"[kernel {kernel.name}] argument {index} is too small; expected {declared.size} {declared.dtype}, "
                 f"got {data.size} bytes"
             )
-    ends = {span.start: span.end for span in find_spans(kernel.body)[0]}
     with np.errstate(all="ignore"):
         for block in itertools.product(*map(range, kernel.grid)):
-            _run(Machine(kernel, raw, target or Target(), block), ends, 0, len(kernel.body))
+            for _ in steps(Machine(kernel, raw, target or Target(), block)):
+                pass
 
 
-def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> bool:
+def steps(machine: Machine) -> Iterator[int]:
+    """Run a block, yielding the position of each instruction before it is carried out; an `end` is none."""
+    ends = {span.start: span.end for span in find_spans(machine.kernel.body)[0]}
+    yield from _run(machine, ends, 0, len(machine.kernel.body))
+
+
+def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> Generator[int, None, bool]:
     """Run a span; returns whether an `until` has ended it."""
     body = machine.kernel.body
     while position < stop:
         instruction = body[position]
+        if instruction.spec.name != "end":
+            yield position
         if instruction.spec.name == "until":
             if machine.value(instruction.operand("value")) > 0:
                 return True
@@ -52,17 +61,17 @@ def _run(machine: Machine, ends: dict[int, int], position: int, stop: int) -> bo
         end = ends[position]
         if instruction.spec.name == "when":
             if machine.value(instruction.operand("value")) > 0:
-                _run(machine, ends, position + 1, end)
+                yield from _run(machine, ends, position + 1, end)
         elif instruction.spec.name == "loop":
             start, bound, step = (machine.value(instruction.operand(n)) for n in ("start", "stop", "step"))
             for value in range(start, bound, step):
                 machine.registers[instruction.operand("dst")] = value
-                if _run(machine, ends, position + 1, end):
+                if (yield from _run(machine, ends, position + 1, end)):
                     break
         else:
             for machine.subblock in (0, 1):
                 machine.registers[instruction.operand("dst")] = machine.subblock
-                _run(machine, ends, position + 1, end)
+                yield from _run(machine, ends, position + 1, end)
             machine.subblock = 0
         position = end + 1
     return False

@@ -25,17 +25,24 @@ HostFunctions = Mapping[int | str, Callable[..., Sequence[np.ndarray]]]
 
 
 def run_program(
-    program: Program | bytes, inputs: list[np.ndarray], host: HostFunctions = MappingProxyType({})
+    program: Program | bytes,
+    inputs: list[np.ndarray],
+    host: HostFunctions = MappingProxyType({}),
+    before: Callable[[Command, list[Bytes]], None] | None = None,
 ) -> list[np.ndarray]:
     """Run a program, given as object or as bytes, on one array per parameter; return one array per result.
 
     `host` are the functions of the host that it calls, by number or by target: each takes the operands and returns the results. Inputs are not changed. Results and frames start poisoned, except results that take over a parameter's storage.
+    `before` is called with each command and the bytes of its function's slots.
     """
-    return run_on_devices(program, [inputs], host)[0]
+    return run_on_devices(program, [inputs], host, before)[0]
 
 
 def run_on_devices(
-    program: Program | bytes, inputs: list[list[np.ndarray]], host: HostFunctions = MappingProxyType({})
+    program: Program | bytes,
+    inputs: list[list[np.ndarray]],
+    host: HostFunctions = MappingProxyType({}),
+    before: Callable[[Command, list[Bytes]], None] | None = None,
 ) -> list[list[np.ndarray]]:
     """Run a program on several devices, given the inputs of each by device number; return the results of each.
 
@@ -43,7 +50,7 @@ def run_on_devices(
     """
     if isinstance(program, bytes):
         program = Program.decode(program)
-    devices = [_Device(program, number, values, host) for number, values in enumerate(inputs)]
+    devices = [_Device(program, number, values, host, before) for number, values in enumerate(inputs)]
     while any(device.waits is None and not device.ended for device in devices):
         for device in devices:
             if device.waits is None:
@@ -57,7 +64,14 @@ def run_on_devices(
 class _Device:
     """One device's run: `waits` is the exchange that it is at, with the memory of its slots."""
 
-    def __init__(self, program: Program, number: int, inputs: list[np.ndarray], host: HostFunctions):
+    def __init__(
+        self,
+        program: Program,
+        number: int,
+        inputs: list[np.ndarray],
+        host: HostFunctions,
+        before: Callable[[Command, list[Bytes]], None] | None,
+    ):
         self.program, self.number = program, number
         parameters = _parameters(program, inputs)
         self.memory = [
@@ -66,7 +80,7 @@ class _Device:
         ]
         self.waits: Waiting | None = None
         self.ended = False
-        stream = _Stream(program, program.target, host, number)
+        stream = _Stream(program, program.target, host, number, before)
         self._steps = stream.enter(program.functions[0], parameters, self.memory, None)
 
     def advance(self) -> None:
@@ -96,6 +110,7 @@ class _Stream:
     target: Target
     host: HostFunctions
     number: int = 0  # of the device
+    before: Callable[[Command, list[Bytes]], None] | None = None
     draws: int = 0
 
     def enter(
@@ -119,6 +134,8 @@ class _Stream:
 
     def run(self, function: Function, commands: list[Command], table: list[Bytes]) -> Iterator[Waiting]:
         for c in commands:
+            if self.before is not None:
+                self.before(c, table)
             fields: dict[str, Any] = {field.name: value for field, value in c.fields()}
             if c.spec.name == "collective":
                 yield Waiting(c, [table[s] for s in fields["slots"]])

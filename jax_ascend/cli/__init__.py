@@ -17,6 +17,7 @@ COMMANDS = {
     "estimate": "what a function or a StableHLO file would cost on silicon, line by line",
     "profile": "run a script, and write what the device ran and what that would cost",
     "explore": "a page with a function at every stage of its compilation, in linked panes",
+    "step": "run a kernel instruction by instruction",
     "compile": "what a function or a StableHLO file compiles to, stage by stage",
     "asm": "assemble the text of a program to its bytes, or disassemble",
     "isa": "the manual of the instruction set, or of one instruction",

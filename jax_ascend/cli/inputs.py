@@ -31,7 +31,7 @@ def program_from(options: argparse.Namespace, stages: Stages) -> Program:
         return program_of(read_bytes(name), target=target, stages=stages)
     function = load_function(name)
     try:
-        return program_of(function, _arguments(options), target=target, stages=stages)
+        return program_of(function, example_of(options), target=target, stages=stages)
     except AscendError:
         raise
     except Exception as error:  # whatever the user's function raises while it is traced
@@ -41,7 +41,8 @@ def program_from(options: argparse.Namespace, stages: Stages) -> Program:
         ) from error
 
 
-def _arguments(options: argparse.Namespace) -> list[Any]:
+def example_of(options: argparse.Namespace) -> list[Any]:
+    """Return the function's arguments as --example or --shapes gives them."""
     if not options.example:
         return parse_shapes(options.shapes or [])
     name = f"{options.input.rpartition(':')[0]}:{options.example}"
