@@ -156,8 +156,8 @@ def named_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 _RESHARDS = (
-    *("all_gather", "all_slice", "all_to_all", "collective_permute", "replicated_to_unreduced", "reshard"),
-    *("sharded_to_unreduced", "sharding_constraint"),
+    *("all_gather", "all_reduce", "all_slice", "all_to_all", "collective_permute", "reduce_scatter"),
+    *("replicated_to_unreduced", "reshard", "sharded_to_unreduced", "sharding_constraint"),
 )
 
 _TRANSFER = "data from or to the host while the program runs; pass it as an argument or a result"

@@ -9,7 +9,7 @@ All meshes of a module are one grid here: two that list the same devices in the 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -126,8 +126,6 @@ class Shardings:
         if attribute not in self._known:
             self._known[attribute] = self._read(attribute)
         found = self._known[attribute]
-        if exact and sdy.TensorShardingAttr(attribute).unreduced_axes:
-            raise UnsupportedOp(f"sharding {attribute}: unreduced values between programs; reduce them first")
         if exact and found is None:
             raise UnsupportedOp(
                 f"sharding {attribute}, whose axes are not those of one grid of {self._partitions} devices with the other "
@@ -164,16 +162,24 @@ class Shardings:
         name = mesh.value if isinstance(mesh, ir.FlatSymbolRefAttr) else ""
         dims: list[Axes] = []
         for dimension in given.dimension_shardings:
-            axes: Axes = ()
-            for ref in sdy.DimensionShardingAttr(dimension).axes:
-                axis: Any = sdy.AxisRefAttr(ref)
-                part: Any = sdy.SubAxisInfoAttr(axis.sub_axis_info) if axis.sub_axis_info is not None else None
-                span = self._span(name, axis.name, part.pre_size if part else 1, part.size if part else 0)
-                if span is None:
-                    return None
-                axes += span
+            axes = self._axes(name, sdy.DimensionShardingAttr(dimension).axes)
+            if axes is None:
+                return None
             dims.append(axes)
-        return Sharding(self.mesh, tuple(dims))
+        terms = self._axes(name, given.unreduced_axes)
+        return None if terms is None else Sharding(self.mesh, tuple(dims), tuple(sorted(terms)))
+
+    def _axes(self, mesh: str, references: Iterable[Any]) -> Axes | None:
+        """Return the axes here of several (parts of) axes."""
+        axes: Axes = ()
+        for reference in references:
+            axis: Any = sdy.AxisRefAttr(reference)
+            part: Any = sdy.SubAxisInfoAttr(axis.sub_axis_info) if axis.sub_axis_info is not None else None
+            span = self._span(mesh, axis.name, part.pre_size if part else 1, part.size if part else 0)
+            if span is None:
+                return None
+            axes += span
+        return axes
 
     def _span(self, mesh: str, name: str, before: int, size: int) -> Axes | None:
         """Return the axes here of (a part of) an axis; size 0 means all of it."""

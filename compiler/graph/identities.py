@@ -30,3 +30,9 @@ def identity_element(kind: str, dtype: DType) -> np.generic:
         return one(ends.min if lowest else ends.max)
     info = ml_dtypes.iinfo(dtype.numpy)
     return one(info.min if lowest else info.max)
+
+
+def neutral_element(kind: str, dtype: DType) -> np.generic:
+    """Return the identity element, of a sum of floats the one that leaves -0 what it is."""
+    element = identity_element(kind, dtype)
+    return np.negative(element) if kind == "add" and dtype.is_float else element

@@ -58,12 +58,15 @@ def _index(mesh: Mesh, axes: Axes) -> np.ndarray:
 class Sharding:
     """The axes that cut each dimension; those that cut none hold copies. No axis cuts twice.
 
+    Along the axes of `partial` devices hold neither parts nor copies, but terms: the value is their sum.
+
     A dimension of n elements in k parts has ceil(n / k) of them on each device; what the last parts have beyond n counts
     for nothing, and may be anything.
     """
 
     mesh: Mesh
     dims: tuple[Axes, ...]
+    partial: Axes = ()
 
     @property
     def axes(self) -> Axes:
@@ -79,7 +82,8 @@ class Sharding:
         return all(n % self.mesh.extent(axes) == 0 for n, axes in zip(shape, self.dims, strict=True))
 
     def __str__(self) -> str:
-        return "{" + ",".join("".join(self.mesh.names[a] for a in axes) or "-" for axes in self.dims) + "}"
+        terms = f" sum of {''.join(self.mesh.names[a] for a in self.partial)}" if self.partial else ""
+        return "{" + ",".join("".join(self.mesh.names[a] for a in axes) or "-" for axes in self.dims) + terms + "}"
 
 
 def replicated(mesh: Mesh, rank: int) -> Sharding:

@@ -9,24 +9,25 @@ from collections.abc import Iterable
 
 from ..graph.sharding import Sharding
 
-_TYPE, _TILES, _DEVICES, _REPLICATES_LAST, _IOTA_SHAPE, _IOTA_ORDER = 1, 3, 4, 6, 9, 10
-_REPLICATED, _OTHER = 0, 3
+_TYPE, _TILES, _DEVICES, _REPLICATES_LAST, _LAST_TYPES, _IOTA_SHAPE, _IOTA_ORDER = 1, 3, 4, 6, 8, 9, 10
+_REPLICATED, _OTHER, _UNREDUCED = 0, 3, 6
 
 
 def op_sharding(sharding: Sharding) -> bytes:
-    """Return a serialised OpSharding: devices of the mesh in the order of the tiles, copies last."""
-    mesh, cut = sharding.mesh, sharding.axes
-    if not cut:
+    """Return a serialised OpSharding: devices of the mesh in the order of the tiles, terms and copies last."""
+    mesh, cut, terms = sharding.mesh, sharding.axes, sharding.partial
+    if not cut and not terms:
         return _integer(_TYPE, _REPLICATED)
-    copies = tuple(a for a in range(len(mesh.sizes)) if a not in cut)
-    tiles = [mesh.extent(axes) for axes in sharding.dims]
-    if copies:
-        tiles.append(mesh.extent(copies))
+    copies = tuple(a for a in range(len(mesh.sizes)) if a not in (*cut, *terms))
+    order = cut + terms + copies
+    tiles = [mesh.extent(axes) for axes in (*sharding.dims, *([terms] if terms else []), *([copies] if copies else []))]
     message = _integer(_TYPE, _OTHER) + _integers(_TILES, tiles)
     if mesh.devices == tuple(range(len(mesh.devices))):
-        message += _integers(_IOTA_SHAPE, mesh.sizes) + _integers(_IOTA_ORDER, cut + copies)
+        message += _integers(_IOTA_SHAPE, mesh.sizes) + _integers(_IOTA_ORDER, order)
     else:
-        message += _integers(_DEVICES, (d for group in mesh.groups(cut + copies) for d in group))
+        message += _integers(_DEVICES, (d for group in mesh.groups(order) for d in group))
+    if terms:
+        return message + _integers(_LAST_TYPES, [_UNREDUCED, _REPLICATED] if copies else [_UNREDUCED])
     return message + (_integer(_REPLICATES_LAST, 1) if copies else b"")
 
 

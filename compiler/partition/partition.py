@@ -34,10 +34,11 @@ def partition(module: Module, target: object = None) -> None:
         sharding = argument.sharding or replicated(module.mesh, argument.type.rank)
         assert sharding.is_even(argument.shape), f"[partition] Shardy cuts parameter {number} unevenly"
         p.define(argument, p.graph.argument(p.part_type(argument, sharding)), sharding)
+    p.count_uses(source)
     p.run(source)
-    results = [p.usable(s, r.shape, even=True) for s, r in zip(module.result_shardings, source.results, strict=True)]
-    for number, result in enumerate(source.results):
-        sharding = results[number] or p.usable(p.piece(result).sharding, result.shape, even=True)
+    for number, (result, wanted) in enumerate(zip(source.results, module.result_shardings, strict=True)):
+        sharding = p.usable(wanted, result.shape, even=True, terms=True)
+        sharding = sharding or p.usable(p.cut_of(result), result.shape, even=True)
         assert sharding is not None, "[partition] pieces lie on the mesh of the program"
         module.result_shardings[number] = sharding
         p.graph.results.append(p.get(result, sharding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,10 +16,12 @@ from ..graph.identities import identity_element
 from ..graph.sharding import Axes, Mesh, Sharding, replicated
 from ..isa.dtypes import DType
 from .choose_axes import choose_axes
+from .piece import Piece
 from .plan import Part, Plan, sharding_of, whole
-from .put_together import put_together
-from .reshard import Piece, Resharder
+from .reshard import Resharder
 from .rules import PLANS, WALKS
+from .rules.linear import is_linear
+from .terms import combined
 
 
 class Partitioner:
@@ -37,12 +40,23 @@ class Partitioner:
         self.entry = Builder(graph.ops)
         self.b = self.entry
         self.pieces: dict[Value, Piece] = {}
+        self.uses: Counter[Value] = Counter()
         self.manual: Axes = ()
         self.notes: list[str] = []
         self.refused: list[Refusal] = []
         self.reshard = Resharder(self.part_number)
         self._tables: dict[bytes, Value] = {}
         self._device: Value | None = None
+
+    def count_uses(self, graph: Graph) -> None:
+        """Count the ops that use each value of the program, and graphs that return it."""
+        graphs = [graph]
+        while graphs:
+            inner = graphs.pop()
+            self.uses.update(set(inner.results))
+            for op in inner.ops:
+                self.uses.update(set(op.operands))
+                graphs += op.regions()
 
     def run(self, graph: Graph) -> None:
         """Divide the ops of a graph."""
@@ -87,8 +101,18 @@ class Partitioner:
         """Return the type of what a device holds of a value that lies so."""
         return TensorType(sharding.local_shape(value.shape), value.dtype)
 
-    def usable(self, sharding: Sharding | None, shape: Sequence[int], even: bool = False) -> Sharding | None:
-        """Return a sharding on this mesh, of each dimension the first axes that cut it (`even`: into equal parts)."""
+    def cut_of(self, value: Value) -> Sharding:
+        """Return how a value lies, without terms."""
+        sharding = self.pieces[value].sharding
+        return Sharding(sharding.mesh, sharding.dims)
+
+    def usable(
+        self, sharding: Sharding | None, shape: Sequence[int], even: bool = False, terms: bool = False
+    ) -> Sharding | None:
+        """Return a sharding on this mesh, of each dimension the first axes that cut it (`even`: into equal parts).
+
+        Without `terms` it is one of the sum, if it says that devices hold terms.
+        """
         if sharding is None or sharding.mesh != self.mesh or len(sharding.dims) != len(shape):
             return None
         dims: list[Axes] = []
@@ -96,7 +120,7 @@ class Partitioner:
             while axes and (n < 2 or (even and n % self.mesh.extent(axes))):
                 axes = axes[:-1]
             dims.append(axes)
-        return Sharding(self.mesh, tuple(dims))
+        return Sharding(self.mesh, tuple(dims), sharding.partial if terms else ())
 
     def wish(self, value: Value) -> Sharding | None:
         """Return how the program would have a value lie, if it says so."""
@@ -105,7 +129,8 @@ class Partitioner:
     def together(self, first: Sharding, then: Sharding | None) -> Sharding:
         """Return a sharding with the axes of both."""
         assert then is not None and first.mesh == self.mesh, "[partition] a manual computation over another mesh"
-        return Sharding(self.mesh, tuple(a + b for a, b in zip(first.dims, then.dims, strict=True)))
+        dims = tuple(a + b for a, b in zip(first.dims, then.dims, strict=True))
+        return Sharding(self.mesh, dims, tuple(sorted(first.partial + then.partial)))
 
     def device_table(self, numbers: np.ndarray) -> Value:
         """Return, as i32[], the element of i32[devices] that is this device's."""
@@ -129,10 +154,12 @@ class Partitioner:
         plan = rule(op) if rule else Plan([], [whole(v) for v in op.operands], [whole(r) for r in op.results])
         given = [self.pieces[v].sharding for v in op.operands]
         axes = choose_axes(op, plan, self.mesh, given, [self.wish(r) for r in op.results])
-        shardings = [sharding_of(self.mesh, dims, axes) for dims in plan.operands]
+        terms = self._kept_terms(op, plan, axes)
+        shardings = [sharding_of(self.mesh, dims, axes, terms) for dims in plan.operands]
         self._note(op, plan, given)
         operands = [self.get(v, s) for v, s in zip(op.operands, shardings, strict=True)]
-        results = [sharding_of(self.mesh, dims, axes) for dims in plan.results]
+        sums = tuple(a for k, kind in plan.reductions.items() if kind == "add" for a in axes[k])
+        results = [sharding_of(self.mesh, dims, axes, (*terms, *sums)) for dims in plan.results]
         types = [self.part_type(r, s) for r, s in zip(op.results, results, strict=True)]
         part = Part(op, self.b, operands, types, self.mesh, axes, plan.sizes, self.part_number)
         self._mask(plan, part)
@@ -141,9 +168,27 @@ class Partitioner:
         values = list(plan.local(part)) if plan.local else self.b.emit_op(local.clone(part.operands), types)
         for result, value, sharding in zip(op.results, values, results, strict=True):
             self.define(result, value, sharding)
-        combined = {k: axes[k] for k in plan.reductions if axes[k]}
-        if combined:
-            put_together(self, op, {k: (plan.reductions[k], a) for k, a in combined.items()})
+        by_kind: dict[str, Axes] = {}
+        for k, kind in plan.reductions.items():
+            if kind != "add":
+                by_kind[kind] = (*by_kind.get(kind, ()), *axes[k])
+        for kind, along in by_kind.items():
+            for result in op.results:
+                wish = self.wish(result)
+                if along:
+                    self.pieces[result] = combined(self.pieces[result], along, kind, wish.dims if wish else None)
+
+    def _kept_terms(self, op: Op, plan: Plan, axes: Sequence[Axes]) -> Axes:
+        """Return the axes along which operands are terms and the results are too: a linear op is done to each term.
+
+        Only to terms that nobody else needs: the sum is made once.
+        """
+        if not op.operands or not is_linear(op) or any(k != "add" for k in plan.reductions.values()):
+            return ()
+        first, *others = [self.pieces[v].sharding.partial for v in op.operands]
+        free = not any(a in first for cut in axes for a in cut)
+        alone = all(self.uses[v] == 1 for v in op.operands)
+        return first if free and alone and all(o == first for o in others) else ()
 
     def _with_regions(self, op: Op) -> Op:
         """Return the op, or a copy that holds copies of its graphs, which use parts instead of whole values."""

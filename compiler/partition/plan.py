@@ -92,6 +92,7 @@ def whole(value: Value) -> Dims:
     return ((),) * value.type.rank
 
 
-def sharding_of(mesh: Mesh, dims: Dims, axes: Sequence[Axes]) -> Sharding:
-    """Return how a value is cut if its factors are."""
-    return Sharding(mesh, tuple(tuple(a for factor in factors for a in axes[factor]) for factors in dims))
+def sharding_of(mesh: Mesh, dims: Dims, axes: Sequence[Axes], terms: Axes = ()) -> Sharding:
+    """Return how a value is cut if its factors are; it is a sum along `terms`."""
+    cut = tuple(tuple(a for factor in factors for a in axes[factor]) for factors in dims)
+    return Sharding(mesh, cut, tuple(sorted(terms)))

@@ -4,28 +4,21 @@
 [x, -] -> [-, x]      all_to_all
 [x, -] -> [y, -]      collective_permute, as parts are of equal size
 [x, -] -> [-, -]      all_gather
+
+What devices hold terms of is summed first (`terms`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..graph import ops
 from ..graph.builder import Builder, splat_element
 from ..graph.graph import TensorType, Value
 from ..graph.sharding import Axes, Mesh, Sharding
 from ..isa.dtypes import DType
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What a device has of a value of type `whole`: `value`, as `sharding` says, from where `b` appends."""
-
-    value: Value
-    sharding: Sharding
-    whole: TensorType
-    b: Builder
+from .piece import Piece
+from .terms import combined, taken_apart
 
 
 class Resharder:
@@ -34,6 +27,7 @@ class Resharder:
     def __init__(self, part_number: Callable[[Axes, int], Value]) -> None:
         self.part_number = part_number
         self.known: dict[tuple[Value, TensorType, Sharding, Sharding], Piece] = {}
+        self.sums: dict[tuple[Value, TensorType, Sharding], Piece] = {}  # of terms, the sum that was made last
 
     def __call__(self, x: Piece, to: Sharding) -> Piece:
         """Return the piece of x that lies as `to` says, appended where x is defined."""
@@ -49,6 +43,12 @@ class Resharder:
         if x.whole.size == 0:
             type = TensorType(to.local_shape(x.whole.shape), x.whole.dtype)
             return Piece(x.b.constant(0, type), to, x.whole, x.b)
+        if set(x.sharding.partial) - set(to.partial):
+            return self(self._summed(x, to), to)
+        more = tuple(a for a in to.partial if a not in x.sharding.partial)
+        if more:
+            before = Sharding(to.mesh, to.dims, x.sharding.partial)
+            return taken_apart(self(x, before), more, self.part_number)
         for d, n in enumerate(x.whole.shape):
             have, want = x.sharding.dims[d], to.dims[d]
             if have and have != want and any(n % to.mesh.extent(axes) for axes in (have, want)):
@@ -56,6 +56,14 @@ class Resharder:
         while x.sharding != to:
             x = self._slice(x, to) or self._all_to_all(x, to) or self._permute(x, to) or self._gather_next(x, to)
         return x
+
+    def _summed(self, x: Piece, to: Sharding) -> Piece:
+        """Return the sum of terms that `to` does not keep apart, cut as it says as far as that saves sending."""
+        key = (x.value, x.whole, x.sharding)
+        if key not in self.sums or set(self.sums[key].sharding.partial) - set(to.partial):
+            axes = tuple(a for a in x.sharding.partial if a not in to.partial)
+            self.sums[key] = combined(x, axes, "add", to.dims)
+        return self.sums[key]
 
     def _gather_next(self, x: Piece, to: Sharding) -> Piece:
         for d, (have, want) in enumerate(zip(x.sharding.dims, to.dims)):
@@ -75,7 +83,7 @@ class Resharder:
             gathered = x.b.slice_dim(gathered, d, 0, x.whole.shape[d])
         dims = list(x.sharding.dims)
         dims[d] = axes[:keep]
-        return Piece(gathered, Sharding(mesh, tuple(dims)), x.whole, x.b)
+        return Piece(gathered, Sharding(mesh, tuple(dims), x.sharding.partial), x.whole, x.b)
 
     def _slice(self, x: Piece, to: Sharding) -> Piece | None:
         """Cut along the axes that nothing is cut along so far."""
@@ -93,7 +101,7 @@ class Resharder:
         if not more:
             return None
         dims = tuple(axes + more.get(d, ()) for d, axes in enumerate(x.sharding.dims))
-        return Piece(self._cut(x, more), Sharding(mesh, dims), x.whole, x.b)
+        return Piece(self._cut(x, more), Sharding(mesh, dims, x.sharding.partial), x.whole, x.b)
 
     def _cut(self, x: Piece, more: dict[int, Axes]) -> Value:
         mesh, b, value = x.sharding.mesh, x.b, x.value
@@ -128,7 +136,7 @@ class Resharder:
                     shape[i], shape[j] = shape[i] * parts, shape[j] // parts
                     op = ops.AllToAll([x.value], mesh.groups(moved), j, i)
                     value = x.b.emit(op, TensorType(tuple(shape), x.value.dtype))
-                    return Piece(value, Sharding(mesh, tuple(dims)), x.whole, x.b)
+                    return Piece(value, Sharding(mesh, tuple(dims), x.sharding.partial), x.whole, x.b)
         return None
 
     def _permute(self, x: Piece, to: Sharding) -> Piece | None:

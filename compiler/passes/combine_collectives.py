@@ -2,7 +2,7 @@
 
     %2 = all_reduce(%0)   %3 = all_reduce(%1)   use(%2, %3)    ->    %2, %3 = all_reduce(%0, %1)   use(%2, %3)
 
-Each waits until the first of them is needed, and is joined by those of the same kind and groups that come until then.
+Each waits until the first of them is needed, and is joined by all of the same kind and groups whose operands are there then.
 """
 
 from __future__ import annotations
@@ -25,26 +25,40 @@ def combine_collectives(module: Module, target: object) -> None:
 
 def _combine(graph: Graph, captured: dict[Op, list[Value]]) -> None:
     kept: list[Op] = []
-    waiting: dict[object, list[Op]] = {}
-    owner: dict[Value, object] = {}
+    keys = {op: key for op in graph.ops if (key := _key(op)) is not None}
+    alike: dict[object, list[Op]] = {}  # that are not done yet
+    for op, key in keys.items():
+        alike.setdefault(key, []).append(op)
+    waiting: dict[Value, object] = {}  # results of collectives that are not done yet, though their operands are there
+    pending = {r for op in graph.ops for r in op.results}
+
+    def keep(op: Op) -> None:
+        kept.append(op)
+        pending.difference_update(op.results)
 
     def release(values: Iterable[Value]) -> None:
         for value in values:
-            parts = waiting.pop(owner.get(value), None)
-            if parts:
-                kept.append(_joined(parts))
+            key = waiting.get(value)
+            if key is None:
+                continue
+            parts = [op for op in alike[key] if pending.isdisjoint(op.operands)]
+            alike[key] = [op for op in alike[key] if op not in parts]
+            for op in parts:
+                for result in op.results:
+                    waiting.pop(result, None)
+            keep(_joined(parts))
 
     for op in graph.ops:
         for region in op.regions():
             _combine(region, captured)
-        release((*op.operands, *captured.get(op, ())))
-        key = _key(op)
-        if key is None:
-            kept.append(op)
+        if op in keys and op not in alike[keys[op]]:
             continue
-        waiting.setdefault(key, []).append(op)
-        owner.update((r, key) for r in op.results)
-    release(owner)
+        release((*op.operands, *captured.get(op, ())))
+        if op in keys:
+            waiting.update((r, keys[op]) for r in op.results)
+        else:
+            keep(op)
+    release(list(waiting))
     graph.ops = kept
 
 

@@ -127,6 +127,13 @@ def cut(array, sharding, device):
     return array[(*where, ...)]
 
 
+def term(part, sharding, device):
+    """Return what a device has of a sum that is to be `part`: k of k(k+1)/2 shares for the k-th, counted from 1."""
+    count = sharding.mesh.extent(sharding.partial)
+    share = int(sharding.mesh.index(sharding.partial)[device]) + 1
+    return part * part.dtype.type(2 * share / (count * (count + 1))) if sharding.partial else part
+
+
 def run(module, arguments):
     """Return the results of a partitioned module, and the number of collectives that a device took part in."""
     inline_calls(module, None)
@@ -137,7 +144,9 @@ def run(module, arguments):
     def work(device):
         here.device, here.machine = device, machine
         try:
-            parts = [cut(a, s, device) for a, s in zip(arguments, module.parameter_shardings, strict=True)]
+            parts = [
+                term(cut(a, s, device), s, device) for a, s in zip(arguments, module.parameter_shardings, strict=True)
+            ]
             results[device] = graph_reference.run(module.main, parts)
         except Exception as error:  # the test reports the first
             errors.append(error)
@@ -158,6 +167,10 @@ def run(module, arguments):
 def together(module, number, parts):
     """Return the whole of a result, of which all devices that have a copy of a part have the same."""
     sharding = module.result_shardings[number]
+    if sharding.partial:
+        mesh, groups = sharding.mesh, sharding.mesh.groups(sharding.partial)
+        sums = {d: sum(parts[m] for m in group) for group in groups for d in group}
+        parts = [sums[d] for d in range(len(mesh.devices))]
     shape = [n * sharding.mesh.extent(axes) for n, axes in zip(parts[0].shape, sharding.dims)]
     whole, seen = np.zeros(shape, parts[0].dtype), np.zeros(shape, bool)
     for device, part in enumerate(parts):

@@ -12,6 +12,16 @@ PERMUTED = Mesh((4, 2), (3, 1, 0, 2, 7, 5, 6, 4), ("x", "y"))
 DIMS = [((), ()), ((0,), (1,)), ((1,), ()), ((), (1, 0)), ((0, 1), ()), ((), (0,))]
 
 
+def test_terms_are_unreduced():
+    message = xla_client.OpSharding()
+    message.ParseFromString(op_sharding(Sharding(ORDERED, ((1,), ()), (0,))))
+    assert message.last_tile_dims == [xla_client.OpSharding.Type.UNREDUCED]
+    assert list(message.tile_assignment_dimensions) == [2, 1, 4]
+    message.ParseFromString(op_sharding(Sharding(ORDERED, ((), ()), (0,))))
+    assert message.last_tile_dims == [xla_client.OpSharding.Type.UNREDUCED, xla_client.OpSharding.Type.REPLICATED]
+    assert list(message.tile_assignment_dimensions) == [1, 1, 4, 2]
+
+
 @pytest.mark.parametrize("dims", DIMS)
 @pytest.mark.parametrize("mesh", [ORDERED, PERMUTED], ids=["ordered", "permuted"])
 def test_reads_as_it_lies(mesh, dims):

@@ -137,6 +137,35 @@ def test_weights_that_are_cut_like_the_batch_are_gathered():
     assert found == ["AllGather", "ReduceScatter"]
 
 
+def test_sums_of_sums_are_reduced_once():
+    mesh, x, w = sharded.mesh_of(4), normal(8, 16), normal(16, 8)
+    places = (on(mesh, None, "a"), on(mesh, "a", None))
+    module = sharded.check(lower(lambda x, w: x @ w - (x * 2) @ w, x, w, in_shardings=places), [x, w])
+    assert kinds(module).count(ops.AllReduce) == 1
+
+
+def test_unreduced_values_come_and_go():
+    text = """
+    module @m attributes {mhlo.num_partitions = 8 : i32} {
+      sdy.mesh @mesh = <["x"=4, "y"=2]>
+      func.func public @main(%a: tensor<8x6xf32> {sdy.sharding = #sdy.sharding<@mesh, [{}, {"y"}], unreduced={"x"}>},
+                             %b: tensor<8x6xf32> {sdy.sharding = #sdy.sharding<@mesh, [{"x"}, {}]>})
+          -> (tensor<8x6xf32> {sdy.sharding = #sdy.sharding<@mesh, [{}, {}], unreduced={"y"}>},
+              tensor<8x6xf32> {sdy.sharding = #sdy.sharding<@mesh, [{}, {"y"}], unreduced={"x"}>},
+              tensor<8x6xf32> {sdy.sharding = #sdy.sharding<@mesh, [{"x"}, {"y"}]>}) {
+        %0 = stablehlo.add %b, %b : tensor<8x6xf32>
+        %1 = sdy.sharding_constraint %0 <@mesh, [{}, {}], unreduced={"y"}> : tensor<8x6xf32>
+        %2 = stablehlo.negate %a : tensor<8x6xf32>
+        %3 = sdy.sharding_constraint %2 <@mesh, [{}, {"y"}], unreduced={"x"}> : tensor<8x6xf32>
+        %4 = sdy.sharding_constraint %a <@mesh, [{"x"}, {"y"}]> : tensor<8x6xf32>
+        return %1, %3, %4 : tensor<8x6xf32>, tensor<8x6xf32>, tensor<8x6xf32>
+      }
+    }"""
+    module = sharded.check(text, [normal(8, 6), normal(8, 6)])
+    assert [s.partial for s in module.parameter_shardings] == [(0,), ()]
+    assert [s.partial for s in module.result_shardings] == [(1,), (0,), ()]
+
+
 @pytest.mark.parametrize("kind", ["lookup", "gradient"])
 def test_a_table_that_is_cut_is_looked_up_where_it_lies(kind):
     mesh, table, tokens = sharded.mesh_of(4, 2), normal(64, 8), RNG.integers(-5, 70, (8, 2)).astype(np.int32)

@@ -51,7 +51,9 @@ class ManualComputation(Op):
                 self.require(part.shape == cut.local_shape(value.shape), "shapes in the body follow")
 
     def kept(self, sharding: Sharding, manual: bool) -> Sharding:
-        """Return of a sharding what the manual axes cut, or the others."""
-        return Sharding(
-            sharding.mesh, tuple(tuple(a for a in axes if (a in self.manual) is manual) for axes in sharding.dims)
-        )
+        """Return of a sharding what it says of the manual axes, or of the others."""
+
+        def of(axes: Axes) -> Axes:
+            return tuple(a for a in axes if (a in self.manual) is manual)
+
+        return Sharding(sharding.mesh, tuple(map(of, sharding.dims)), of(sharding.partial))

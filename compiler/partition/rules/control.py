@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...graph import ops
 from ...graph.graph import Op, TensorType, Value
 from ...graph.sharding import Sharding, replicated
-from ..reshard import Piece
+from ..piece import Piece
 
 if TYPE_CHECKING:
     from ..partitioner import Partitioner
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def while_(p: Partitioner, op: ops.While) -> None:
     """Carry parts, which lie in every iteration as in the first."""
-    shardings = [p.wish(r) or p.piece(v).sharding for r, v in zip(op.results, op.operands)]
+    shardings = [p.wish(r) or p.cut_of(v) for r, v in zip(op.results, op.operands)]
     start = [p.get(v, s) for v, s in zip(op.operands, shardings)]
     cond = p.region(op.cond, shardings, [replicated(p.mesh, 0)])
     body = p.region(op.body, shardings, shardings)
@@ -49,21 +49,23 @@ def call(p: Partitioner, op: ops.Call) -> None:
 def reshard(p: Partitioner, op: ops.Reshard) -> None:
     """Bring the operand to where the program says."""
     (x,) = op.operands
-    p.pieces[op.result] = p.reshard(p.piece(x), p.usable(op.to, x.shape) or p.piece(x).sharding)
+    p.pieces[op.result] = p.reshard(p.piece(x), p.usable(op.to, x.shape, terms=True) or p.piece(x).sharding)
 
 
 def manual_computation(p: Partitioner, op: ops.ManualComputation) -> None:
     """Let the body see what the manual axes leave; the parts it sees, cut along other axes, are those of the operands."""
     for argument, operand, sharding in zip(op.body.arguments, op.operands, op.ins, strict=True):
-        to = p.together(op.kept(sharding, manual=True), p.usable(op.kept(sharding, manual=False), argument.shape))
+        to = p.together(
+            op.kept(sharding, manual=True), p.usable(op.kept(sharding, manual=False), argument.shape, terms=True)
+        )
         piece = p.reshard(p.piece(operand), to)
         p.pieces[argument] = Piece(piece.value, op.kept(to, manual=False), argument.type, piece.b)
     outside, p.manual = p.manual, (*p.manual, *op.manual)
     p.run(op.body)
     p.manual = outside
     for result, inner, sharding in zip(op.results, op.body.results, op.outs, strict=True):
-        free = p.usable(op.kept(sharding, manual=False), inner.shape)
-        piece = p.reshard(p.piece(inner), free) if free else p.piece(inner)
+        free = p.usable(op.kept(sharding, manual=False), inner.shape, terms=True)
+        piece = p.reshard(p.piece(inner), free) if free else p.reshard(p.piece(inner), p.cut_of(inner))
         lies = p.together(op.kept(sharding, manual=True), piece.sharding)
         p.pieces[result] = Piece(piece.value, lies, result.type, piece.b)
 

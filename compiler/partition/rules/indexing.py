@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ...graph import ops
 from ...graph.builder import Builder
 from ...graph.graph import Op, TensorType, Value
-from ...graph.identities import identity_element
+from ...graph.identities import neutral_element
 from ...isa.dtypes import DType
 from ..plan import Factors, Part, Plan
 from .shape import replace_op
@@ -126,16 +124,11 @@ def scatter(op: ops.Scatter) -> Plan:
         axes = tuple(a for k in reductions for a in part.axes[k])
         if axes:
             first = b.compare("EQ", part.part_number(axes, 1), b.constant(0, TensorType((), DType.i32)))
-            start = b.select(b.broadcast(first, type.shape), start, b.like(start, _neutral(op.kind, type.dtype)))
+            start = b.select(b.broadcast(first, type.shape), start, b.like(start, neutral_element(op.kind, type.dtype)))
         return part.emit(replace_op(part.op, [start, at, parts]))
 
     dims = [tuple(target), tuple(place), tuple(new)]
     return Plan(f.sizes, dims, [tuple(target)], reductions, local=local)
-
-
-def _neutral(kind: str, dtype: DType) -> np.generic:
-    element = identity_element(kind, dtype)
-    return np.negative(element) if kind == "add" and dtype.is_float else element  # x + -0 is x, for x = -0 too
 
 
 def _moved(
