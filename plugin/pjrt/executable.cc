@@ -22,7 +22,8 @@ void give_kinds(MemoryKinds& a, const std::vector<MemoryKind>& kinds) {
   a.sizes = sizes.data();
 }
 
-// No list means that the program says nothing of shardings: true of programs for one device.
+// No list means that the program says nothing of shardings: true of programs for one device, and all that there
+// is to say of no results.
 void give_shardings(ShardingList& a, const std::vector<std::string>& shardings) {
   thread_local std::vector<const char*> texts;
   thread_local std::vector<size_t> sizes;
@@ -33,7 +34,7 @@ void give_shardings(ShardingList& a, const std::vector<std::string>& shardings) 
     texts.push_back(sharding.data());
     sizes.push_back(sharding.size());
   }
-  const bool all = texts.size() == shardings.size();
+  const bool all = !texts.empty() && texts.size() == shardings.size();
   a.count = all ? texts.size() : 0;
   a.shardings = all ? texts.data() : nullptr;
   a.sizes = all ? sizes.data() : nullptr;
