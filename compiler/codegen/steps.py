@@ -72,6 +72,7 @@ class Exchange:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
+    sources: tuple[Location, ...] = ()
 
 
 @dataclass(eq=False)
@@ -83,6 +84,7 @@ class DeviceNumber:
     outputs: list[Value]
     may_alias: tuple[tuple[Value, Value], ...] = ()
     starts_as: tuple[tuple[Value, Value], ...] = ()
+    sources: tuple[Location, ...] = ()
 
 
 @dataclass(eq=False)

@@ -6,7 +6,6 @@ collectives. Programs are compiled from the Graph, not from this.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +18,6 @@ from ..isa.dtypes import DType
 from .attributes import ATTRIBUTES, literal, tensor
 from .names import BINARY, UNARY
 
-_NAME = re.compile(r"\((.*)\)$")
 _SAME_NAME = (
     *(ops.AllGather, ops.AllReduce, ops.AllToAll, ops.BitcastConvert, ops.BroadcastInDim, ops.Case),
     *(ops.CollectiveBroadcast, ops.CollectivePermute, ops.Compare, ops.Concatenate, ops.Constant, ops.Convert),
@@ -130,8 +128,7 @@ class _Writer:
             types.append(TensorType((), op.operands[0].dtype))
         results = [self.define(r) for r in op.results]
         head = f"{', '.join(results)} = " if results else ""
-        found = _NAME.search(op.loc)
-        loc = f" loc({_symbol(found.group(1))})" if found else ""
+        loc = f" loc({_symbol(op.loc.name)})" if op.loc.name else ""
         regions = self._regions(op) if name != "stablehlo.custom_call" else []
         if not regions:
             self._line(head, name, operands, types, [r.type for r in op.results], attributes, loc)
