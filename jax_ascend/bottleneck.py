@@ -73,7 +73,7 @@ def ideal_seconds(core: str, total: Totals, target: Target) -> dict[str, float]:
     if core in ("aic", "aiv", "mix"):
         found["cube"] = total["cube_ideal"] / target.cube_cores / target.clock
         found["vector"] = total["vector_ideal"] / target.vector_cores / target.clock
-    elif core in ("aicpu", "host"):
+    elif core in ("aicpu", "host", "links"):
         found[core] = total["seconds"]
     return found
 
@@ -85,7 +85,7 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
         if total["seconds"] <= dispatch:
             return "launch"
         at_hbm = total["hbm_bytes"] > 0 and core == "sdma"
-        return {"aicpu": "AICPU", "host": "link to the host", "sdma": "HBM" if at_hbm else "L2"}[core]
+        return {"aicpu": "AICPU", "host": "link to the host", "links": "links to other devices", "sdma": "HBM" if at_hbm else "L2"}[core]
     cycles = total["cycles"]
     if cycles / target.clock <= dispatch:
         return "launch"

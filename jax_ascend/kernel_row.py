@@ -19,7 +19,7 @@ class KernelRow:
     """What one kernel costs (or one launch, line or scope): all of its launches, and one of them in the mean."""
 
     name: str
-    core: str  # aic, aiv, mix, aicpu, sdma (copies), or host
+    core: str  # aic, aiv, mix, aicpu, sdma (copies), links (exchanges), or host
     blocks: int
     launches: int
     seconds: float  # of all launches, dispatch included

@@ -12,7 +12,12 @@ from .program_clock import Event
 from .track_events import TrackEvents, Value
 
 PIPES = ("S", "MTE2", "MTE1", "M", "V", "FIXP", "MTE3")  # from what comes in to what goes out
-_QUEUES = {"aic": "kernels", "aiv": "kernels", "mix": "kernels", "aicpu": "AICPU", "sdma": "copies", "host": "host"}
+_QUEUES = {
+    **dict.fromkeys(("aic", "aiv", "mix"), "kernels"),
+    "aicpu": "AICPU",
+    **dict.fromkeys(("sdma", "links"), "copies"),
+    "host": "host",
+}
 _TEXT = 160  # characters of an instruction that a slice shows
 
 

@@ -128,6 +128,7 @@ _CORES = {
     "aicpu": "AI_CPU",
     "sdma": "SDMA",
     "host": "HOST",
+    "links": "COMMUNICATION",
 }
 
 

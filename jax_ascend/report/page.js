@@ -167,7 +167,7 @@ class Lanes extends TimeCanvas {
   constructor() {
     // A lane: its name, and slices by start: start, end, kernel or -1, text, whether it is of a pipe.
     const queues = { loops: [], dispatch: [], kernels: [], AICPU: [], copies: [], host: [] };
-    const queueOf = { aic: "kernels", aiv: "kernels", mix: "kernels", aicpu: "AICPU", sdma: "copies", host: "host" };
+    const queueOf = { aic: "kernels", aiv: "kernels", mix: "kernels", aicpu: "AICPU", sdma: "copies", links: "copies", host: "host" };
     const pipes = new Map(D.lanes.map((l) => [l, []]));
     const e = D.events;
     for (let i = 0; i < e.start.length; i++) {
