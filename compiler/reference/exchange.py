@@ -119,7 +119,7 @@ def _ragged(fields: dict[str, Any], memory: list[list[Bytes]]) -> None:
     for source, (start, size, target, _) in enumerate(lists):
         for j in range(numbers.shape[0]):
             a, n, b = int(start[j]), int(size[j]), int(target[j])
-            into: np.ndarray = memory[j // pieces][0][: kept.bytes].reshape(kept.shape[0], -1)
+            into: Any = memory[j // pieces][0][: kept.bytes].reshape(kept.shape[0], -1)
             if min(a, n, b) < 0 or a + n > len(rows[source]) or b + n > len(into):
                 raise ReferenceFault(f"[ragged_all_to_all] piece {j} of member {source} leaves its array")
             into[b : b + n] = rows[source][a : a + n]
