@@ -234,7 +234,11 @@ def test_golden(request, name):
 
 
 def test_every_pass_has_a_golden_text():
-    of_many_devices = {"combine_collectives", "partition"}  # in tests/partition, where programs run on all of them
+    of_many_devices = {
+        "combine_collectives",
+        "legalize_collectives",
+        "partition",
+    }  # in tests/partition, where programs run on all of them
     assert {p.__name__ for p in passes.GRAPH_PASSES} == {*CASES, *of_many_devices}
 
 
