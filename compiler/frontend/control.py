@@ -144,7 +144,11 @@ def reshard(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         return [x]
     name = "sharding" if "sharding" in op.attributes else "out_sharding"
     to = scope.module.shardings.read(op.attributes[name])
-    return [x if to is None else scope.emit(ops.Reshard([x], to), x.type)]
+    if to is None or (
+        x.type.rank == 0 and not to.partial
+    ):  # a scalar has no dimension to cut, nor has a reducer's body
+        return [x]
+    return [scope.emit(ops.Reshard([x], to), x.type)]
 
 
 def named_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:

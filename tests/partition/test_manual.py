@@ -114,7 +114,19 @@ def branches_expected(x):
     return np.concatenate([2 * x[:4], both[4:]])
 
 
-@pytest.mark.parametrize("function", [collectives, partly, nested, in_a_scan, gradient, branches])
+def constrained_reducer(x):
+    def f(x):
+        row = jax.vmap(lambda r: lax.psum(r, "b"), spmd_axis_name="a")(x)
+        return row * 2
+
+    return manual(f, P(None, "b"), P(), axis_names={"b"})(x)
+
+
+def constrained_reducer_expected(x):
+    return 2 * (x[:, :4] + x[:, 4:])
+
+
+@pytest.mark.parametrize("function", [collectives, partly, nested, in_a_scan, gradient, branches, constrained_reducer])
 def test_manual(function):
     everywhere = NamedSharding(MESH, P())
     text = (
