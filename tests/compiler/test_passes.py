@@ -234,8 +234,8 @@ def test_golden(request, name):
 
 
 def test_every_pass_has_a_golden_text():
-    of_many_devices = {"combine_collectives", "partition"}  # in tests/partition, where programs run on all of them
-    elsewhere = {"alias_donors", "legalize_collectives"}  # test_alias_donors.py, test_collective_ops.py
+    of_many_devices = {"combine_collectives", "legalize_collectives", "partition"}  # in tests/partition
+    elsewhere = {"alias_donors"}  # test_alias_donors.py
     assert {p.__name__ for p in passes.GRAPH_PASSES} == {*CASES, *of_many_devices, *elsewhere}
 
 

@@ -135,25 +135,31 @@ def term(part, sharding, device):
 
 
 def run(module, arguments):
-    """Return the results of a partitioned module, and the number of collectives that a device took part in."""
+    """Return the results of a partitioned module on whole arguments, and the number of exchanges of a device."""
+    parts = [
+        [term(cut(a, s, device), s, device) for a, s in zip(arguments, module.parameter_shardings, strict=True)]
+        for device in range(len(module.mesh.devices))
+    ]
+    results, moved = run_parts(module, parts)
+    return [together(module, i, [r[i] for r in results]) for i in range(len(module.main.results))], moved
+
+
+def run_parts(module, parts):
+    """Return the results of every device for the arguments of every device, and the number of exchanges of a device."""
     inline_calls(module, None)
-    count = len(module.mesh.devices)
-    machine = Machine(count)
-    results, errors = [None] * count, []
+    machine = Machine(len(parts))
+    results, errors = [None] * len(parts), []
 
     def work(device):
         here.device, here.machine = device, machine
         try:
-            parts = [
-                term(cut(a, s, device), s, device) for a, s in zip(arguments, module.parameter_shardings, strict=True)
-            ]
-            results[device] = graph_reference.run(module.main, parts)
+            results[device] = graph_reference.run(module.main, parts[device])
         except Exception as error:  # the test reports the first
             errors.append(error)
             for meeting in machine.meetings.values():
                 meeting.barrier.abort()
 
-    threads = [threading.Thread(target=work, args=(d,), daemon=True) for d in range(count)]
+    threads = [threading.Thread(target=work, args=(d,), daemon=True) for d in range(len(parts))]
     for t in threads:
         t.start()
     for t in threads:
@@ -161,7 +167,7 @@ def run(module, arguments):
     first = [e for e in errors if not isinstance(e, threading.BrokenBarrierError)] or errors
     if first:
         raise first[0]
-    return [together(module, i, [r[i] for r in results]) for i in range(len(module.main.results))], machine.moved
+    return results, machine.moved
 
 
 def together(module, number, parts):

@@ -3,6 +3,7 @@
 import golden
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import sharded
@@ -18,6 +19,7 @@ from jax_ascend.compiler.graph.graph import Op
 from jax_ascend.compiler.partition import partition
 from jax_ascend.compiler.partition.rules import GATHERED, PLANS, WALKS
 from jax_ascend.compiler.passes.combine_collectives import combine_collectives
+from jax_ascend.compiler.passes.legalize_collectives import legalize_collectives
 
 MESHES = [(8,), (4, 2), (2, 2, 2), (3, 2)]
 RNG = np.random.default_rng(0)
@@ -92,6 +94,42 @@ def test_golden_of_combined_collectives(request):
     got, _ = sharded.lockstep.run(module, [x, w])
     for g, e in zip(got, sharded.whole_results(text, [x, w]), strict=True):
         np.testing.assert_allclose(g, e, 1e-5, 1e-5)
+
+
+def test_golden_of_legalized_collectives(request):
+    text = """
+    module @m attributes {mhlo.num_partitions = 2 : i32} {
+      func.func public @main(%x: tensor<4x3xf32>, %i: tensor<4x6xf8E4M3FN>) -> (tensor<4x6xf32>, tensor<2x3xf32>, tensor<4x6xf8E4M3FN>) {
+        %0 = "stablehlo.all_gather"(%x) {all_gather_dim = 1 : i64, use_global_device_ids,
+            channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, replica_groups = dense<[[1, 0]]> : tensor<1x2xi64>}
+            : (tensor<4x3xf32>) -> tensor<4x6xf32>
+        %1 = "stablehlo.reduce_scatter"(%x) ({
+          ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+            %s = stablehlo.atan2 %a, %b : tensor<f32>
+            stablehlo.return %s : tensor<f32>
+        }) {scatter_dimension = 0 : i64, use_global_device_ids,
+            channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, replica_groups = dense<[[0, 1]]> : tensor<1x2xi64>}
+            : (tensor<4x3xf32>) -> tensor<2x3xf32>
+        %2 = "stablehlo.all_reduce"(%i) ({
+          ^bb0(%a: tensor<f8E4M3FN>, %b: tensor<f8E4M3FN>):
+            %s = stablehlo.maximum %a, %b : tensor<f8E4M3FN>
+            stablehlo.return %s : tensor<f8E4M3FN>
+        }) {use_global_device_ids,
+            channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>, replica_groups = dense<[[0, 1]]> : tensor<1x2xi64>}
+            : (tensor<4x6xf8E4M3FN>) -> tensor<4x6xf8E4M3FN>
+        return %0, %1, %2 : tensor<4x6xf32>, tensor<2x3xf32>, tensor<4x6xf8E4M3FN>
+      }
+    }"""
+    module = sharded.divide(text)
+    before = str(module.main)
+    arguments = [[normal(4, 3), normal(4, 6).astype(ml_dtypes.float8_e4m3fn)] for _ in range(2)]
+    expected, _ = sharded.lockstep.run_parts(module, arguments)
+    legalize_collectives(module, None)
+    golden.check(request, "legalize_collectives", f"{before}\n->\n{module.main}")
+    got, _ = sharded.lockstep.run_parts(module, arguments)
+    for parts, other in zip(got, expected, strict=True):
+        for g, e in zip(parts, other, strict=True):
+            np.testing.assert_array_equal(g.astype(np.float64), e.astype(np.float64))
 
 
 def test_the_way_back_is_free():
