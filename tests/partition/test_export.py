@@ -40,7 +40,7 @@ def test_the_stage_has_the_notes_and_the_program_the_parts():
     stages.keep = True
     text = lowered.lower(lowering_platforms=("ascend",)).as_text(debug_info=True)
     program = compile_program(text, target("ascend910b"), stages)
-    assert stages.texts["partition"].startswith("// sort at ")
+    assert dict(stages.texts)["partition"].startswith("// sort at ")
     shown = str(frontend.deserialize(program.stablehlo))
     assert "mhlo.num_partitions = 4" in shown
     assert shown.count('"stablehlo.all_gather"') == 1
