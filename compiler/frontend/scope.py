@@ -69,8 +69,8 @@ class ModuleState:
         if known is None:
             text = str(where)
             name = _NAME.match(text)
-            frames = tuple((file, int(line)) for file, line in _FILE.findall(text)[:MOST_FRAMES])
-            known = self.locations[key] = Location(frames, name.group(1) if name else "")
+            frames = tuple((_unescaped(file), int(line)) for file, line in _FILE.findall(text)[:MOST_FRAMES])
+            known = self.locations[key] = Location(frames, _unescaped(name.group(1)) if name else "")
         return known
 
     def callee(self, symbol: str) -> Graph:
@@ -213,6 +213,15 @@ def grouped(types: Sequence[ir.Type], leaves: Iterator[Value]) -> list[Any]:
         else next(leaves)
         for t in types
     ]
+
+
+def _unescaped(text: str) -> str:
+    r"""Return what MLIR prints as `gr\C3\B6\C3\9Fe.py`; as it is printed if it does not fit on a line."""
+    if "\\" not in text:
+        return text
+    data = re.sub(rb"\\(?:([0-9A-Fa-f]{2})|(.))", lambda m: bytes([int(m[1], 16)]) if m[1] else m[2], text.encode())
+    plain = data.decode(errors="replace")
+    return plain if plain.isprintable() else text
 
 
 _TERMINATORS = frozenset(("stablehlo.return", "func.return", "sdy.return"))

@@ -71,7 +71,9 @@ def distinct(locations: Iterable[Location]) -> tuple[Location, ...]:
     return tuple(dict.fromkeys(filter(None, locations)))
 
 
-_NO_SCOPE = frozenset(("closed_call", "core_call", "jit", "pjit", "custom_jvp_call", "custom_vjp_call", "jvp()", ""))
+_NO_SCOPE = frozenset(
+    ("closed_call", "core_call", "eval_jaxpr", "jit", "pjit", "custom_jvp_call", "custom_vjp_call", "jvp()", "")
+)
 
 
 def _parts(name: str) -> list[str]:

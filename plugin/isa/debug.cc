@@ -64,7 +64,8 @@ void verify_debug(const Module& module) {
     reader.index(strings, "string");
     for (uint64_t frames = reader.count(); frames > 0; --frames) {
       reader.index(strings, "string");
-      if (const uint64_t line = reader.word(); line > INT32_MAX) reader.fail(concat("there is no line ", line));
+      if (const uint64_t line = reader.word(); line > INT32_MAX)
+        reader.fail(concat("there is no line ", line));
     }
   }
   for (const size_t arrays : {module.parameters.size(), module.results.size()}) {

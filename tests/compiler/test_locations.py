@@ -142,6 +142,16 @@ def test_arrays_keep_the_names_jax_gives_them():
     assert debug.parameters == ["state['w']", "batch"] and debug.results == ["result['loss']"]
 
 
+def test_names_of_files_are_read_as_mlir_escapes_them():
+    module = """func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.sine %x : tensor<4xf32> loc("a/gr\\C3\\B6\\C3\\9Fe \\22q\\22.py":3:1)
+      %1 = stablehlo.tanh %0 : tensor<4xf32> loc("two\\0Alines.py":4:1)
+      return %1 : tensor<4xf32>
+    }"""
+    lines = {p.line for _, places in sources(compile_program(module, Target())) for p in places}
+    assert lines == {'a/größe "q".py:3', "two\\0Alines.py:4"}
+
+
 def test_frames_of_packages_stand_back():
     package = ("/venv/lib/python3.11/site-packages/flax/linear.py", 7)
     own = ("/home/me/model.py", 3)
