@@ -181,14 +181,17 @@ class Partitioner:
     def _kept_terms(self, op: Op, plan: Plan, axes: Sequence[Axes]) -> Axes:
         """Return the axes along which operands are terms and the results are too: a linear op is done to each term.
 
-        Only to terms that nobody else needs: the sum is made once.
+        Only to terms that nobody else needs, so that the sum is made once, or if the program wants terms.
         """
         if not op.operands or not is_linear(op) or any(k != "add" for k in plan.reductions.values()):
             return ()
+        wish = op.results[0].sharding
         first, *others = [self.pieces[v].sharding.partial for v in op.operands]
-        free = not any(a in first for cut in axes for a in cut)
-        alone = all(self.uses[v] == 1 for v in op.operands)
-        return first if free and alone and all(o == first for o in others) else ()
+        if wish is not None and wish.mesh == self.mesh and wish.partial:
+            first = wish.partial  # the program says so
+        elif not all(self.uses[v] == 1 for v in op.operands) or any(o != first for o in others):
+            return ()
+        return () if any(a in first for cut in axes for a in cut) else first
 
     def _with_regions(self, op: Op) -> Op:
         """Return the op, or a copy that holds copies of its graphs, which use parts instead of whole values."""

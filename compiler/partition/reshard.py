@@ -18,7 +18,7 @@ from ..graph.graph import TensorType, Value
 from ..graph.sharding import Axes, Mesh, Sharding
 from ..isa.dtypes import DType
 from .piece import Piece
-from .terms import combined, taken_apart
+from .terms import combined, spread, taken_apart
 
 
 class Resharder:
@@ -46,6 +46,10 @@ class Resharder:
         if set(x.sharding.partial) - set(to.partial):
             return self(self._summed(x, to), to)
         more = tuple(a for a in to.partial if a not in x.sharding.partial)
+        for d, cut in enumerate(x.sharding.dims):
+            last = next((i for i, a in enumerate(cut) if a in more), len(cut))
+            if last < len(cut) and set(cut[last:]) <= set(more) and x.whole.shape[d] % to.mesh.extent(cut) == 0:
+                return self(spread(x, d, cut[last:], self.part_number), to)
         if more:
             before = Sharding(to.mesh, to.dims, x.sharding.partial)
             return taken_apart(self(x, before), more, self.part_number)

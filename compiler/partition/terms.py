@@ -53,10 +53,22 @@ def _more(axes: Axes, have: Axes, want: Axes) -> Axes:
 
 
 def taken_apart(x: Piece, axes: Axes, part_number: Callable[[Axes, int], Value]) -> Piece:
-    """Return terms of x along axes that do not cut it."""
+    """Return terms of x along axes that do not cut it: the first device has x, the others zeros."""
     b, value, sharding = x.b, x.value, x.sharding
     first = b.compare("EQ", part_number(axes, 1), b.constant(0, TensorType((), DType.i32)))
     zero = b.like(value, neutral_element("add", value.dtype))
     value = b.select(b.broadcast(first, value.shape), value, zero)
     partial = tuple(sorted((*sharding.partial, *axes)))
     return Piece(value, Sharding(sharding.mesh, sharding.dims, partial), x.whole, b)
+
+
+def spread(x: Piece, d: int, axes: Axes, part_number: Callable[[Axes, int], Value]) -> Piece:
+    """Return terms of x, cut along `axes` last in dimension d: each device has its part in place, and zeros around it."""
+    b, mesh, type = x.b, x.sharding.mesh, x.value.type
+    shape = tuple(n * mesh.extent(axes) if k == d else n for k, n in enumerate(type.shape))
+    zero, index = b.constant(0, TensorType((), DType.i32)), part_number(axes, type.shape[d])
+    zeros = b.constant(neutral_element("add", type.dtype), TensorType(shape, type.dtype))
+    starts = [index if k == d else zero for k in range(type.rank)]
+    value = b.emit(ops.DynamicUpdateSlice([zeros, x.value, *starts]), zeros.type)
+    dims = tuple(cut[: -len(axes)] if k == d else cut for k, cut in enumerate(x.sharding.dims))
+    return Piece(value, Sharding(mesh, dims, tuple(sorted((*x.sharding.partial, *axes)))), x.whole, b)
