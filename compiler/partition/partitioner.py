@@ -20,7 +20,7 @@ from .piece import Piece
 from .plan import Part, Plan, sharding_of, whole
 from .reshard import Resharder
 from .rules import PLANS, WALKS
-from .rules.linear import is_linear
+from .rules.linear import linear_operands
 from .terms import combined
 
 
@@ -155,7 +155,10 @@ class Partitioner:
         given = [self.pieces[v].sharding for v in op.operands]
         axes = choose_axes(op, plan, self.mesh, given, [self.wish(r) for r in op.results])
         terms = self._kept_terms(op, plan, axes)
-        shardings = [sharding_of(self.mesh, dims, axes, terms) for dims in plan.operands]
+        linear = linear_operands(op)
+        shardings = [
+            sharding_of(self.mesh, dims, axes, terms if i < linear else ()) for i, dims in enumerate(plan.operands)
+        ]
         self._note(op, plan, given)
         operands = [self.get(v, s) for v, s in zip(op.operands, shardings, strict=True)]
         sums = tuple(a for k, kind in plan.reductions.items() if kind == "add" for a in axes[k])
@@ -183,13 +186,14 @@ class Partitioner:
 
         Only to terms that nobody else needs, so that the sum is made once, or if the program wants terms.
         """
-        if not op.operands or not is_linear(op) or any(k != "add" for k in plan.reductions.values()):
+        linear = op.operands[: linear_operands(op)]
+        if not linear or any(axes[k] and kind != "add" for k, kind in plan.reductions.items()):
             return ()
         wish = op.results[0].sharding
-        first, *others = [self.pieces[v].sharding.partial for v in op.operands]
+        first, *others = [self.pieces[v].sharding.partial for v in linear]
         if wish is not None and wish.mesh == self.mesh and wish.partial:
             first = wish.partial  # the program says so
-        elif not all(self.uses[v] == 1 for v in op.operands) or any(o != first for o in others):
+        elif not all(self.uses[v] == 1 for v in linear) or any(o != first for o in others):
             return ()
         return () if any(a in first for cut in axes for a in cut) else first
 
