@@ -139,6 +139,8 @@ def _manual_over_devices(scope: Scope, op: ir.OpView, shardings: Shardings) -> S
             ("out_shardings", [t.rank for t in types]),
         )
     )
+    if any(s.mesh != shardings.mesh for s in (*ins, *outs)):
+        raise UnsupportedOp("over a mesh with the devices in another order than the program's first. Use one mesh")
     scope.loc = scope.module.location(op)
     computation = ops.ManualComputation(operands, body, shardings.manual_axes(op), tuple(ins), tuple(outs))
     return scope.emit_op(computation, types)

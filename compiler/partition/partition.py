@@ -37,7 +37,8 @@ def partition(module: Module, target: object = None) -> None:
     p.count_uses(source)
     p.run(source)
     for number, (result, wanted) in enumerate(zip(source.results, module.result_shardings, strict=True)):
-        sharding = p.usable(wanted, result.shape, even=True, terms=True)
+        elsewhere = wanted is not None and wanted.mesh != p.mesh and wanted.is_even(result.shape)
+        sharding = wanted if elsewhere else p.usable(wanted, result.shape, even=True, terms=True)
         sharding = sharding or p.usable(p.cut_of(result), result.shape, even=True)
         assert sharding is not None, "[partition] pieces lie on the mesh of the program"
         module.result_shardings[number] = sharding

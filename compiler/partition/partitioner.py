@@ -102,8 +102,10 @@ class Partitioner:
         return TensorType(sharding.local_shape(value.shape), value.dtype)
 
     def cut_of(self, value: Value) -> Sharding:
-        """Return how a value lies, without terms."""
+        """Return how a value lies, without terms; on all devices, if these stand in another order there."""
         sharding = self.pieces[value].sharding
+        if sharding.mesh != self.mesh:
+            return replicated(self.mesh, value.type.rank)
         return Sharding(sharding.mesh, sharding.dims)
 
     def usable(
@@ -145,9 +147,9 @@ class Partitioner:
             self._tables[key] = b.reshape(one, scalar.shape)
         return self._tables[key]
 
-    def part_number(self, axes: Axes, scale: int) -> Value:
+    def part_number(self, mesh: Mesh, axes: Axes, scale: int) -> Value:
         """Return, as i32[], which part along these axes the device has, times `scale`."""
-        return self.device_table(self.mesh.index(axes) * np.int32(scale))
+        return self.device_table(mesh.index(axes) * np.int32(scale))
 
     def _divide(self, op: Op) -> None:
         rule = PLANS.get(type(op))
@@ -188,6 +190,8 @@ class Partitioner:
         """
         linear = op.operands[: linear_operands(op)]
         if not linear or any(axes[k] and kind != "add" for k, kind in plan.reductions.items()):
+            return ()
+        if any(self.pieces[v].sharding.mesh != self.mesh for v in linear):
             return ()
         wish = op.results[0].sharding
         first, *others = [self.pieces[v].sharding.partial for v in linear]
