@@ -20,6 +20,9 @@ from .export import export_module
 from .interpreter import collector_paused, recursion_allowed
 from .partition import partition
 from .passes import GRAPH_PASSES, GraphPass
+from .passes.combine_collectives import combine_collectives
+from .passes.eliminate_common_subexpressions import eliminate_common_subexpressions
+from .passes.eliminate_dead_code import eliminate_dead_code
 from .program.program import Program
 from .stages import Stages
 from .targets import Target
@@ -111,6 +114,8 @@ def _on_graph(graph_pass: GraphPass) -> Pass:
 def _partition(c: Compilation) -> None:
     partition(c.module, c.target)
     if c.module.mesh is not None:
+        for tidy in (eliminate_common_subexpressions, eliminate_dead_code, combine_collectives):
+            tidy(c.module, c.target)
         with suppress(ModuleFormatError):  # JAX shows the program before, then; nothing is compiled from this
             c.stablehlo = frontend.bytecode(frontend.deserialize(export_module(c.module)))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from jaxlib.mlir import ir
 
 from ..errors import UnsupportedOp
 from ..graph import ops
 from ..graph.graph import Graph, Value
-from ..graph.sharding import Sharding
+from ..graph.sharding import replicated
 from ..isa.dtypes import DType
 from .constants import python_value
 from .scope import Importer, Scope, flattened, grouped
@@ -128,13 +128,22 @@ def manual_computation(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 def _manual_over_devices(scope: Scope, op: ir.OpView, shardings: Shardings) -> Sequence[Value]:
     body = scope.region(op.regions[0], "manual")
+    operands, types = scope.operands(op), scope.result_types(op)
     ins, outs = (
-        [cast("Sharding", s) for s in shardings.read_all(op.attributes[name], exact=True)]
-        for name in ("in_shardings", "out_shardings")
+        [
+            s if s and len(s.dims) == rank else replicated(shardings.mesh, rank)  # a token
+            for s, rank in zip(shardings.read_all(op.attributes[name], exact=True), ranks)
+        ]
+        for name, ranks in (
+            ("in_shardings", [v.type.rank for v in operands]),
+            ("out_shardings", [t.rank for t in types]),
+        )
     )
+    if any(s.mesh != shardings.mesh for s in (*ins, *outs)):
+        raise UnsupportedOp("over a mesh with the devices in another order than the program's first. Use one mesh")
     scope.loc = scope.module.location(op)
-    computation = ops.ManualComputation(scope.operands(op), body, shardings.manual_axes(op), tuple(ins), tuple(outs))
-    return scope.emit_op(computation, scope.result_types(op))
+    computation = ops.ManualComputation(operands, body, shardings.manual_axes(op), tuple(ins), tuple(outs))
+    return scope.emit_op(computation, types)
 
 
 def reshard(scope: Scope, op: ir.OpView) -> Sequence[Value]:
@@ -144,9 +153,7 @@ def reshard(scope: Scope, op: ir.OpView) -> Sequence[Value]:
         return [x]
     name = "sharding" if "sharding" in op.attributes else "out_sharding"
     to = scope.module.shardings.read(op.attributes[name])
-    if to is None or (
-        x.type.rank == 0 and not to.partial
-    ):  # a scalar has no dimension to cut, nor has a reducer's body
+    if to is None or (x.type.rank == 0 and not to.partial):  # nothing to cut; reducers have such, too
         return [x]
     return [scope.emit(ops.Reshard([x], to), x.type)]
 

@@ -13,7 +13,7 @@ from typing import Any
 from jaxlib.mlir import ir
 
 from ..errors import ModuleFormatError, Refusal, UnsupportedOp, UnsupportedOpsError
-from ..graph.graph import Graph
+from ..graph.graph import Graph, Value
 from ..graph.module import Module
 from ..graph.sharding import Sharding
 from . import (
@@ -104,8 +104,8 @@ def import_module(
     if state.shardings is not None:
         mesh = state.shardings.mesh
         for argument, attrs in zip(scope.graph.arguments, parameters):
-            argument.sharding = _exact(state, main, attrs)
-        result_shardings = [_exact(state, main, attrs) for attrs in results]
+            argument.sharding = _exact(state, main, attrs, argument)
+        result_shardings = [_exact(state, main, attrs, r) for attrs, r in zip(results, scope.graph.results)]
     if refused is not None:
         refused += state.unsupported
     elif state.unsupported:
@@ -154,12 +154,13 @@ def propagated(module: ir.Module) -> ir.Module:
         ) from error
 
 
-def _exact(state: ModuleState, main: ir.OpView, attrs: dict[str, Any]) -> Sharding | None:
-    """Return how a parameter or result lies."""
+def _exact(state: ModuleState, main: ir.OpView, attrs: dict[str, Any], value: Value) -> Sharding | None:
+    """Return how a parameter or result lies; a token has no dimensions there, and one here."""
     if state.shardings is None or "sdy.sharding" not in attrs:
         return None
     try:
-        return state.shardings.read(attrs["sdy.sharding"], exact=True)
+        found = state.shardings.read(attrs["sdy.sharding"], exact=True)
+        return found if found and len(found.dims) == value.type.rank else None
     except UnsupportedOp as reason:
         state.unsupported.append(("func.func", state.location(main), str(reason)))
         return None

@@ -3,13 +3,14 @@
     %1 = stablehlo.tanh %0 {sdy.sharding = #sdy.sharding_per_value<[<@mesh, [{"x"}, {}]>]>}    ->   %1: f32[8,4]{x,-}
 
 Shardy (jaxlib's passes) says how values should lie, from what the program says of some; the pass partition does the rest.
-All meshes of a module are one grid here: two that list the same devices in the same order differ in where they cut.
+Meshes that list the same devices in the same order are one grid here, and differ in where they cut it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -94,29 +95,33 @@ def _rule_of(op: ir.Operation, name: str) -> ir.Attribute | None:
 
 
 class Shardings:
-    """Reads sharding attributes of a module over `partitions` devices."""
+    """Reads sharding attributes of a module over `partitions` devices.
+
+    Attributes:
+        mesh: the grid of the first mesh, and of all that list the same devices and fit it; values lie on it inside.
+    """
 
     def __init__(self, meshes: Mapping[str, Any], partitions: int, text: str) -> None:
         self._partitions = partitions
         self._known: dict[Any, Sharding | None] = {}
-        read = {name: _axes_of(attribute) for name, attribute in meshes.items()}
-        used = {name: m for name, m in read.items() if prod(n for _, n in m[0]) == partitions and m[0]}
-        first = next(iter(used.values()), ([("devices", partitions)], list(range(partitions))))
+        self._read_meshes = {name: _axes_of(attribute) for name, attribute in meshes.items()}
         parts = [(name, int(before), int(size)) for name, before, size in _PART.findall(text)]
-        cuts = _cuts(first[0], parts)
-        self._spans: dict[str, dict[str, int]] = {}  # of each mesh, where its axes begin, as products of sizes before
-        self._sizes: dict[str, dict[str, int]] = {}
-        for name, (axes, devices) in used.items():
-            if devices != first[1]:
+        grids: list[_Grid] = []
+        self._grids: dict[str, _Grid] = {}
+        for name, (axes, devices) in self._read_meshes.items():
+            if not axes or len(devices) != partitions:
                 continue
-            more = _cuts(axes, parts)
-            cuts = _chain(cuts, _ends(axes)) if _divides(cuts, _ends(axes)) else cuts
-            cuts = _chain(cuts, more)
-            self._spans[name] = dict(zip((n for n, _ in axes), _ends(axes)))
-            self._sizes[name] = dict(axes)
-        self._cuts = cuts
-        sizes = tuple(b // a for a, b in pairwise(cuts))
-        self.mesh = Mesh(sizes, tuple(first[1]), tuple(_name(first[0], a, b) for a, b in pairwise(cuts)))
+            fitting = (g for g in grids if g.devices == devices and _divides(g.cuts, _ends(axes)))
+            grid = next(fitting, None)
+            if grid is None:
+                grid = _Grid(axes, devices, _ends(axes))
+                grids.append(grid)
+            grid.cuts = _chain(_chain(grid.cuts, _ends(axes)), _cuts(axes, parts))
+            self._grids[name] = grid
+        everyone = [("devices", partitions)]
+        first = grids[0] if grids else _Grid(everyone, list(range(partitions)), _ends(everyone))
+        self._meshes = {id(g): g.mesh() for g in (first, *grids)}
+        self.mesh = self._meshes[id(first)]
 
     def read(self, attribute: Any, exact: bool = False) -> Sharding | None:
         """Return what a TensorShardingAttr says, None if it says nothing that this grid can say.
@@ -127,10 +132,7 @@ class Shardings:
             self._known[attribute] = self._read(attribute)
         found = self._known[attribute]
         if exact and found is None:
-            raise UnsupportedOp(
-                f"sharding {attribute}, whose axes are not those of one grid of {self._partitions} devices with the other "
-                "meshes of the program. Use one mesh"
-            )
+            raise UnsupportedOp(f"sharding {attribute}, whose axes do not cut a grid of {self._partitions} devices")
         return found
 
     def read_all(self, attribute: Any, exact: bool = False) -> list[Sharding | None]:
@@ -147,7 +149,7 @@ class Shardings:
             for s in sdy.TensorShardingPerValueAttr(attributes[key]).shardings
         ]
         meshes: list[str] = [sdy.TensorShardingAttr(s).mesh_or_ref.value for s in of_values]
-        meshes += self._spans
+        meshes += self._grids
         found: Axes = ()
         for name in names:
             span = next((s for mesh in meshes if (s := self._span(mesh, name, 1, 0)) is not None), None)
@@ -167,7 +169,11 @@ class Shardings:
                 return None
             dims.append(axes)
         terms = self._axes(name, given.unreduced_axes)
-        return None if terms is None else Sharding(self.mesh, tuple(dims), tuple(sorted(terms)))
+        if terms is None:
+            return None
+        grid = self._grids.get(name)
+        mesh = self.mesh if grid is None else self._meshes[id(grid)]
+        return Sharding(mesh, tuple(dims), tuple(sorted(terms)))
 
     def _axes(self, mesh: str, references: Iterable[Any]) -> Axes | None:
         """Return the axes here of several (parts of) axes."""
@@ -183,17 +189,34 @@ class Shardings:
 
     def _span(self, mesh: str, name: str, before: int, size: int) -> Axes | None:
         """Return the axes here of (a part of) an axis; size 0 means all of it."""
-        start = self._spans.get(mesh, {}).get(name)
-        if start is None:
+        grid = self._grids.get(mesh)
+        if grid is None:
             return None
-        first = start * before
-        last = first * (size or self._sizes[mesh][name])
-        if first not in self._cuts or last not in self._cuts:
+        axes = self._read_meshes[mesh][0]
+        sizes, starts = dict(axes), dict(zip((n for n, _ in axes), _ends(axes)))
+        if name not in sizes:
             return None
-        return tuple(range(self._cuts.index(first), self._cuts.index(last)))
+        first = starts[name] * before
+        last = first * (size or sizes[name])
+        if first not in grid.cuts or last not in grid.cuts:
+            return None
+        return tuple(range(grid.cuts.index(first), grid.cuts.index(last)))
 
 
 _Named = Sequence[tuple[str, int]]
+
+
+@dataclass
+class _Grid:
+    """Meshes that list the same devices in the same order, and where all of them are cut."""
+
+    axes: _Named
+    devices: list[int]
+    cuts: list[int]
+
+    def mesh(self) -> Mesh:
+        sizes = tuple(b // a for a, b in pairwise(self.cuts))
+        return Mesh(sizes, tuple(self.devices), tuple(_name(self.axes, a, b) for a, b in pairwise(self.cuts)))
 
 
 def _axes_of(attribute: Any) -> tuple[list[tuple[str, int]], list[int]]:

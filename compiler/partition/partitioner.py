@@ -20,7 +20,7 @@ from .piece import Piece
 from .plan import Part, Plan, sharding_of, whole
 from .reshard import Resharder
 from .rules import PLANS, WALKS
-from .rules.linear import is_linear
+from .rules.linear import linear_operands
 from .terms import combined
 
 
@@ -102,8 +102,10 @@ class Partitioner:
         return TensorType(sharding.local_shape(value.shape), value.dtype)
 
     def cut_of(self, value: Value) -> Sharding:
-        """Return how a value lies, without terms."""
+        """Return how a value lies, without terms; on all devices, if these stand in another order there."""
         sharding = self.pieces[value].sharding
+        if sharding.mesh != self.mesh:
+            return replicated(self.mesh, value.type.rank)
         return Sharding(sharding.mesh, sharding.dims)
 
     def usable(
@@ -145,9 +147,9 @@ class Partitioner:
             self._tables[key] = b.reshape(one, scalar.shape)
         return self._tables[key]
 
-    def part_number(self, axes: Axes, scale: int) -> Value:
+    def part_number(self, mesh: Mesh, axes: Axes, scale: int) -> Value:
         """Return, as i32[], which part along these axes the device has, times `scale`."""
-        return self.device_table(self.mesh.index(axes) * np.int32(scale))
+        return self.device_table(mesh.index(axes) * np.int32(scale))
 
     def _divide(self, op: Op) -> None:
         rule = PLANS.get(type(op))
@@ -155,7 +157,10 @@ class Partitioner:
         given = [self.pieces[v].sharding for v in op.operands]
         axes = choose_axes(op, plan, self.mesh, given, [self.wish(r) for r in op.results])
         terms = self._kept_terms(op, plan, axes)
-        shardings = [sharding_of(self.mesh, dims, axes, terms) for dims in plan.operands]
+        linear = linear_operands(op)
+        shardings = [
+            sharding_of(self.mesh, dims, axes, terms if i < linear else ()) for i, dims in enumerate(plan.operands)
+        ]
         self._note(op, plan, given)
         operands = [self.get(v, s) for v, s in zip(op.operands, shardings, strict=True)]
         sums = tuple(a for k, kind in plan.reductions.items() if kind == "add" for a in axes[k])
@@ -181,14 +186,20 @@ class Partitioner:
     def _kept_terms(self, op: Op, plan: Plan, axes: Sequence[Axes]) -> Axes:
         """Return the axes along which operands are terms and the results are too: a linear op is done to each term.
 
-        Only to terms that nobody else needs: the sum is made once.
+        Only to terms that nobody else needs, so that the sum is made once, or if the program wants terms.
         """
-        if not op.operands or not is_linear(op) or any(k != "add" for k in plan.reductions.values()):
+        linear = op.operands[: linear_operands(op)]
+        if not linear or any(axes[k] and kind != "add" for k, kind in plan.reductions.items()):
             return ()
-        first, *others = [self.pieces[v].sharding.partial for v in op.operands]
-        free = not any(a in first for cut in axes for a in cut)
-        alone = all(self.uses[v] == 1 for v in op.operands)
-        return first if free and alone and all(o == first for o in others) else ()
+        if any(self.pieces[v].sharding.mesh != self.mesh for v in linear):
+            return ()
+        wish = op.results[0].sharding
+        first, *others = [self.pieces[v].sharding.partial for v in linear]
+        if wish is not None and wish.mesh == self.mesh and wish.partial:
+            first = wish.partial  # the program says so
+        elif not all(self.uses[v] == 1 for v in linear) or any(o != first for o in others):
+            return ()
+        return () if any(a in first for cut in axes for a in cut) else first
 
     def _with_regions(self, op: Op) -> Op:
         """Return the op, or a copy that holds copies of its graphs, which use parts instead of whole values."""

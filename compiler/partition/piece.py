@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..graph.builder import Builder
 from ..graph.graph import TensorType, Value
-from ..graph.sharding import Sharding
+from ..graph.sharding import Axes, Mesh, Sharding
+
+PartNumber = Callable[[Mesh, Axes, int], Value]
+"""Returns, as i32[], which part along these axes the device has, times a scale."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ..graph.builder import Builder
 from ..graph.graph import Op, TensorType, Value
 from ..graph.sharding import Axes, Mesh, Sharding
+from .piece import PartNumber
 
 Dims = tuple[tuple[int, ...], ...]
 """For each dimension the factors that it is the product of, the most significant first; none if it cannot be cut."""
@@ -52,7 +53,7 @@ class Part:
     mesh: Mesh
     axes: Sequence[Axes]  # of each factor
     sizes: Sequence[int]
-    part_number: Callable[[Axes, int], Value]
+    part_number: PartNumber
 
     def extent(self, factor: int) -> int:
         """Return into how many parts a factor is cut."""
@@ -64,7 +65,7 @@ class Part:
 
     def start(self, factor: int) -> Value:
         """Return, as i32[], where along a factor this device's part begins."""
-        return self.part_number(self.axes[factor], self.size(factor))
+        return self.part_number(self.mesh, self.axes[factor], self.size(factor))
 
     def emit(self, op: Op) -> list[Value]:
         """Append a copy of the op with other attributes, which `op` has, on the parts."""

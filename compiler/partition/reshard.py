@@ -10,21 +10,21 @@ What devices hold terms of is summed first (`terms`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
 from ..graph import ops
 from ..graph.builder import Builder, splat_element
 from ..graph.graph import TensorType, Value
-from ..graph.sharding import Axes, Mesh, Sharding
+from ..graph.sharding import Axes, Sharding, replicated
 from ..isa.dtypes import DType
-from .piece import Piece
-from .terms import combined, taken_apart
+from .piece import PartNumber, Piece
+from .terms import combined, spread, taken_apart
 
 
 class Resharder:
     """Appends the ops that take a piece to another sharding, each once."""
 
-    def __init__(self, part_number: Callable[[Axes, int], Value]) -> None:
+    def __init__(self, part_number: PartNumber) -> None:
         self.part_number = part_number
         self.known: dict[tuple[Value, TensorType, Sharding, Sharding], Piece] = {}
         self.sums: dict[tuple[Value, TensorType, Sharding], Piece] = {}  # of terms, the sum that was made last
@@ -43,9 +43,15 @@ class Resharder:
         if x.whole.size == 0:
             type = TensorType(to.local_shape(x.whole.shape), x.whole.dtype)
             return Piece(x.b.constant(0, type), to, x.whole, x.b)
+        if x.sharding.mesh != to.mesh:
+            return self._across(x, to)
         if set(x.sharding.partial) - set(to.partial):
             return self(self._summed(x, to), to)
         more = tuple(a for a in to.partial if a not in x.sharding.partial)
+        for d, cut in enumerate(x.sharding.dims):
+            last = next((i for i, a in enumerate(cut) if a in more), len(cut))
+            if last < len(cut) and set(cut[last:]) <= set(more) and x.whole.shape[d] % to.mesh.extent(cut) == 0:
+                return self(spread(x, d, cut[last:], self.part_number), to)
         if more:
             before = Sharding(to.mesh, to.dims, x.sharding.partial)
             return taken_apart(self(x, before), more, self.part_number)
@@ -56,6 +62,16 @@ class Resharder:
         while x.sharding != to:
             x = self._slice(x, to) or self._all_to_all(x, to) or self._permute(x, to) or self._gather_next(x, to)
         return x
+
+    def _across(self, x: Piece, to: Sharding) -> Piece:
+        """Bring a piece to where the devices stand in another order: as it is, if parts are of one size, else whole."""
+        cut = [[s.mesh.extent(axes) for axes in s.dims] for s in (x.sharding, to)]
+        if cut[0] == cut[1] and not x.sharding.partial and not to.partial:
+            has, needs = x.sharding.mesh.index(x.sharding.axes), to.mesh.index(to.axes)
+            pairs = _senders(has, needs, np.zeros_like(has))
+            return Piece(x.b.emit(ops.CollectivePermute([x.value], pairs), x.value.type), to, x.whole, x.b)
+        whole = self(x, replicated(x.sharding.mesh, x.whole.rank))
+        return self(Piece(whole.value, replicated(to.mesh, x.whole.rank), x.whole, x.b), to)
 
     def _summed(self, x: Piece, to: Sharding) -> Piece:
         """Return the sum of terms that `to` does not keep apart, cut as it says as far as that saves sending."""
@@ -114,7 +130,7 @@ class Resharder:
             zero = b.constant(0, TensorType((), value.dtype))
             value = b.pad(value, zero, [0] * len(sizes), high)
         zero = b.constant(0, TensorType((), DType.i32))
-        starts = [self.part_number(more[d], n) if d in more else zero for d, n in enumerate(sizes)]
+        starts = [self.part_number(mesh, more[d], n) if d in more else zero for d, n in enumerate(sizes)]
         return b.emit(ops.DynamicSlice([value, *starts], sizes), TensorType(sizes, value.dtype))
 
     def _all_to_all(self, x: Piece, to: Sharding) -> Piece | None:
@@ -144,15 +160,15 @@ class Resharder:
         mesh = x.sharding.mesh
         if any(mesh.extent(a) != mesh.extent(b) for a, b in zip(x.sharding.dims, to.dims)):
             return None
-        pairs = _senders(mesh, x.sharding.axes, to.axes)
+        have, want = x.sharding.axes, to.axes
+        others = tuple(a for a in range(len(mesh.sizes)) if a not in (*have, *want))
+        pairs = _senders(mesh.index(have), mesh.index(want), mesh.index(others))
         value = x.b.emit(ops.CollectivePermute([x.value], pairs), x.value.type)
         return Piece(value, to, x.whole, x.b)
 
 
-def _senders(mesh: Mesh, have: Axes, want: Axes) -> tuple[tuple[int, int], ...]:
-    """Return (sender, receiver) for each device, itself where it has what it is to have."""
-    others = tuple(a for a in range(len(mesh.sizes)) if a not in (*have, *want))
-    has, needs, group = mesh.index(have), mesh.index(want), mesh.index(others)
+def _senders(has: np.ndarray, needs: np.ndarray, group: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Return (sender, receiver) of a group for each device, itself where it has the part that it needs."""
     senders = {d: d for d in range(len(has)) if has[d] == needs[d]}
     holders: dict[tuple[int, int], list[int]] = {}
     for d in range(len(has)):

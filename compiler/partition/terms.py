@@ -7,14 +7,14 @@ sum of x, [-, -] -> [x, -]        reduce_scatter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..graph import ops
-from ..graph.graph import TensorType, Value
+from ..graph.graph import TensorType
 from ..graph.identities import neutral_element
 from ..graph.sharding import Axes, Sharding
 from ..isa.dtypes import DType
-from .piece import Piece
+from .piece import PartNumber, Piece
 
 
 def combined(x: Piece, axes: Axes, kind: str, wanted: Sequence[Axes] | None) -> Piece:
@@ -52,11 +52,23 @@ def _more(axes: Axes, have: Axes, want: Axes) -> Axes:
     return extra[: next((i for i, a in enumerate(extra) if a not in axes), len(extra))]
 
 
-def taken_apart(x: Piece, axes: Axes, part_number: Callable[[Axes, int], Value]) -> Piece:
-    """Return terms of x along axes that do not cut it."""
+def taken_apart(x: Piece, axes: Axes, part_number: PartNumber) -> Piece:
+    """Return terms of x along axes that do not cut it: the first device has x, the others zeros."""
     b, value, sharding = x.b, x.value, x.sharding
-    first = b.compare("EQ", part_number(axes, 1), b.constant(0, TensorType((), DType.i32)))
+    first = b.compare("EQ", part_number(sharding.mesh, axes, 1), b.constant(0, TensorType((), DType.i32)))
     zero = b.like(value, neutral_element("add", value.dtype))
     value = b.select(b.broadcast(first, value.shape), value, zero)
     partial = tuple(sorted((*sharding.partial, *axes)))
     return Piece(value, Sharding(sharding.mesh, sharding.dims, partial), x.whole, b)
+
+
+def spread(x: Piece, d: int, axes: Axes, part_number: PartNumber) -> Piece:
+    """Return terms of x, cut along `axes` last in dimension d: each device has its part in place, and zeros around it."""
+    b, mesh, type = x.b, x.sharding.mesh, x.value.type
+    shape = tuple(n * mesh.extent(axes) if k == d else n for k, n in enumerate(type.shape))
+    zero, index = b.constant(0, TensorType((), DType.i32)), part_number(mesh, axes, type.shape[d])
+    zeros = b.constant(neutral_element("add", type.dtype), TensorType(shape, type.dtype))
+    starts = [index if k == d else zero for k in range(type.rank)]
+    value = b.emit(ops.DynamicUpdateSlice([zeros, x.value, *starts]), zeros.type)
+    dims = tuple(cut[: -len(axes)] if k == d else cut for k, cut in enumerate(x.sharding.dims))
+    return Piece(value, Sharding(mesh, dims, tuple(sorted((*x.sharding.partial, *axes)))), x.whole, b)

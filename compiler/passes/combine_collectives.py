@@ -2,7 +2,7 @@
 
     %2 = all_reduce(%0)   %3 = all_reduce(%1)   use(%2, %3)    ->    %2, %3 = all_reduce(%0, %1)   use(%2, %3)
 
-Each waits until the first of them is needed, and is joined by all of the same kind and groups whose operands are there then.
+Each waits until the first of them is needed, and is joined by all of the same kind, type and groups whose operands are there then.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def _key(op: Op) -> object:
         return None
     if isinstance(op, AllReduce) and op.body is not None:
         return None
-    return (type(op), *(getattr(op, name) for name in attribute_names(type(op))))
+    types = {v.dtype for v in op.operands}
+    return (type(op), *types, *(getattr(op, name) for name in attribute_names(type(op))))
 
 
 def _joined(parts: list[Op]) -> Op:

@@ -254,19 +254,30 @@ def test_a_callback_is_called_once():
     assert [len(branch.ops) for branch in choice.branches] == [0, 1]
 
 
-def test_meshes_with_other_devices_are_refused():
+def test_parameters_and_results_may_lie_on_meshes_in_other_orders():
     text = """
     module @m attributes {mhlo.num_partitions = 4 : i32} {
       sdy.mesh @one = <["x"=4]>
-      sdy.mesh @other = <["y"=4], device_ids=[3, 1, 2, 0]>
-      func.func public @main(%a: tensor<8xf32> {sdy.sharding = #sdy.sharding<@one, [{"x"}]>},
-                             %b: tensor<8xf32> {sdy.sharding = #sdy.sharding<@other, [{"y"}]>}) -> tensor<8xf32> {
-        %0 = stablehlo.add %a, %b : tensor<8xf32>
-        return %0 : tensor<8xf32>
+      sdy.mesh @other = <["y"=2, "z"=2], device_ids=[3, 1, 2, 0]>
+      func.func public @main(%a: tensor<8x4xf32> {sdy.sharding = #sdy.sharding<@one, [{"x"}, {}]>},
+                             %b: tensor<8x4xf32> {sdy.sharding = #sdy.sharding<@other, [{"y"}, {"z"}]>})
+          -> (tensor<8x4xf32> {sdy.sharding = #sdy.sharding<@one, [{"x"}, {}]>},
+              tensor<8x4xf32> {sdy.sharding = #sdy.sharding<@other, [{"y", "z"}, {}]>},
+              tensor<8x4xf32> {sdy.sharding = #sdy.sharding<@other, [{"z"}, {}]>}) {
+        %0 = stablehlo.add %a, %b : tensor<8x4xf32>
+        return %0, %a, %b : tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>
       }
     }"""
-    with pytest.raises(UnsupportedOpsError, match="Use one mesh"):
-        sharded.import_text(text)
+    module = sharded.check(text, [normal(8, 4), normal(8, 4)])
+    assert kinds(module).count(ops.CollectivePermute) == 1  # of the second result
+    manual = text.replace(
+        "%0 = stablehlo.add %a, %b : tensor<8x4xf32>",
+        """
+        %0 = sdy.manual_computation(%b) in_shardings=[<@other, [{"y"}, {}]>] out_shardings=[<@other, [{"y"}, {}]>]
+            manual_axes={"y"} (%c: tensor<4x4xf32>) { sdy.return %c : tensor<4x4xf32> } : (tensor<8x4xf32>) -> tensor<8x4xf32>""",
+    )
+    with pytest.raises(UnsupportedOpsError, match="in another order than the program's first"):
+        sharded.import_text(manual)
 
 
 def test_two_meshes_of_the_same_devices_are_one_grid():

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def while_(p: Partitioner, op: ops.While) -> None:
-    """Carry parts, which lie in every iteration as in the first."""
-    shardings = [p.wish(r) or p.cut_of(v) for r, v in zip(op.results, op.operands)]
+    """Carry parts, which lie in every iteration as in the first; terms, if the program says so."""
+    shardings = [p.usable(r.sharding, r.shape, terms=True) or p.cut_of(v) for r, v in zip(op.results, op.operands)]
     start = [p.get(v, s) for v, s in zip(op.operands, shardings)]
     cond = p.region(op.cond, shardings, [replicated(p.mesh, 0)])
     body = p.region(op.body, shardings, shardings)

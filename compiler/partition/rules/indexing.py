@@ -123,7 +123,7 @@ def scatter(op: ops.Scatter) -> Plan:
             at, _ = _moved(b, at, index, starts, {d: (-1, x.shape[d]) for d in starts})
         axes = tuple(a for k in reductions for a in part.axes[k])
         if axes:
-            first = b.compare("EQ", part.part_number(axes, 1), b.constant(0, TensorType((), DType.i32)))
+            first = b.compare("EQ", part.part_number(part.mesh, axes, 1), b.constant(0, TensorType((), DType.i32)))
             start = b.select(b.broadcast(first, type.shape), start, b.like(start, neutral_element(op.kind, type.dtype)))
         return part.emit(replace_op(part.op, [start, at, parts]))
 
