@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..graph.module import Module
 from ..partition import partition
+from .alias_donors import alias_donors
 from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
 from .decompose_general_reduce import decompose_general_reduce
@@ -56,6 +57,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     eliminate_dead_code,
     combine_collectives,
     remove_barriers,
+    alias_donors,
 )
 
 

@@ -174,7 +174,7 @@ class _Splitter:
         else:  # several results: both parts went through one op
             self._several(op, b)
 
-    def _side_by_side(self, op: ops.AicpuKernel | ops.Collective, b: Builder) -> None:
+    def _side_by_side(self, op: Op, b: Builder) -> None:
         """Let an op take and give pairs in memory: what it does to elements, if anything, is a sum."""
         op.operands = [self._together(b, v) if v.dtype.kind == "c" else v for v in op.operands]
         old, op.results = op.results, []

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..graph.graph import TensorType
 from ..program.program import Command
 from .machine import ReferenceFault
 
@@ -111,15 +112,21 @@ def _combined(reduction: str, parts: list[np.ndarray]) -> np.ndarray:
         return np.ascontiguousarray(total.astype(dtype))
 
 
+def _rows(data: Bytes, type: TensorType) -> np.ndarray:
+    return data[: type.bytes].reshape(type.shape[0], -1)
+
+
 def _ragged(fields: dict[str, Any], memory: list[list[Bytes]]) -> None:
-    (kept,), (sent, numbers, *_) = fields["results"], fields["operands"]
-    rows = [m[1][: sent.bytes].reshape(sent.shape[0], -1).copy() for m in memory]
+    kept: TensorType = fields["results"][0]
+    operands: list[TensorType] = fields["operands"]
+    sent, numbers, *_ = operands
+    rows = [_rows(m[1], sent).copy() for m in memory]
     lists = [[b[: numbers.bytes].view(numbers.dtype.numpy) for b in m[2:6]] for m in memory]
     pieces = numbers.shape[0] // len(memory)
     for source, (start, size, target, _) in enumerate(lists):
         for j in range(numbers.shape[0]):
             a, n, b = int(start[j]), int(size[j]), int(target[j])
-            into: np.ndarray = memory[j // pieces][0][: kept.bytes].reshape(kept.shape[0], -1)
+            into = _rows(memory[j // pieces][0], kept)
             if min(a, n, b) < 0 or a + n > len(rows[source]) or b + n > len(into):
                 raise ReferenceFault(f"[ragged_all_to_all] piece {j} of member {source} leaves its array")
             into[b : b + n] = rows[source][a : a + n]

@@ -8,7 +8,9 @@ from jax_ascend.compiler.errors import UnsupportedOpsError
 from jax_ascend.compiler.frontend.collectives import groups_along
 from jax_ascend.compiler.graph import ops
 from jax_ascend.compiler.graph.graph import Graph, GraphError, TensorType
+from jax_ascend.compiler.graph.module import Module
 from jax_ascend.compiler.isa.dtypes import DType
+from jax_ascend.compiler.passes.legalize_collectives import legalize_collectives
 
 ADD = (
     "^bb0(%a: tensor<f32>, %b: tensor<f32>): %s = stablehlo.add %a, %b : tensor<f32> stablehlo.return %s : tensor<f32>"
@@ -172,6 +174,46 @@ def test_asynchronous_work():
 def test_groups_that_cannot_be(groups, more, reason):
     with pytest.raises(UnsupportedOpsError, match=reason):
         import_text(all_reduce(groups, more), partitions=2, meshes='sdy.mesh @mesh = <["i"=2]>')
+
+
+def legalized(op, type, result):
+    """Return the kinds of ops that a collective of one argument becomes, with the shapes of their results."""
+    graph = Graph("main")
+    op.operands = [graph.argument(type)]
+    graph.results = [graph.add(op, result)]
+    graph.verify()
+    module = Module("m", graph, [None], [], 2)
+    legalize_collectives(module, None)
+    graph.verify()
+    assert graph.results[0].type == result
+    return [(o.name, *(f"{r.type}" for r in o.results)) for o in graph.ops]
+
+
+def test_what_is_gathered_comes_to_the_front():
+    matrix, wide = TensorType((4, 3), DType.i4), TensorType((4, 6), DType.i4)
+    assert legalized(ops.AllGather([], ((0, 1),), 1), matrix, wide) == [
+        ("reshape", "i4[1,4,3]"), ("all_gather", "i4[2,4,3]"), ("transpose", "i4[4,2,3]"), ("reshape", "i4[4,6]"),
+    ]  # fmt: skip
+    assert [name for name, _ in legalized(ops.AllToAll([], ((0, 1),), 0, 1), matrix, TensorType((2, 6), DType.i4))] == [
+        "reshape", "all_to_all", "transpose", "reshape",
+    ]  # fmt: skip
+
+
+def test_small_types_are_combined_in_wide_ones():
+    i4, f8 = TensorType((4,), DType.i4), TensorType((4,), DType.f8e4m3)
+    for type, wide in ((i4, "i8"), (f8, "f32")):
+        kinds = legalized(ops.AllReduce([], ((0, 1),), "add"), type, type)
+        assert kinds == [("convert", f"{wide}[4]"), ("all_reduce", f"{wide}[4]"), ("convert", str(type))]
+
+
+def test_what_devices_do_not_combine_is_gathered():
+    c64 = TensorType((4,), DType.c64)
+    names = [name for name, _ in legalized(ops.AllReduce([], ((0, 1),), "mul"), c64, c64)]
+    assert names.count("all_gather") == names.count("binary") == 1 and "all_reduce" not in names
+    assert [n for n, _ in legalized(ops.AllReduce([], ((0, 1),), "add"), c64, c64)] == ["all_reduce"]
+    half = TensorType((2,), DType.c64)
+    names = [name for name, _ in legalized(ops.ReduceScatter([], ((0, 1),), 0, "mul"), c64, half)]
+    assert names.count("all_to_all") == 1 and "reduce_scatter" not in names
 
 
 X = TensorType((4,), DType.f32)
