@@ -23,7 +23,8 @@ class DefaultArithmetic {
 };
 
 // A serialised executable: these eight bytes, the length of the compile options (u64, of this machine's byte
-// order), the options, which say which devices it is for, and the program. A program's bytes alone are one, too.
+// order), the options, which say which devices it is for, and the program. A program's bytes alone are one,
+// too.
 constexpr std::string_view kMagic = "ASCENDEX";
 
 std::string serialize(const Executable& executable) {

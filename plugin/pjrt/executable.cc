@@ -22,8 +22,8 @@ void give_kinds(MemoryKinds& a, const std::vector<MemoryKind>& kinds) {
   a.sizes = sizes.data();
 }
 
-// No list means that the program says nothing of shardings: true of programs for one device, and all that there
-// is to say of no results.
+// No list means that the program says nothing of shardings: true of programs for one device, and all that
+// there is to say of no results.
 void give_shardings(ShardingList& a, const std::vector<std::string>& shardings) {
   thread_local std::vector<const char*> texts;
   thread_local std::vector<size_t> sizes;
@@ -117,9 +117,8 @@ const Extension* shardings_extension() {
     fill(e.parameters, [](Shardings_Parameters& a) {
       give_shardings(a, a.executable->executable->header().parameter_sharding);
     });
-    fill(e.outputs, [](Shardings_Outputs& a) {
-      give_shardings(a, a.executable->executable->header().result_sharding);
-    });
+    fill(e.outputs,
+         [](Shardings_Outputs& a) { give_shardings(a, a.executable->executable->header().result_sharding); });
     return e;
   }();
   return &extension;

@@ -1,7 +1,9 @@
 """A corrupted program is refused with a message, never executed."""
 
+import contextlib
 import importlib
 import random
+import signal
 import struct
 import zlib
 
@@ -15,6 +17,26 @@ HEADER = 48
 def resealed(data):
     """The same bytes with the right checksum, so that what is inside must be noticed."""
     return data[:12] + struct.pack("<I", zlib.crc32(data[16:])) + data[16:]
+
+
+class Enough(Exception):
+    """A run has had its time."""
+
+
+@contextlib.contextmanager
+def for_seconds(seconds):
+    """End a run after so long, as Ctrl-C would."""
+
+    def enough(*_):
+        raise Enough
+
+    before = signal.signal(signal.SIGALRM, enough)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +76,10 @@ def test_a_thousand_corrupt_words_are_refused_or_run_within_their_memory(program
             struct.pack_into("<q", data, word, value)
         try:
             runner = plugin.ProgramRunner(resealed(bytes(data)))
-            runner.run()
+            with for_seconds(1):
+                runner.run()
+        except Enough:
+            pass  # a loop of very many trips
         except RuntimeError as error:
             assert str(error).startswith("["), str(error)
             refused += 1

@@ -20,7 +20,7 @@ def test_rules_of_callbacks(device):
     import jax.experimental.buffer_callback
     import jax.experimental.checkify
     import jax.experimental.sparse.linalg  # noqa: F401 (they bring rules)
-    from jax._src.lax import lax, linalg
+    from jax._src.lax import lax, linalg, parallel
 
     rules = mlir._platform_specific_lowerings["ascend"]
     found = {
@@ -31,7 +31,7 @@ def test_rules_of_callbacks(device):
     assert found == set(jax_compat._CALLBACKS)
     assert lax.add_p not in rules, "left to the default rule"
     for name in jax_compat._SAME:
-        primitive = getattr(linalg, f"{name}_p")
+        primitive = getattr(parallel if name == "pbroadcast" else linalg, f"{name}_p")
         assert rules[primitive] is mlir._platform_specific_lowerings[jax_compat._SAME[name]][primitive]
     primitive = Primitive("nobody_lowers_this_either")
     assert primitive in rules

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "isa_types.gen.h"
+#include "isa.gen.h"
 
 namespace ascend {
 
