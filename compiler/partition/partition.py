@@ -45,37 +45,10 @@ def partition(module: Module, target: object = None) -> None:
         p.graph.results.append(p.get(result, sharding))
     module.parameter_shardings = [p.piece(a).sharding for a in source.arguments]
     module.main, module.notes = p.graph, p.notes
-    _donate(module)
+    for number, alias in enumerate(module.aliases):  # who has no part to take over is a donor as any other
+        if alias is not None and p.graph.arguments[alias].type != p.graph.results[number].type:
+            module.aliases[number] = None
     for note in p.notes:
         _LOG.info("[partition, module %s] %s", module.name, note)
     if p.refused:
         raise UnsupportedOpsError(module.name, p.refused)
-
-
-def _donate(module: Module) -> None:
-    """Let every donated parameter give its storage to a result whose part has its type.
-
-    It is consumed, as by XLA, if there is a result of its size for it.
-    """
-    graph, kinds = module.main, (module.parameter_memories, module.result_memories)
-
-    def fits(parameter: int, result: int) -> bool:
-        same = graph.arguments[parameter].type == graph.results[result].type
-        return same and kinds[0][parameter] == kinds[1][result]
-
-    for result, parameter in enumerate(module.aliases):
-        if parameter is not None and not fits(parameter, result):
-            module.aliases[result] = None
-    taken = {r for r, alias in enumerate(module.aliases) if alias is not None}
-    kept: list[int] = []
-    for parameter in module.donated:
-        if parameter not in module.aliases:
-            size = graph.arguments[parameter].type.bytes
-            free = [r for r, v in enumerate(graph.results) if r not in taken and v.type.bytes == size]
-            result = next((r for r in free if fits(parameter, r)), next(iter(free), None))
-            if result is None:
-                continue
-            taken.add(result)
-            module.aliases[result] = parameter if fits(parameter, result) else None
-        kept.append(parameter)
-    module.donated = kept
