@@ -85,7 +85,12 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
         if total["seconds"] <= dispatch:
             return "launch"
         at_hbm = total["hbm_bytes"] > 0 and core == "sdma"
-        return {"aicpu": "AICPU", "host": "link to the host", "links": "links to other devices", "sdma": "HBM" if at_hbm else "L2"}[core]
+        return {
+            "aicpu": "AICPU",
+            "host": "link to the host",
+            "links": "links to other devices",
+            "sdma": "HBM" if at_hbm else "L2",
+        }[core]
     cycles = total["cycles"]
     if cycles / target.clock <= dispatch:
         return "launch"

@@ -93,7 +93,7 @@ class Stream::Cursor {
   const RunContext& context_;
   std::vector<List> lists_;
   size_t exchange_ = SIZE_MAX;  // the place in the record of the exchange that advance returned last
-  std::byte* few_[kFew];  // the entry's slots, unless there are many
+  std::byte* few_[kFew];        // the entry's slots, unless there are many
   std::unique_ptr<std::byte*[]> many_;
 };
 

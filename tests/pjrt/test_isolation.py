@@ -86,7 +86,10 @@ def test_only_the_bindings_know_python():
         if not PYTHON_FILES.fullmatch(file.name)
         and not standard.fullmatch(header)
         and header not in system
-        and not (header.startswith(('"plugin/', '"isa.gen.h', '"isa_types.gen.h', '"build.gen.h')) and not PYTHON_FILES.search(header))
+        and not (
+            header.startswith(('"plugin/', '"isa.gen.h', '"isa_types.gen.h', '"build.gen.h'))
+            and not PYTHON_FILES.search(header)
+        )
     ]
     assert foreign == []
 
