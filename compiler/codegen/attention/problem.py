@@ -242,7 +242,7 @@ def _reads(nodes: list[Node], head: Value, expressions: Expressions, scores: Dim
 class _Strides:
     """Strides by axis in each of the four operands."""
 
-    def __init__(self, extent: dict[int, int]):
+    def __init__(self, extent: Sequence[int]):
         self.extent = extent
         self.of: list[dict[int, int]] = [{}, {}, {}, {}]
 

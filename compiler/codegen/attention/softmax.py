@@ -160,4 +160,4 @@ def _without(node: Node, total: Node, depending: set[Node]) -> Node | None:
     if isinstance(node.op, Binary) and node.op.kind == "mul" and inner.kind == "const" and inner.value == 1:
         return node.operands[1 - at]  # e * (1 / total)
     operands = (*node.operands[:at], inner, *node.operands[at + 1 :])
-    return Node(node.kind, node.dtype, operands, frozenset().union(*(o.axes for o in operands)), node.op)
+    return Node(node.kind, node.dtype, operands, frozenset[int]().union(*(o.axes for o in operands)), node.op)

@@ -94,9 +94,9 @@ def _cycles(p: Attention, t: AttentionTiles, target: Target) -> float:
     drain_out = -(-width // t.width) * target.fixp_start
     drain_out += height * max(target.fixp_row, 4 * width / target.fixp_rate)
     # With one place in L0C the cube unit and FIXP take turns.
-    both = max if t.scores > 1 else lambda x, y: x + y
+    scores = max(per_column * depth, drain) if t.scores > 1 else per_column * depth + drain
     loaded = t.block * (depth * a + width * w) + height * t.block * w
-    cube = max(both(per_column * depth, drain) + per_column * width + drain_out, loaded / target.l2_rate)
+    cube = max(scores + per_column * width + drain_out, loaded / target.l2_rate)
     lanes = target.vector_repeat_bytes / 4 * target.vector_issue
     half = -(-m.tile // 2) * m.inner_size
     plain = p.visibility.unmasked if p.visibility and p.visibility.unmasked else p.softmax

@@ -7,7 +7,7 @@ Each piece of the operand is made for every tile of rows of the result, so it is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...fusion.region import Region
@@ -96,7 +96,7 @@ def read_prologue(region: Region) -> Fed | None:
     nodes = reachable([node])
     over_w, over_x = (dot.lhs_contracting, dot.rhs_contracting)[:: 1 if fed_left else -1]
     free_w, free_x = dot.free()[:: 1 if fed_left else -1]
-    known = {a for dim in dims for a in dim}
+    known = frozenset(a for dim in dims for a in dim)
     if dot.lhs_batch or any(n.reduced or not n.axes <= known for n in nodes) or node.axes != known:
         return None
     rank_l = len(dot.free()[0])
@@ -161,7 +161,7 @@ def _result(region: Region, dot: Dot) -> tuple[Strided | None, Strided | None]:
     return (result_strides(layout, dot, at) if at is region.outputs[0] else None), bias
 
 
-def _spread(strides: dict[int, int], dim: tuple[int, ...], stride: int, extent: dict[int, int]) -> None:
+def _spread(strides: dict[int, int], dim: tuple[int, ...], stride: int, extent: Sequence[int]) -> None:
     for axis in reversed(dim):
         strides[axis] = stride
         stride *= extent[axis]
@@ -169,7 +169,7 @@ def _spread(strides: dict[int, int], dim: tuple[int, ...], stride: int, extent: 
 
 def _group(
     order: list[int],
-    extents: dict[int, int],
+    extents: Sequence[int],
     nodes: list[Node],
     operands: list[dict[int, int]],
     strides: Callable[[int], tuple[int, ...]],
