@@ -6,9 +6,12 @@ gradients clipped by their global norm. Nothing here knows the device but `--pla
 
     python examples/train_gpt.py                    # the emulated NPU
     python examples/train_gpt.py --platform cpu     # XLA's own CPU backend: the same losses
+    python examples/train_gpt.py --mesh data=4,model=2    # eight devices: the same losses again
 """
 
 import functools
+import math
+import os
 import pydoc_data.topics
 import time
 from typing import NamedTuple
@@ -17,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from progress import Progress, argument_parser, save_losses, use_platform
 
 
@@ -156,6 +160,21 @@ def write(params, key, config, length):
     return jax.lax.fori_loop(0, length, next_token, (window, written, key))[1]
 
 
+def axes_of(text):
+    """Return the devices along each axis of a mesh written as "data=4,model=2"."""
+    axes = {name: int(size) for name, size in (part.split("=") for part in text.split(","))}
+    if not set(axes) <= {"data", "model"}:
+        raise SystemExit(f"--mesh {text}: expected axes data and model, as in data=4,model=2")
+    return {"data": 1, "model": 1} | axes
+
+
+def along_model(path, parameter):
+    """Return how a parameter is divided: first matrices of a block by columns, second ones by rows, the rest not."""
+    columns, rows = PartitionSpec(None, "model"), PartitionSpec("model", None)
+    places = {"qkv": columns, "up": columns, "up_bias": PartitionSpec("model"), "out": rows, "down": rows}
+    return places.get(path[-1].key, PartitionSpec())
+
+
 def main(argv=None):
     parser = argument_parser(__doc__.splitlines()[0], steps=1000)
     parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="type of the activations")
@@ -165,7 +184,11 @@ def main(argv=None):
     parser.add_argument("--context", type=int, default=64, help="tokens the model sees")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sample", type=int, default=400, help="characters to write at the end")
+    parser.add_argument("--mesh", help="devices by axis, as data=4,model=2: batches along data, matrices along model")
     args = parser.parse_args(argv)
+    axes = axes_of(args.mesh) if args.mesh else None
+    if axes:
+        os.environ.setdefault("JAX_ASCEND_DEVICES", str(math.prod(axes.values())))
     device = use_platform(args.platform)
 
     text = load_text()
@@ -175,6 +198,13 @@ def main(argv=None):
 
     config = Config(len(alphabet), args.layers, args.width, args.heads, args.context, dtype=args.dtype)
     params = jax.jit(init, static_argnums=1)(jax.random.key(args.seed), config)
+    place = lambda batch: batch  # noqa: E731
+    if axes:
+        devices = jax.devices(args.platform)[: math.prod(axes.values())]
+        mesh = jax.make_mesh(tuple(axes.values()), tuple(axes), (AxisType.Auto,) * len(axes), devices=devices)
+        where = jax.tree_util.tree_map_with_path(along_model, params)
+        params = jax.tree.map(lambda p, spec: jax.device_put(p, NamedSharding(mesh, spec)), params, where)
+        place = functools.partial(jax.device_put, device=NamedSharding(mesh, PartitionSpec("data")))
     count = sum(p.size for p in jax.tree.leaves(params))
     print(f"{device.device_kind}: {count / 1e6:.2f} M parameters in {args.dtype}, {len(text) / 1e3:.0f} kB of text")
 
@@ -189,7 +219,7 @@ def main(argv=None):
 
     losses, progress, key = [], Progress(args.steps), jax.random.key(args.seed + 1)
     for i in range(args.steps):
-        params, state, loss = step(params, state, batch_of(training), jax.random.fold_in(key, i))
+        params, state, loss = step(params, state, place(batch_of(training)), jax.random.fold_in(key, i))
         losses.append(float(loss))
         progress.update(i + 1, loss=losses[-1])
     save_losses(args.losses, losses)

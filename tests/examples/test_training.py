@@ -24,7 +24,7 @@ def run(script, *arguments):
 
 def losses(path, platform, script, *arguments):
     """Return the losses of a run of an example on a platform."""
-    file = path / f"{platform}-{'-'.join(map(str, arguments))[:40]}.txt"
+    file = path / f"{platform}-{len(list(path.iterdir()))}.txt"
     run(script, "--platform", platform, "--losses", file, *arguments)
     return np.loadtxt(file)
 
@@ -52,6 +52,20 @@ def test_losses_in_f32_are_those_of_the_cpu(script, arguments, tmp_path):
     want, got = (losses(tmp_path, platform, script, *arguments) for platform in ("cpu", PLATFORM))
     np.testing.assert_allclose(got[:5], want[:5], rtol=1e-5)
     np.testing.assert_allclose(got, want, rtol=1e-3)
+
+
+def test_losses_on_eight_devices_are_those_of_one(tmp_path):
+    arguments = ["--steps", 30, *SMALL_GPT]
+    one, eight = (
+        losses(tmp_path, PLATFORM, "train_gpt.py", *arguments, *m) for m in ([], ["--mesh", "data=4,model=2"])
+    )
+    np.testing.assert_allclose(eight, one, rtol=0, atol=1e-4)
+
+
+def test_a_mesh_that_is_none_is_refused():
+    command = [sys.executable, EXAMPLES / "train_gpt.py", "--mesh", "rows=2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0 and "expected axes data and model" in done.stderr
 
 
 def test_losses_in_bf16_are_within_its_noise(tmp_path):
