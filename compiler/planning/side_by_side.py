@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from copy import deepcopy
 from dataclasses import replace
 
 from ..codegen.steps import Call, Launch, Rename
@@ -112,7 +111,8 @@ class _Merger:
     def _finished(self, launch: Launch) -> Kernel:
         """Return a launch's kernel with addresses and flags."""
         if id(launch.kernel) not in self._ready:
-            kernel = deepcopy(launch.kernel)
+            tiles = [replace(tile) for tile in launch.kernel.tiles]
+            kernel = replace(launch.kernel, tiles=tiles, body=list(launch.kernel.body))
             allocate_tiles(kernel, self.target, launch.layout)
             insert_synchronization(kernel)
             self._ready[id(launch.kernel)] = launch.kernel, kernel
