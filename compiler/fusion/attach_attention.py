@@ -27,13 +27,7 @@ def attach_attention(
         results: what the graph returns.
         position: the index of each op in the graph.
     """
-    readers: dict[Value, set[Cluster]] = {}
-    for c in clusters.alive():
-        made = {r for op in c.ops for r in op.results}
-        for op in c.ops:
-            for v in op.operands:
-                if v not in made:
-                    readers.setdefault(v, set()).add(c)
+    readers = clusters.readers()
     returned = set(results)
     for c in clusters.alive():
         if c.kind != "vector" or not c.open or {op.kind for op in c.ops if isinstance(op, Reduce)} != {"max", "add"}:

@@ -31,16 +31,12 @@ def attach_epilogues(
         results: what the graph returns.
         position: the index of each op in the graph.
     """
-    readers: dict[Value, set[Cluster]] = {}
+    readers = clusters.readers()
     products: list[tuple[Cluster, Value]] = []
     for c in clusters.alive():
-        made = {r for op in c.ops for r in op.results}
-        for op in c.ops:
-            for v in op.operands:
-                if v not in made:
-                    readers.setdefault(v, set()).add(c)
-            if isinstance(op, Dot) and c.kind == "cube":
-                products.append((c, next(r for r in made if r in home and home[r] is c)))
+        if c.kind == "cube" and any(isinstance(op, Dot) for op in c.ops):
+            made = (r for op in c.ops for r in op.results)
+            products.append((c, next(r for r in made if r in home and home[r] is c)))
     returned = set(results)
     for product, head in products:
         users = [c for c in map(Cluster.root, readers.get(head, ())) if _is_elementwise(c, head)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..graph.graph import Op
+from ..graph.graph import Op, Value
 from .vector_dims import RegionDims
 
 
@@ -100,3 +100,14 @@ class ClusterGraph:
     def alive(self) -> list[Cluster]:
         """Return the clusters that are part of no other."""
         return [c for c in self.clusters if c.merged_into is None]
+
+    def readers(self) -> dict[Value, set[Cluster]]:
+        """Return for each value the clusters that read it and do not make it."""
+        found: dict[Value, set[Cluster]] = {}
+        for c in self.alive():
+            made = {r for op in c.ops for r in op.results}
+            for op in c.ops:
+                for v in op.operands:
+                    if v not in made:
+                        found.setdefault(v, set()).add(c)
+        return found

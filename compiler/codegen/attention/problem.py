@@ -17,8 +17,8 @@ from ...fusion.vector_axes import Dims
 from ...graph.graph import Op, Value
 from ...graph.ops import Convert, Dot, Reshape, Transpose
 from ...isa.dtypes import DType
-from ...tiling.vector_plan import merge_axes
-from ..cube.dot import LAYOUT_OPS, Strided, apply_layout, whole
+from ..cube.axis_strides import AxisStrides
+from ..cube.dot import Strided, views_of, whole
 from ..cube.gemm import Buffer
 from ..cube.groups import Dim, Group, collapse, group_size
 from ..cube.read_region import converts_sums, result_strides
@@ -109,12 +109,7 @@ def read_attention(region: Region) -> Attention | None:
     if parts is None:
         return None
     first, second, head = parts.first, parts.second, parts.head
-    views: dict[Value, Strided] = {}
-    for op in region.ops:
-        if isinstance(op, LAYOUT_OPS) and op not in parts.after:
-            moved = apply_layout(op, views.get(op.operands[0]) or whole(op.operands[0]))
-            if moved is not None:
-                views[op.result] = moved
+    views = views_of(op for op in region.ops if op not in parts.after)
     result, out = _result(parts, region.outputs[0])
     if out is None:
         return None
@@ -129,7 +124,7 @@ def read_attention(region: Region) -> Attention | None:
     def view(value: Value) -> Strided:
         return views.get(value) or whole(value)
 
-    strides = _Strides(expressions.axes.extent)
+    strides = AxisStrides(expressions.axes.extent)
     q_first = _is_rows(first, scores, weights, second, second.operands[0] is parts.weights)
     if q_first is None:
         return None
@@ -237,38 +232,3 @@ def _reads(nodes: list[Node], head: Value, expressions: Expressions, scores: Dim
             heads += 1
         found += [a.value, *(s.value for s in a.dynamic)]
     return found if heads else None
-
-
-class _Strides:
-    """Strides by axis in each of the four operands."""
-
-    def __init__(self, extent: Sequence[int]):
-        self.extent = extent
-        self.of: list[dict[int, int]] = [{}, {}, {}, {}]
-
-    def add(self, operand: int, dims: Iterable[Sequence[int]], strides: Iterable[int]) -> None:
-        """Note the strides of an operand's dimensions, each a product of axes."""
-        for dim, stride in zip(dims, strides, strict=True):
-            for axis in reversed(dim):
-                self.of[operand][axis] = stride
-                stride *= self.extent[axis]
-
-    def groups(self, orders: list[list[int]], nodes: list[Node]) -> list[Group]:
-        """Return groups of dimensions, those merged that everything crosses as one; nodes name axes of these afterwards."""
-        loads = [n.access for n in nodes if n.access is not None]
-        iotas = [n for n in nodes if n.kind == "iota"]
-        walks = [*self.of, *(a.strides for a in loads), *(n.coefficients for n in iotas)]
-        into: dict[int, int] = {}
-        result: list[Group] = []
-        for order in orders:
-            order = [a for a in order if self.extent[a] > 1]
-            extent = {a: self.extent[a] for a in order}
-            into |= merge_axes(extent, order, walks, [n.axes for n in nodes])
-            result.append(tuple(Dim(extent[a], tuple(s.get(a, 0) for s in self.of), a) for a in order))
-        for n in nodes:
-            n.axes = frozenset(into[a] for a in n.axes if a in into)
-            n.reduced = frozenset(into[a] for a in n.reduced if a in into)
-            if n.access is not None:
-                n.access.strides = {a: s for a, s in n.access.strides.items() if into.get(a) == a}
-            n.coefficients = {a: c for a, c in n.coefficients.items() if into.get(a) == a}
-        return result

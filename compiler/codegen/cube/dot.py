@@ -6,6 +6,7 @@ offset: they cost nothing, and `Strided` carries them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...graph.graph import Op, Value, row_major
@@ -58,6 +59,17 @@ def apply_layout(op: Op, x: Strided) -> Strided | None:
         strides = reshape_strides(x.shape, x.strides, shape)
         return None if strides is None else Strided(x.value, x.offset, shape, strides)
     return None
+
+
+def views_of(ops: Iterable[Op]) -> dict[Value, Strided]:
+    """Return the results of the layout ops among `ops`, in order, as windows on what they move."""
+    views: dict[Value, Strided] = {}
+    for op in ops:
+        if isinstance(op, LAYOUT_OPS):
+            moved = apply_layout(op, views.get(op.operands[0]) or whole(op.operands[0]))
+            if moved is not None:
+                views[op.result] = moved
+    return views
 
 
 def reshape_strides(old: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...] | None:

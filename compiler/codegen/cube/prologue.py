@@ -7,22 +7,22 @@ Each piece of the operand is made for every tile of rows of the result, so it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...fusion.region import Region
 from ...graph.graph import Op, Value
 from ...graph.ops import Binary, Convert, Dot, Reshape, Transpose
 from ...isa.machine import ACCUMULATORS
-from ...tiling.vector_plan import merge_axes
 from ..vector.emit_launch import kernel_name
 from ..vector.nodes import Expressions, Node, NotVectorizable, reachable
 from ..vector.split_region import only
-from .dot import LAYOUT_OPS, Strided, apply_layout, whole
+from .axis_strides import AxisStrides
+from .dot import LAYOUT_OPS, Strided, views_of, whole
 from .gemm import Buffer, Gemm
-from .groups import Dim, Group, collapse, group_size
+from .groups import Dim, collapse, group_size
 from .read_region import converts_sums, read_bias, result_strides
 
+_X, _FED, _OUT, _BIAS = range(4)  # operands of a problem, as AxisStrides numbers them
 _MOST_ROWS = 256  # of the result: a tile
 
 
@@ -83,10 +83,11 @@ def read_prologue(region: Region) -> Fed | None:
     (dot,) = [op for op in region.ops if isinstance(op, Dot)]
     fed_left = dot.operands[0] is fed
     other = dot.operands[fed_left]
-    out, bias = _result(region, dot)
+    views = views_of(region.ops)
+    out, bias = _result(region, dot, views)
     if out is None or fed.dtype not in ACCUMULATORS or other.dtype is not fed.dtype or not fed.dtype.is_float:
         return None
-    x = _view(region, other)
+    x = views.get(other) or whole(other)
     try:
         expressions = Expressions(before.ops)
         node = expressions.store(fed).node
@@ -101,19 +102,15 @@ def read_prologue(region: Region) -> Fed | None:
         return None
     rank_l = len(dot.free()[0])
     first_w, first_x = (0, rank_l) if fed_left else (len(free_x), 0)
-    extent = expressions.axes.extent
-    by_x, by_out, by_bias = dict[int, int](), dict[int, int](), dict[int, int]()
-    for w, d in zip(over_w, over_x, strict=True):
-        _spread(by_x, dims[w], x.strides[d], extent)
-    for i, w in enumerate(free_w):
-        _spread(by_out, dims[w], out.strides[first_w + i], extent)
-        if bias and fed_left:
-            return None  # the row is along the columns of the other operand
-        if bias:
-            _spread(by_bias, dims[w], bias.strides[i], extent)
-    depth, columns = ([a for w in side for a in dims[w]] for side in (over_w, free_w))
-    k = _group(depth, extent, nodes, [by_x, by_out, by_bias], lambda a: (by_x.get(a, 0), 0))
-    n = _group(columns, extent, nodes, [by_x, by_out, by_bias], lambda a: (0, by_out.get(a, 0), by_bias.get(a, 0)))
+    if bias and fed_left:
+        return None  # the row is along the columns of the other operand
+    strides = AxisStrides(expressions.axes.extent)
+    strides.add(_X, [dims[w] for w in over_w], [x.strides[d] for d in over_x])
+    strides.add(_OUT, [dims[w] for w in free_w], out.strides[first_w : first_w + len(free_w)])
+    if bias:
+        strides.add(_BIAS, [dims[w] for w in free_w], bias.strides)
+    k, n = strides.groups([[a for w in side for a in dims[w]] for side in (over_w, free_w)], nodes)
+    n = tuple(replace(d, strides=d.strides[_FED:]) for d in n)
     m = collapse(Dim(x.shape[d], (x.strides[d], out.strides[first_x + i])) for i, d in enumerate(free_x))
     if not 1 <= group_size(m) <= _MOST_ROWS:
         return None
@@ -130,17 +127,7 @@ def read_prologue(region: Region) -> Fed | None:
     )
 
 
-def _view(region: Region, value: Value) -> Strided:
-    views: dict[Value, Strided] = {}
-    for op in region.ops:
-        if isinstance(op, LAYOUT_OPS):
-            moved = apply_layout(op, views.get(op.operands[0]) or whole(op.operands[0]))
-            if moved is not None:
-                views[op.result] = moved
-    return views.get(value) or whole(value)
-
-
-def _result(region: Region, dot: Dot) -> tuple[Strided | None, Strided | None]:
+def _result(region: Region, dot: Dot, views: dict[Value, Strided]) -> tuple[Strided | None, Strided | None]:
     """Return how the product lies in the region's result, and a row added to it; None if more is done to it."""
     layout: list[Op] = []
     bias: Strided | None = None
@@ -152,41 +139,10 @@ def _result(region: Region, dot: Dot) -> tuple[Strided | None, Strided | None]:
             layout.append(op)
         elif isinstance(op, Binary) and op.kind == "add" and bias is None and not layout:
             other = op.operands[op.operands[0] is at]
-            bias = read_bias(dot, at, _view(region, other))
+            bias = read_bias(dot, at, views.get(other) or whole(other))
             if bias is None:
                 return None, None
         elif not isinstance(op, Convert) or not converts_sums(op):
             return None, None
         at = op.results[0]
     return (result_strides(layout, dot, at) if at is region.outputs[0] else None), bias
-
-
-def _spread(strides: dict[int, int], dim: tuple[int, ...], stride: int, extent: Sequence[int]) -> None:
-    for axis in reversed(dim):
-        strides[axis] = stride
-        stride *= extent[axis]
-
-
-def _group(
-    order: list[int],
-    extents: Sequence[int],
-    nodes: list[Node],
-    operands: list[dict[int, int]],
-    strides: Callable[[int], tuple[int, ...]],
-) -> Group:
-    """Return axes as dimensions, those merged that everything crosses as one; nodes name the axes of these afterwards."""
-    extent = {a: extents[a] for a in order}
-    order = list(order)
-    walks = [
-        *operands,
-        *(n.access.strides for n in nodes if n.access),
-        *(n.coefficients for n in nodes if n.coefficients),
-    ]
-    own = set(order)
-    into = merge_axes(extent, order, walks, [n.axes for n in nodes])
-    for n in nodes:
-        n.axes = frozenset(into.get(a, a) for a in n.axes)
-        if n.access:
-            n.access.strides = {a: s for a, s in n.access.strides.items() if a not in own or into[a] == a}
-        n.coefficients = {a: c for a, c in n.coefficients.items() if a not in own or into[a] == a}
-    return tuple(Dim(extent[a], strides(a), a) for a in order)
