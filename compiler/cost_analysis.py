@@ -32,6 +32,7 @@ _TRANSCENDENTAL = frozenset(
         "tanh",
         "logistic",
         "erf",
+        "erfc",
         "pow",
         "atan2",
     )

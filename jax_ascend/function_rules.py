@@ -1,7 +1,7 @@
 """Lowering rules for functions that JAX or jaxlib would write out before the compiler sees them.
 
-jaxlib expands the exponential, logarithms and square root of complex numbers, and JAX's own rules sine, cosine and the
-logarithm of the gamma function. What they expand to is XLA:CPU's: sqrt(-1 - 0i) is on the wrong side of the branch cut,
+jaxlib expands the exponential, logarithms and square root of complex numbers and the complementary error function, and
+JAX's own rules sine, cosine and the logarithm of the gamma function. What they expand to is XLA:CPU's: sqrt(-1 - 0i) is on the wrong side of the branch cut,
 infinities become NaN, lgamma(2) is not 0. A custom call stays as it is, and the compiler expands it better.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from . import jax_compat
 
 OF_COMPLEX = ("cos", "exp", "log", "log1p", "sin", "sqrt")
-OF_REAL = ("lgamma",)
+OF_REAL = ("erfc", "lgamma")
 """Names of primitives; the compiler imports a call of `ascend.NAME` as the function of such numbers."""
 
 

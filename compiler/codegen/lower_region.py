@@ -26,7 +26,7 @@ from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
 from .attention.lower_attention import attention_ways
 from .cube.lower_cube_region import cube_ways
-from .indexing import lower_indexing_region
+from .indexing import indexing_ways
 from .sources import sources_of
 from .steps import CallHost, DeviceNumber, Exchange, Launch, Rename, Split, Step, Way
 from .vector.lower_vector_region import vector_ways
@@ -80,8 +80,7 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
         way: Way = [_exchange(region)]
         return iter([way])
     assert region.kind in ("indexing", "aicpu"), f"[lower region] no code generator for a {region.kind} region"
-    way: Way = [*lower_indexing_region(region, target)]
-    return iter([way])
+    return indexing_ways(region, target)
 
 
 def _call_host(region: Region) -> CallHost:

@@ -43,8 +43,8 @@ def lgamma(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return [scope.convert(log_gamma(scope, wide), x.dtype)]
 
 
-def _complex_function(name: str) -> Importer:
-    """Return the importer of a function of complex numbers that jax_ascend.function_rules keeps in one piece."""
+def _function(name: str) -> Importer:
+    """Return the importer of a function that jax_ascend.function_rules keeps in one piece."""
     return lambda scope, op: [scope.unary(name, *scope.operands(op))]
 
 
@@ -61,7 +61,7 @@ def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
 
 
 _CALLS: dict[str, Importer] = {
-    **{f"ascend.{name}": _complex_function(name) for name in ("cos", "exp", "log", "log1p", "sin", "sqrt")},
+    **{f"ascend.{name}": _function(name) for name in ("cos", "erfc", "exp", "log", "log1p", "sin", "sqrt")},
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
     **COMPOSITES,  # of programs over several devices (shardings.py)

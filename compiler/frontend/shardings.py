@@ -42,13 +42,21 @@ def propagate(module: ir.Module, composites: Collection[str]) -> ir.Module:
 def _open_composites(module: ir.Operation, whole: Collection[str]) -> None:
     """Make composites calls, in place: Shardy renames functions, but not where composites name them.
 
-    Those that stay in one piece become custom calls with a rule that says along which dimensions they can be cut.
+    Those that stay in one piece become custom calls with a rule that says along which dimensions they can be cut, as
+    the calls get that jax_ascend.function_rules makes.
     """
     found: list[ir.Operation] = []
 
     def collect(op: ir.Operation) -> ir.WalkResult:
+        attributes: Any = op.attributes
         if op.name == "stablehlo.composite":
             found.append(op)
+        elif (
+            op.name == "stablehlo.custom_call"
+            and attributes["call_target_name"].value.startswith("ascend.")
+            and [r.type for r in op.results] == [o.type for o in op.operands]
+        ):
+            attributes["sdy.sharding_rule"] = _rule_of(op)
         return ir.WalkResult.ADVANCE
 
     module.walk(collect)
@@ -58,7 +66,8 @@ def _open_composites(module: ir.Operation, whole: Collection[str]) -> None:
         attributes: Any = op.attributes
         name = attributes["name"].value
         kept: dict[str, Any] = {"call_target_name": text.get(name)}
-        rule = _rule_of(op, name) if name in whole else None
+        taken_apart = isinstance(ir.RankedTensorType(op.operands[0].type).element_type, ir.ComplexType)
+        rule = _rule_of(op, name) if name in whole and not taken_apart else None
         with op.location, ir.InsertionPoint(op):
             types = [r.type for r in op.results]
             if rule is None:
@@ -75,12 +84,9 @@ def _open_composites(module: ir.Operation, whole: Collection[str]) -> None:
         op.erase()
 
 
-def _rule_of(op: ir.Operation, name: str) -> ir.Attribute | None:
-    """Return Shardy's rule for a composite of one operand; None of a complex one, which is taken apart."""
-    type = ir.RankedTensorType(op.operands[0].type)
-    if isinstance(type.element_type, ir.ComplexType):
-        return None
-    sizes = list(type.shape)
+def _rule_of(op: ir.Operation, name: str = "") -> ir.Attribute:
+    """Return Shardy's rule for a top_k, or a function of each element of one operand."""
+    sizes = list(ir.RankedTensorType(op.operands[0].type).shape)
     factors = list(range(len(sizes)))
     out = factors
     if name == "chlo.top_k":

@@ -30,6 +30,9 @@ def sort(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     dimension, stable = scope.integer(op, "dimension", -1), bool(scope.integer(op, "is_stable"))
     dimension %= max(operands[0].type.rank, 1)
     body = scope.region(op.regions[0], "comparator")
+    largest = _numbers_of(operands, dimension, body)
+    if largest is not None:
+        return scope.emit_op(ops.TopK(operands[:1], operands[0].shape[-1], largest), types)
     found = _keys(scope, body, operands)
     if found is None:
         return scope.emit_op(ops.GeneralSort(operands, body, dimension), types)
@@ -61,6 +64,23 @@ def approximate_top_k(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     results = scope.emit_op(top, [TensorType(shape, t.dtype) for t in types])
     back = [to_last.index(d) for d in range(x.type.rank)]
     return [scope.transpose(r, back) for r in results]
+
+
+def _numbers_of(operands: list[Value], dimension: int, body: Graph) -> bool | None:
+    """Return whether a sort finds the numbers of the elements of rows in descending order, as TopK means it; else None.
+
+    jaxlib makes chlo.top_k such a sort and two slices.
+    """
+    pairs = lexicographic_keys(body)
+    if len(operands) != 2 or pairs is None or len(pairs) != 1 or dimension != operands[0].type.rank - 1:
+        return None
+    (left, right, total), number = pairs[0], operands[1]
+    arguments = body.arguments[:2]
+    if not (isinstance(number.producer, ops.Iota) and number.producer.dimension == dimension):
+        return None
+    if number.dtype is not DType.i32 or left not in arguments or right not in arguments or left is right:
+        return None
+    return left is arguments[1] if total or not left.dtype.is_float else None
 
 
 def _keys(scope: Scope, body: Graph, operands: list[Value]) -> tuple[list[Value], tuple[tuple[int, bool], ...]] | None:

@@ -142,6 +142,7 @@ CLASSES: dict[str, frozenset[DType]] = {
     "int": frozenset({D.i8, D.i16, D.i32, D.i64, D.u8, D.u16, D.u32, D.u64}),
     "bool": frozenset({D.i1}),
     "index": frozenset({D.i32, D.i64}),
+    "pair": frozenset({D.u64}),  # what is sorted: a key and an index
 }
 CLASSES["number"] = CLASSES["float"] | CLASSES["int"]
 CLASSES["bits"] = CLASSES["int"] | CLASSES["bool"]

@@ -148,6 +148,8 @@ COST_KINDS = {
     "transpose": "a start-up, then {cycles:g} per 256 bytes; types that are not native cost their promotion too",
     "move": "a start-up, then one per 256 bytes, or the bytes at the rate of the bias table",
     "piece": "a start-up, then one per 256 bytes of the piece",
+    "sort": "a start-up, then {cycles:g} per 32 columns",
+    "merge": "a start-up, then {cycles:g} per pair of dst",
     "load": "the bytes at the rate of the memory they go to, of L2 and of HBM, whichever is slowest",
     "store": "the bytes at the rate of UB or FIXP, of L2 and of HBM, whichever is slowest",
     "gather": "as load or store, every row a transfer of its own",

@@ -55,6 +55,12 @@ COMPARE = TypeRule(
 SELECT = TypeRule("select", "an i1 mask and equal types", (Constraint((1,), _BOOL), Constraint((0, 2, 3), _ALL)))
 INDEX = TypeRule("index", "an i32 result and a number", (Constraint((0,), _I32), Constraint((1,), CLASSES["number"])))
 GATHER = TypeRule("gather", "equal types and an i32 index", (Constraint((0, 1), _ALL), Constraint((2,), _I32)))
+_PAIR, _KEY = CLASSES["pair"], frozenset({DType.f32})
+PAIRS = TypeRule(
+    "pairs", "u64 of f32 and i32", (Constraint((0,), _PAIR), Constraint((1,), _KEY), Constraint((2,), _I32))
+)
+PAIR_KEY = TypeRule("pair key", "f32 of u64", (Constraint((0,), _KEY), Constraint((1,), _PAIR)))
+PAIR_INDEX = TypeRule("pair index", "i32 of u64", (Constraint((0,), _I32), Constraint((1,), _PAIR)))
 MATMUL = TypeRule(
     "matmul",
     "f16, bf16, f32 into f32; i8, u8, i32 into i32; f64 into f64; a bias of the sum's type, f16 or bf16 with f32",

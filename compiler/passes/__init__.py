@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..graph.module import Module
 from ..partition import partition
+from ..targets import Target
 from .alias_donors import alias_donors
 from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
@@ -29,6 +30,7 @@ from .remove_barriers import remove_barriers
 from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
+from .sort_last_dimension import sort_last_dimension
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -52,6 +54,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     expand_total_order,
     expand_bitcasts,
     widen_small_integers,
+    sort_last_dimension,
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,
@@ -61,7 +64,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
 )
 
 
-def run_graph_passes(module: Module, target: object = None) -> None:
-    """Run GRAPH_PASSES in order, in place."""
+def run_graph_passes(module: Module, target: Target | None = None) -> None:
+    """Run GRAPH_PASSES in order, in place; for the default device if none is given."""
     for graph_pass in GRAPH_PASSES:
-        graph_pass(module, target)
+        graph_pass(module, target or Target())

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph import ops
 from ..graph.builder import Builder, splat_element
-from ..graph.graph import Op, Value
+from ..graph.graph import Op, TensorType, Value
 
 
 def _splat(op: Op, b: Builder) -> Value | None:
@@ -115,6 +115,8 @@ def simplify_slice(op: ops.Slice, b: Builder) -> Value | None:
     if (constant := _splat(op, b)) is not None:
         return constant
     inner = x.producer
+    if isinstance(inner, ops.TopK):
+        return _slice_top_k(op, inner, b)
     if isinstance(inner, ops.Slice):
         start = [s0 + s * t0 for s0, t0, s in zip(inner.start, inner.stride, op.start)]
         stride = [t0 * t for t0, t in zip(inner.stride, op.stride)]
@@ -130,6 +132,15 @@ def simplify_slice(op: ops.Slice, b: Builder) -> Value | None:
     if isinstance(inner, ops.Concatenate) and op.result.type.size:
         return _slice_concatenate(op, inner, b)
     return None
+
+
+def _slice_top_k(op: ops.Slice, inner: ops.TopK, b: Builder) -> Value | None:
+    """The first of the k largest are fewer of them."""
+    if any(op.start) or any(t != 1 for t in op.stride) or op.limit[:-1] != op.operands[0].shape[:-1]:
+        return None
+    fewer = ops.TopK(inner.operands, op.limit[-1], inner.largest)
+    types = [TensorType((*r.shape[:-1], op.limit[-1]), r.dtype) for r in inner.results]
+    return b.emit_op(fewer, types)[inner.results.index(op.operands[0])]
 
 
 def _slice_concatenate(op: ops.Slice, inner: ops.Concatenate, b: Builder) -> Value | None:

@@ -4,12 +4,12 @@ This is what the executor is tested against; no program of a user runs here. On-
 blocks run in program order, flags mean nothing.
 """
 
-from . import arithmetic, cube, memory, move, reduction, scalar
+from . import arithmetic, cube, memory, move, reduction, scalar, sorting
 from .interpreter import run_kernel
 from .machine import ReferenceFault
 from .meanings import MEANINGS
 from .stream import run_program
 
-FAMILIES = (arithmetic, cube, memory, move, reduction, scalar)  # they fill MEANINGS
+FAMILIES = (arithmetic, cube, memory, move, reduction, scalar, sorting)  # they fill MEANINGS
 
 __all__ = ["MEANINGS", "ReferenceFault", "run_kernel", "run_program"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from .meanings import as_scalar, meaning, narrow, tiles_to_tile, widen
 Array = np.ndarray
 Unary = Callable[[DType, Array], Array]
 Binary = Callable[[DType, Array, Array], Array]
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])  # SciPy's has fewer digits
 
 
 def _absolute(dtype: DType, x: Array) -> Array:
@@ -114,6 +118,7 @@ UNARY: dict[str, Unary] = {
     "ttanh": lambda t, x: np.tanh(x),
     "tlogistic": lambda t, x: 1 / (1 + np.exp(-x)),
     "terf": lambda t, x: special.erf(x),
+    "terfc": lambda t, x: _erfc(x.astype(np.float64)),
     "tfloor": lambda t, x: np.floor(x),
     "tceil": lambda t, x: np.ceil(x),
     "trint": lambda t, x: np.rint(x),

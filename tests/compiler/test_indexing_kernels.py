@@ -5,7 +5,7 @@ import pytest
 from compiled_function import plan_program
 
 from jax_ascend import _plugin
-from jax_ascend.compiler.codegen.indexing import lower_indexing_region
+from jax_ascend.compiler.codegen.indexing import indexing_ways
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.graph.graph import Graph, TensorType
@@ -25,7 +25,7 @@ def run(op, result_shape, arrays, alias=-1):
     op.operands = [graph.argument(TensorType(a.shape, DType.of_numpy(a.dtype))) for a in arrays]
     graph.results = [graph.add(op, TensorType(result_shape, op.operands[0].dtype))]
     graph.verify()
-    steps = lower_indexing_region(Region("indexing", [op], graph.arguments, graph.results), TARGET)
+    steps = next(indexing_ways(Region("indexing", [op], graph.arguments, graph.results), TARGET))
     for step in steps:
         if isinstance(step, Launch):
             allocate_tiles(step.kernel, TARGET)

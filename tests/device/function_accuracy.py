@@ -6,6 +6,7 @@ step-th of the 2^32 patterns (97 by default).
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -14,7 +15,7 @@ from vector_instruction import VARIANTS, run
 
 # Largest error allowed, in ULP of the f32 result. FMA makes the fast variants a little better than the portable one.
 BOUNDS = {
-    "texp": 1.5, "texpm1": 1.5, "tlog": 1.5, "tlog1p": 1.5, "ttanh": 3.0, "tlogistic": 2.5, "terf": 2.0,
+    "texp": 1.5, "texpm1": 1.5, "tlog": 1.5, "tlog1p": 1.5, "ttanh": 3.0, "tlogistic": 2.5, "terf": 2.0, "terfc": 7.0,
     "tsin": 2.0, "tcos": 2.0,
     "ttan": 3.0, "tcbrt": 1.5, "tsqrt": 0.5, "trsqrt": 1.5, "trecip": 0.5, "tpow": 1.0, "tatan2": 2.5,
 }  # fmt: skip
@@ -26,7 +27,7 @@ def _logistic(x):
 
 REFERENCE = {
     "texp": np.exp, "texpm1": np.expm1, "tlog": np.log, "tlog1p": np.log1p, "ttanh": np.tanh, "tlogistic": _logistic,
-    "terf": special.erf, "tsin": np.sin, "tcos": np.cos, "ttan": np.tan, "tcbrt": np.cbrt, "tsqrt": np.sqrt,
+    "terf": special.erf, "terfc": np.vectorize(math.erfc, otypes=[np.float64]), "tsin": np.sin, "tcos": np.cos, "ttan": np.tan, "tcbrt": np.cbrt, "tsqrt": np.sqrt,
     "trsqrt": lambda x: 1 / np.sqrt(x), "trecip": lambda x: 1 / x, "tpow": np.power, "tatan2": np.arctan2,
 }  # fmt: skip
 BINARY = ("tpow", "tatan2")

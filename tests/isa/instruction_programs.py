@@ -148,8 +148,8 @@ def type_choices(spec: Spec) -> list[tuple[DType, ...]]:
     if spec.dtypes == CONVERT:
         small = [d for d in DType if d.name.startswith("f8")]
         return [*itertools.product(every, every), *((d, DType.f32) for d in small), *((DType.f32, d) for d in small)]
-    # At most two types differ from a third: enough for every rule, and not the product of all.
-    choices = (DType.i1, DType.i32)
+    # Some of these, and one other: enough for every rule, and not the product of all.
+    choices = (DType.i1, DType.i32, DType.f32)
     return sorted(
         {t for d in every for t in itertools.product({d, *choices}, repeat=count) if allows(spec.dtypes, t)},
         key=lambda types: [t.code for t in types],
@@ -216,7 +216,7 @@ def _vector_case(spec, dtypes, rng, mode, rows, columns, label):
         elif operand.kind == "enum":
             values.append(mode)
         elif operand.kind == "affine":
-            values.append(Affine(int(rng.integers(-5, 6))))
+            values.append(Affine(int(rng.integers(-5, 6) if operand.low is None else rng.integers(operand.low, 40))))
         elif operand.kind == "ints":
             values.append([(5, 10), (8, 7), (5, 2), (8, 23), (4, 3)][rng.integers(0, 5)])
     single.b.emit(spec, *values)

@@ -1,17 +1,18 @@
-"""Kernels whose addresses are data: gathers, scatters, updates of slices; and the AICPU's share."""
+"""Kernels whose addresses are data: gathers, scatters, updates of slices; sorts; and the AICPU's share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...fusion.region import Region
 from ...graph.ops import AicpuKernel, DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
 from ...targets import Target
-from ..steps import Step
+from ..steps import Step, Way
 from .aicpu import lower_kernel, lower_sort, lower_top_k
 from .gather_slices import lower_gather_slices
 from .scatter_slices import lower_scatter_slices
+from .sort_rows import sort_ways, top_k_ways
 from .update_slice import lower_update_slice
 
 _LOWERINGS: dict[type, Callable[[Any, Target], list[Step]]] = {
@@ -22,11 +23,15 @@ _LOWERINGS: dict[type, Callable[[Any, Target], list[Step]]] = {
     Sort: lower_sort,
     TopK: lower_top_k,
 }
+_ON_VECTORS: dict[type, Callable[[Any, Target], Iterator[Way]]] = {Sort: sort_ways, TopK: top_k_ways}
+"""What is tried before."""
 INDEXING_OPS = (GatherSlices, ScatterSlices, DynamicUpdateSlice)
 AICPU_OPS = (AicpuKernel, Sort, TopK)
 
 
-def lower_indexing_region(region: Region, target: Target) -> list[Step]:
-    """Return the launches of a region of kind "indexing" or "aicpu": one op, taken alone."""
+def indexing_ways(region: Region, target: Target) -> Iterator[Way]:
+    """Yield ways to compute a region of kind "indexing" or "aicpu", one op taken alone; best first."""
     (op,) = region.ops
-    return _LOWERINGS[type(op)](op, target)
+    if type(op) in _ON_VECTORS:
+        yield from _ON_VECTORS[type(op)](op, target)
+    yield [*_LOWERINGS[type(op)](op, target)]

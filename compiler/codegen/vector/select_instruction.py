@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 UNARY = {
     **{k: f"t{k}" for k in ("abs", "neg", "sign", "floor", "ceil", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt")},
-    **{k: f"t{k}" for k in ("cbrt", "sin", "cos", "tan", "tanh", "logistic", "erf", "not", "popcnt", "clz")},
+    **{k: f"t{k}" for k in ("cbrt", "sin", "cos", "tan", "tanh", "logistic", "erf", "erfc", "not", "popcnt", "clz")},
     "round_even": "trint",
     "round_afz": "tround",
     "is_finite": "tisfinite",

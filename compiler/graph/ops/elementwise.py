@@ -14,7 +14,7 @@ from ..graph import Op
 
 UNARY_KINDS = (
     *("abs", "neg", "sign", "floor", "ceil", "round_even", "round_afz", "exp", "expm1", "log", "log1p"),
-    *("sqrt", "rsqrt", "cbrt", "sin", "cos", "tan", "tanh", "logistic", "erf"),
+    *("sqrt", "rsqrt", "cbrt", "sin", "cos", "tan", "tanh", "logistic", "erf", "erfc"),
     *("not", "popcnt", "clz", "is_finite", "real", "imag"),
 )
 """`not` is bitwise (logical on i1); `is_finite` gives i1; `real`, `imag` and `abs` of complex give the part."""
@@ -28,7 +28,7 @@ BINARY_KINDS = (
 COMPARE_DIRECTIONS = ("EQ", "NE", "LT", "LE", "GT", "GE")
 
 _ON_FLOATS = {
-    *("floor", "ceil", "round_even", "round_afz", "cbrt", "tan", "logistic", "erf", "is_finite"),
+    *("floor", "ceil", "round_even", "round_afz", "cbrt", "tan", "logistic", "erf", "erfc", "is_finite"),
     *("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh"),
 }
 _ON_BITS = {"not", "popcnt", "clz"}

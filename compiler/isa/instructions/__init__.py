@@ -1,5 +1,5 @@
 """The instructions, one file per group. Import order is opcode order."""
 
-from . import control, sync, scalar, memory, move, elementwise, broadcast, reduction, irregular, cube  # noqa: I001
+from . import control, sync, scalar, memory, move, elementwise, broadcast, reduction, irregular, sorting, cube  # noqa: I001
 
-GROUPS = (control, sync, scalar, memory, move, elementwise, broadcast, reduction, irregular, cube)
+GROUPS = (control, sync, scalar, memory, move, elementwise, broadcast, reduction, irregular, sorting, cube)

@@ -30,6 +30,7 @@ UNARY = [
     ("ttanh", "hyperbolic tangent of src", "float", 8),
     ("tlogistic", "1 / (1 + exp(-src))", "float", 6),
     ("terf", "error function of src", "float", 16),
+    ("terfc", "1 - error function of src, without its cancellation", "float", 24),
     ("tfloor", "largest integer not above src", "float", 1),
     ("tceil", "smallest integer not below src", "float", 1),
     ("trint", "nearest integer, ties to even", "float", 1),

@@ -175,6 +175,14 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
       if (info.computes) cost.operations = static_cast<double>(e.elements());
       break;
     }
+    case CostKind::ksort:
+    case CostKind::kmerge: {
+      const Extent e = extent(walk, *o.tiles[0]);
+      const int64_t items = info.cost == CostKind::ksort ? e.rows * ceil_div(e.columns, 32) : e.elements();
+      cost.ideal = static_cast<double>(items) * info.cycles;
+      cost.cycles = target.vector_start + cost.ideal;
+      break;
+    }
     case CostKind::kpiece: {
       const Extent a = extent(walk, *o.tiles[0]), b = extent(walk, *o.tiles[1]);
       cost.ideal = repeats(a.elements() < b.elements() ? a : b, target);

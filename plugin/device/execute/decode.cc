@@ -10,7 +10,8 @@ namespace {
 template <class I>
 inline constexpr bool kIsVector =
     I::kGroup == "elementwise" || I::kGroup == "broadcast" || I::kGroup == "reduction" ||
-    I::kGroup == "irregular" || I::kOpcode == Opcode::kttrans || I::kOpcode == Opcode::ktfillpad;
+    I::kGroup == "irregular" || I::kGroup == "sorting" || I::kOpcode == Opcode::kttrans ||
+    I::kOpcode == Opcode::ktfillpad;
 
 // Neighbouring steps of the scalar unit are one action.
 void add(Actions& actions, ActionPtr action) {

@@ -108,19 +108,20 @@ VectorAction::VectorAction(const Instruction& instruction, Decoder& decoder) : o
   // fit the capacity of every operand.
   const TileAccess& full = dst_shape == Shape::kFull ? dst : sources[0].tile;
   int64_t most_rows = full.spec().rows, most_columns = full.spec().columns;
+  const bool rows_go_together = opcode == Opcode::ktgather || opcode == Opcode::ktmrgsort;
   const auto limit = [&](const TileAccess& tile, Shape shape) {
     const int64_t r = tile.spec().rows, c = tile.spec().columns;
     if (shape == Shape::kFull || shape == Shape::kColumn) most_rows = std::min(most_rows, r);
     if (shape == Shape::kFull || shape == Shape::kRow) most_columns = std::min(most_columns, c);
     if (shape == Shape::kTransposed)
       most_rows = std::min(most_rows, c), most_columns = std::min(most_columns, r);
-    if (opcode == Opcode::ktgather && shape == Shape::kOwn) most_rows = std::min(most_rows, r);
+    if (rows_go_together && shape == Shape::kOwn) most_rows = std::min(most_rows, r);
   };
   limit(dst, dst_shape);
   for (int i = 0; i < count; ++i) limit(sources[i].tile, sources[i].shape);
   rows = decoder.valid_rows(full, most_rows);
   columns = decoder.valid_columns(full, most_columns);
-  own_shape = opcode == Opcode::ktgather || opcode == Opcode::ktfillpad;
+  own_shape = rows_go_together || opcode == Opcode::ktfillpad;
   if (own_shape) {
     src_rows = decoder.valid_rows(sources[0].tile, sources[0].tile.spec().rows);
     src_columns = decoder.valid_columns(sources[0].tile, sources[0].tile.spec().columns);

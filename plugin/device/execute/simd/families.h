@@ -16,5 +16,6 @@ VectorBody find_column_reduction(const VectorKey& key);
 VectorBody find_running(const VectorKey& key);
 VectorBody find_move(const VectorKey& key);
 VectorBody find_precision(const VectorKey& key);
+VectorBody find_sorting(const VectorKey& key);
 
 }  // namespace ascend::SIMD_VARIANT

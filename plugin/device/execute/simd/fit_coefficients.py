@@ -81,6 +81,9 @@ FITS: dict[str, Callable] = {
         lambda x: special.erf(x) / x - 1, lambda x: x / special.erf(x), 1e-6, 0.93, 7, square),
     "erfc: log2(erfc x) over 0.9 <= x <= 4": lambda: fit(
         lambda x: special.log_ndtr(-x * np.sqrt(2)) / LN2 + 1, lambda x: special.erfc(x) * LN2, 0.87, 4.0, 8),
+    "erfcx: e^(a^2) erfc(a) / t, t = 1 / (1 + 0.4 a), 0.45 <= a <= 10.6": lambda: fit(
+        lambda t: special.erfcx((1 / t - 1) / 0.4) / t, lambda t: t / special.erfcx((1 / t - 1) / 0.4),
+        1 / (1 + 0.4 * 10.6), 1 / (1 + 0.4 * 0.45), 9),
     "log2 in f64: (atanh(s) / s - 1) / s^2, |s| <= 0.1716": lambda: fit(
         lambda s: sum(s ** (2 * k) / (2 * k + 3) for k in range(30)), lambda s: s * s, 0, 0.1717, 4, square),
     "exp2 in f64: (2^d - 1) / d, |d| <= 1/2": lambda: fit(

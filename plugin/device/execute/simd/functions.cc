@@ -15,6 +15,7 @@ double cos(double);
 double tan(double);
 double tanh(double);
 double erf(double);
+double erfc(double);
 double pow(double, double);
 double atan2(double, double);
 double fmod(double, double);
@@ -196,6 +197,8 @@ VectorBody find_function(const VectorKey& key) {
       return unary<tanh_of, tanh>(t);
     case kterf:
       return unary<erf_of, erf>(t);
+    case kterfc:
+      return unary<erfc_of, erfc>(t);
     case ktlogistic:
       return unary<logistic_of, logistic>(t);
     case ktatan2:

@@ -126,17 +126,33 @@ ASCEND_INLINE F logistic_of(F x) {
   return x == x ? r : x;
 }
 
+// erf(x) / x - 1 below 0.9.
+ASCEND_INLINE F erf_near(F x) {
+  return polynomial(x * x, 0x1.06eba8p-3f, -0x1.812742p-2f, 0x1.ce2e0ap-4f, -0x1.b80e92p-6f, 0x1.54c7f8p-8f,
+                    -0x1.aa3f4ap-11f, 0x1.5cd500p-14f);
+}
 ASCEND_INLINE F erf_of(F x) {
   F a = absolute<float>(x), t = at_most(a, 4.0f);
-  F near = polynomial(t * t, 0x1.06eba8p-3f, -0x1.812742p-2f, 0x1.ce2e0ap-4f, -0x1.b80e92p-6f, 0x1.54c7f8p-8f,
-                      -0x1.aa3f4ap-11f, 0x1.5cd500p-14f);
   F z = polynomial(t, 0x1.ea9a48p-13f, -0x1.a12424p+0f, -0x1.d3eb70p-1f, -0x1.3f8582p-3f, 0x1.27d098p-5f,
                    -0x1.872032p-8f, 0x1.433df6p-11f, -0x1.efa3aep-16f);  // log2 erfc
   Rounded n = rounded(z);
   F p = expm1_core((z - n.value) * 0x1.62e430p-1f), scale = n.power();
   F far = (1 - scale) - p * scale;
-  F r = t < 0.9f ? madd(t, near, t) : far;
+  F r = t < 0.9f ? madd(t, erf_near(t), t) : far;
   return with_sign<float>(x == x ? r : x, x);
+}
+
+// From 0.45 on e^(-a^2) times a polynomial; what a * a is rounded by counts, since e^88 times as much is seen
+// of it.
+ASCEND_INLINE F erfc_of(F x) {
+  F a = at_most(absolute<float>(x), 11.0f), t = 1 / (1 + 0.4f * a);
+  F high = bits_as<F>(bits_as<I>(a) & ~0xfff), low = a - high, square = a * a;
+  F rest = (high * high - square) + 2 * high * low + low * low;
+  F q = t * polynomial(t, 0x1.ce3048p-3f, 0x1.ce0374p-3f, 0x1.abaccp-3f, 0x1.4c78c4p-3f, 0x1.4e66fep-3f,
+                       -0x1.9e1bb8p-5f, 0x1.c7e7d8p-3f, -0x1.bc8804p-3f, 0x1.e5b0ccp-5f);  // erfc(a) e^(a^2)
+  F far = exp_of(-square) * (q - q * rest);
+  F r = a < 0.45f ? 1 - madd(x, erf_near(a), x) : (x < 0 ? 2 - far : far);
+  return x == x ? r : x;
 }
 
 ASCEND_INLINE F cbrt_of(F x) {
