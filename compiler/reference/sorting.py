@@ -34,10 +34,9 @@ def _merge(machine: Machine, dst: TileElements, src: TileElements, run: int, tak
 
 
 def _merge_runs(runs: list[list[int]]) -> list[int]:
-    """Merge sorted runs; one that has ended goes on with 0."""
     at, found = [0] * len(runs), list[int]()
     for _ in range(sum(map(len, runs))):
-        heads = [run[i] if i < len(run) else 0 for run, i in zip(runs, at)]
+        heads = [run[i] if i < len(run) else -1 for run, i in zip(runs, at)]
         best = heads.index(max(heads))
         found.append(heads[best])
         at[best] += 1

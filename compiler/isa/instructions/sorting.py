@@ -17,8 +17,7 @@ tmrgsort = declare(
     Spec("tmrgsort", "sorting",
          "dst = runs merged, in each row: src's are of `run` columns (the last may be shorter) with the larger pair first; the "
          "first `take` of four of them make one of dst, and the next four the next. What dst has no room for is left out, "
-         "and 0 where it has more. Always the largest of the four next goes on, of equals that of the first run; a run that has "
-         "ended goes on with 0.",
+         "and 0 where it has more. Always the largest of the four next goes on, of equals that of the first run.",
          (out(), src(shape="any"), affine("run", low=1, static=True), affine("take", low=1, static=True)), Pipe.V,
          Cost("merge", 1.07), dtypes=same("pair"))
 )  # fmt: skip

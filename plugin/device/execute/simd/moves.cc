@@ -1,6 +1,7 @@
 // Copies, fills, transposition, index generation and gathering: by the size of an element, not its type.
 #include "plugin/device/execute/simd/families.h"
 #include "plugin/device/execute/simd/forms.h"
+#include "plugin/device/execute/simd/transpose.h"
 
 namespace ascend::SIMD_VARIANT {
 namespace {
@@ -67,32 +68,14 @@ void fill_pad(const VectorArgs& a) {
   }
 }
 
-// An N x N block by log2(N) rounds of interleaving rows i and i + N/2: each round rotates the bits of (row,
-// column).
 template <class T, int N>
 ASCEND_INLINE void transpose_block(std::byte* dst, int64_t dst_stride, const std::byte* src,
                                    int64_t src_stride) {
-  using V = VecN<T, N>;
-  using Index = VecN<Unsigned<T>, N>;
-  Index low, high;
-  for (int i = 0; i < N; ++i) {
-    low[i] = i / 2 + (i % 2) * N;
-    high[i] = low[i] + N / 2;
-  }
-  V x[N], y[N];
-  for (int i = 0; i < N; ++i) __builtin_memcpy(&x[i], src + i * src_stride, sizeof(V));
-#pragma GCC unroll 8
-  for (int round = 1; round < N; round *= 2) {
+  VecN<T, N> x[N];
+  for (int i = 0; i < N; ++i) __builtin_memcpy(&x[i], src + i * src_stride, sizeof x[i]);
+  transpose_lanes<T, N>(x);
 #pragma GCC unroll 16
-    for (int i = 0; i < N / 2; ++i) {
-      y[2 * i] = __builtin_shuffle(x[i], x[i + N / 2], low);
-      y[2 * i + 1] = __builtin_shuffle(x[i], x[i + N / 2], high);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) x[i] = y[i];
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) __builtin_memcpy(dst + i * dst_stride, &x[i], sizeof(V));
+  for (int i = 0; i < N; ++i) __builtin_memcpy(dst + i * dst_stride, &x[i], sizeof x[i]);
 }
 template <class T>
 void transpose(const VectorArgs& a) {
