@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from ..graph.module import Module
 from ..partition import partition
-from ..targets import Target
 from .alias_donors import alias_donors
 from .combine_collectives import combine_collectives
 from .decompose_complex import decompose_complex
@@ -64,7 +63,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
 )
 
 
-def run_graph_passes(module: Module, target: Target | None = None) -> None:
-    """Run GRAPH_PASSES in order, in place; for the default device if none is given."""
+def run_graph_passes(module: Module, target: object = None) -> None:
+    """Run GRAPH_PASSES in order, in place."""
     for graph_pass in GRAPH_PASSES:
-        graph_pass(module, target or Target())
+        graph_pass(module, target)

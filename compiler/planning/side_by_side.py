@@ -1,4 +1,4 @@
-"""Vector kernels that do not need each other -> one launch: each takes its blocks, one kernel's after the other's.
+"""Kernels of one kind of core that do not need each other -> one launch: each takes its blocks, one kernel's after the other's.
 
     launch adam bias_1 (1 block);  launch adam bias_2 (1 block);  launch adam scale (2 blocks)
         ->  launch side_by_side (4 blocks): block 0 is the first, block 1 the second, blocks 2 and 3 the third
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..codegen.steps import Call, Launch, Rename
 from ..graph.graph import Value
@@ -30,7 +30,7 @@ from .schedule import Branches, Item, Loop
 
 _MOST_INSTRUCTIONS = 400  # of one kernel
 _MOST_ARGUMENTS = 192  # of all together
-_PIPES = (Pipe.MTE2, Pipe.V, Pipe.MTE3)  # of a vector core
+_PIPES = {"aiv": (Pipe.MTE2, Pipe.V, Pipe.MTE3), "aic": (Pipe.MTE2, Pipe.MTE1, Pipe.M, Pipe.FIXP)}  # of a core
 _MOST_BYTES = 1 << 28  # of what those read that wait
 
 
@@ -43,44 +43,86 @@ def merge_launches(items: Iterable[Item], target: Target) -> list[Item]:
     return merger.items
 
 
+@dataclass
+class _Waiting:
+    """Launches of one kind of core that wait, and what they make."""
+
+    launches: list[Launch] = field(default_factory=lambda: [])
+    made: set[Value] = field(default_factory=lambda: set())
+
+
 class _Merger:
     def __init__(self, target: Target):
         self.target = target
         self.items: list[Item] = []
-        self._waiting: list[Launch] = []
-        self._made: set[Value] = set()  # by those that wait
-        self._ready: dict[int, tuple[Kernel, Kernel]] = {}  # kernels with addresses and flags, by identity
+        self._waiting = {core: _Waiting() for core in _PIPES}
+        # By the identity of kernels, which are kept: with addresses and flags, and several as one.
+        self._ready: dict[int, tuple[Kernel, Kernel]] = {}
+        self._merged: dict[tuple[int, ...], tuple[tuple[Kernel, ...], Kernel]] = {}
 
     def add(self, item: Item) -> None:
-        if any(value in self._made for value in _reads(item)):
-            self.flush()
-        if not isinstance(item, Launch) or not _may_share(item):
+        reads = _reads(item)
+        for waiting in self._waiting.values():
+            if any(value in waiting.made for value in reads):
+                self._emit(waiting)
+        if not isinstance(item, Launch) or not self._may_share(item):
             self.items.append(item)
             return
-        together = [*self._waiting, item]
+        waiting = self._waiting[item.kernel.core]
+        together = [*waiting.launches, item]
         if (
             sum(v.type.bytes for launch in together for v in _inputs(launch)) > _MOST_BYTES
             or sum(len(launch.arguments) for launch in together) > _MOST_ARGUMENTS
             or sum(launch.kernel.registers for launch in together) > LIMITS.registers // 2
         ):
-            self.flush()
-        self._waiting.append(item)
-        self._made.update(item.outputs)
+            self._emit(waiting)
+        waiting.launches.append(item)
+        waiting.made.update(item.outputs)
 
     def flush(self) -> None:
         """Emit what waits."""
-        if len(self._waiting) > 1:
-            self.items.append(self._together(self._waiting))
+        for waiting in self._waiting.values():
+            self._emit(waiting)
+
+    def _emit(self, waiting: _Waiting) -> None:
+        if len(waiting.launches) > 1:
+            self.items.append(self._together(waiting.launches))
         else:
-            self.items += self._waiting
-        self._waiting, self._made = [], set()
+            self.items += waiting.launches
+        waiting.launches, waiting.made = [], set()
+
+    def _cores(self, core: str) -> int:
+        return self.target.cube_cores if core == "aic" else self.target.vector_cores
+
+    def _may_share(self, launch: Launch) -> bool:
+        kernel = launch.kernel
+        alone = kernel.core in _PIPES and len(kernel.grid) == 1 and not launch.starts_as
+        return alone and kernel.blocks <= self._cores(kernel.core) and len(kernel.body) <= _MOST_INSTRUCTIONS
 
     def _together(self, launches: Sequence[Launch]) -> Launch:
-        """Return one launch for several; the flags of each are its own, and pipes are drained from one to the next."""
-        cores, total = self.target.vector_cores, sum(launch.kernel.blocks for launch in launches)
+        """Return one launch for several."""
+        kernels = tuple(launch.kernel for launch in launches)
+        key = tuple(map(id, kernels))
+        if key not in self._merged:
+            self._merged[key] = kernels, self._merge(launches)
+        readers = [v for launch in launches for v in _inputs(launch)]
+        return Launch(
+            self._merged[key][1],
+            [v for launch in launches for v in launch.arguments],
+            [v for launch in launches for v in launch.outputs],
+            tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
+            (),
+            [place for launch in launches for place in launch.layout],
+            distinct(place for launch in launches for place in launch.sources),
+        )
+
+    def _merge(self, launches: Sequence[Launch]) -> Kernel:
+        """Return one kernel for several; the flags of each are its own, and pipes are drained from one to the next."""
+        core = launches[0].kernel.core
+        cores, total = self._cores(core), sum(launch.kernel.blocks for launch in launches)
         names = {launch.kernel.name for launch in launches}
         name = f"{names.pop()}_x{len(launches)}" if len(names) == 1 else "side_by_side"
-        b = KernelBuilder(name, "aiv", (min(cores, total),))
+        b = KernelBuilder(name, core, (min(cores, total),))
         (block,) = b.blocks
         first = 0
         for launch in launches:
@@ -94,19 +136,10 @@ class _Merger:
                 if total > cores or first + blocks < total:
                     conditions.enter_context(b.when(blocks - own))
                 if first + blocks > cores:
-                    b.kernel.body += drain_pipes(_PIPES)
+                    b.kernel.body += drain_pipes(_PIPES[core])
                 _append(b, self._finished(launch), own)
             first += blocks
-        readers = [v for launch in launches for v in _inputs(launch)]
-        return Launch(
-            b.kernel,
-            [v for launch in launches for v in launch.arguments],
-            [v for launch in launches for v in launch.outputs],
-            tuple((o, i) for launch in launches for o, i in launch.may_alias if readers.count(i) == 1),
-            (),
-            [place for launch in launches for place in launch.layout],
-            distinct(place for launch in launches for place in launch.sources),
-        )
+        return b.kernel
 
     def _finished(self, launch: Launch) -> Kernel:
         """Return a launch's kernel with addresses and flags."""
@@ -117,12 +150,6 @@ class _Merger:
             insert_synchronization(kernel)
             self._ready[id(launch.kernel)] = launch.kernel, kernel
         return self._ready[id(launch.kernel)][1]
-
-
-def _may_share(launch: Launch) -> bool:
-    kernel = launch.kernel
-    alone = kernel.core == "aiv" and len(kernel.grid) == 1 and not launch.starts_as
-    return alone and len(kernel.body) <= _MOST_INSTRUCTIONS
 
 
 def _inputs(launch: Launch) -> list[Value]:

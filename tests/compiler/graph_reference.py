@@ -43,6 +43,7 @@ def _wide(x):
 
 
 _vector_erf = np.vectorize(math.erf, otypes=[np.float64])
+_vector_erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def _unary(op, args, env):
@@ -97,6 +98,7 @@ def _unary(op, args, env):
         "tanh": np.tanh,
         "logistic": lambda v: 1 / (1 + np.exp(-v)),
         "erf": _vector_erf,
+        "erfc": _vector_erfc,
     }[kind](wide)
 
 

@@ -108,6 +108,12 @@ CASES = {
           %p = stablehlo.compare NE, %t, %s : (tensor<i32>, tensor<i32>) -> tensor<i1>
           stablehlo.return %p : tensor<i1> }) {dimension = 0 : i64, is_stable = true} : (tensor<3xi32>) -> tensor<3xi32>
         return %0 : tensor<3xi32> }""",
+    "sort_last_dimension": """
+      func.func @main(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+        %0 = "stablehlo.sort"(%x) ({ ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+          %p = stablehlo.compare LT, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
+          stablehlo.return %p : tensor<i1> }) {dimension = 0 : i64, is_stable = true} : (tensor<3x2xf32>) -> tensor<3x2xf32>
+        return %0 : tensor<3x2xf32> }""",
     "decompose_select_and_scatter": """
       func.func public @main(%x: tensor<4xf32>, %s: tensor<2xf32>) -> tensor<4xf32> {
         %z = stablehlo.constant dense<0.0> : tensor<f32>

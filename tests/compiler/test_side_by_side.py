@@ -86,3 +86,17 @@ def test_in_a_loop_and_with_large_kernels_between():
     _, _, program = compile_graph(function, [x, large])
     assert _plugin.find_hazards(program.encode()) == []
     check_results(program, function, [x, large], np.float32(2e-5))
+
+
+def test_products_that_do_not_need_each_other():
+    """What is one group's is not the other's, though blocks of both run on one core after the other."""
+    shapes = [(33, 70, 50), (1, 257, 129), (128, 64, 300), (200, 200, 200), (5, 16, 1)]
+    flat = [normal(m, k) for m, k, _ in shapes] + [normal(k, n) for _, k, n in shapes]
+
+    def function(*flat):
+        return [x @ w for x, w in zip(flat[: len(shapes)], flat[len(shapes) :], strict=True)]
+
+    _, schedule, program = compile_graph(function, flat)
+    assert [launch.kernel.core for launch in launches(schedule)].count("aic") == 1
+    assert _plugin.find_hazards(program.encode()) == []
+    check_results(program, function, flat, 1e-5)
