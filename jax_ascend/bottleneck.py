@@ -100,7 +100,7 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
     alone = "".join(
         f", on {n:.0f} of {there} {kind} cores" for n, there, kind in cores_used(total, target) if used < 0.5
     )
-    if busy.get("aic_mac_ratio", 0.0) >= max(_BUSY, busy[column] - _AS_BUSY):
+    if busy.get("aic_mac_ratio", 0.0) >= max(_BUSY, busy.get(column, 0.0) - _AS_BUSY):
         return "cube" + alone
     if total["hbm_limited"] >= _LIMITED * cycles:
         return "HBM"

@@ -30,6 +30,7 @@ from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
 from .sort_last_dimension import sort_last_dimension
+from .unroll_depthwise import unroll_depthwise
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -48,6 +49,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     decompose_select_and_scatter,
     decompose_random_bits,
     normalize_indexing,
+    unroll_depthwise,
     legalize_contractions,
     decompose_complex,
     expand_total_order,

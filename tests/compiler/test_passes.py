@@ -108,6 +108,12 @@ CASES = {
           %p = stablehlo.compare NE, %t, %s : (tensor<i32>, tensor<i32>) -> tensor<i1>
           stablehlo.return %p : tensor<i1> }) {dimension = 0 : i64, is_stable = true} : (tensor<3xi32>) -> tensor<3xi32>
         return %0 : tensor<3xi32> }""",
+    "unroll_depthwise": """
+      func.func @main(%x: tensor<1x3x2xf32>, %k: tensor<2x1x2xf32>) -> tensor<1x3x2xf32> {
+        %0 = stablehlo.convolution(%x, %k) dim_numbers = [b, 0, f]x[0, i, o]->[b, 0, f], window = {pad = [[1, 0]]}
+          {batch_group_count = 1 : i64, feature_group_count = 2 : i64}
+          : (tensor<1x3x2xf32>, tensor<2x1x2xf32>) -> tensor<1x3x2xf32>
+        return %0 : tensor<1x3x2xf32> }""",
     "sort_last_dimension": """
       func.func @main(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
         %0 = "stablehlo.sort"(%x) ({ ^bb0(%a: tensor<f32>, %b: tensor<f32>):

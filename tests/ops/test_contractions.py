@@ -40,6 +40,18 @@ def convolution(options, numbers=NHWC, **more):
     return lambda x, k: lax.conv_general_dilated(x, k, dimension_numbers=numbers, **options, **more)
 
 
+def depthwise_rows(x, k):
+    return lax.conv_general_dilated(
+        x, k, (1,), [(3, 0)], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=x.shape[-1]
+    )
+
+
+def depthwise_volumes(x, k):
+    return lax.conv_general_dilated(
+        x, k, (1, 2, 1), "SAME", dimension_numbers=("NDHWC", "DHWIO", "NDHWC"), feature_group_count=x.shape[-1]
+    )
+
+
 def negative_pad(x, k):
     return convolution({"window_strides": (1, 1), "padding": ((-1, 1), (0, -1))})(x, k)
 
@@ -103,6 +115,36 @@ CASES = [
     case("groups", convolution(CONVOLUTIONS["same"], feature_group_count=2), "f32[2,6,6,4]", "f32[3,3,2,6]", grad=True),
     case(
         "depthwise", convolution(CONVOLUTIONS["same"], feature_group_count=4), "f32[2,6,6,4]", "f32[3,3,1,8]", grad=True
+    ),
+    *(
+        case(
+            f"depthwise, {name}",
+            convolution(options, feature_group_count=5),
+            "T[2,9,10,5]",
+            "T[3,2,1,5]",
+            types="f32 bf16",
+            grad=True,
+        )
+        for name, options in CONVOLUTIONS.items()
+    ),
+    case(
+        "depthwise nchw",
+        convolution(CONVOLUTIONS["same"], NCHW, feature_group_count=5),
+        "T[2,5,9,8]",
+        "T[5,1,3,3]",
+        types="f16 f64",
+    ),
+    case(
+        "depthwise, 7 by 9", convolution(CONVOLUTIONS["same"], feature_group_count=33), "f32[2,8,9,33]", "f32[7,9,1,33]"
+    ),
+    case("depthwise of one row", depthwise_rows, "T[2,70,6]", "T[4,1,6]", types="f32 bf16", grad=True),
+    case("depthwise of volumes", depthwise_volumes, "f32[2,3,4,5,6]", "f32[2,2,2,1,12]", grad=True),
+    case(
+        "vmapped convolution",
+        jax.vmap(convolution(CONVOLUTIONS["same"])),
+        "f32[3,2,4,5,1]",
+        "f32[3,3,2,1,1]",
+        grad=True,
     ),
     case("batch groups", convolution(CONVOLUTIONS["same"], batch_group_count=2), "f32[4,6,6,3]", "f32[3,3,3,4]"),
     case("one by one", convolution(CONVOLUTIONS["same"]), "T[2,5,5,33]", "T[1,1,33,20]", types="f32 bf16", grad=True),
