@@ -29,6 +29,7 @@ from .remove_barriers import remove_barriers
 from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
+from .sum_over_results import sum_over_results
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -54,6 +55,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     widen_small_integers,
     simplify,
     eliminate_common_subexpressions,
+    sum_over_results,
     eliminate_dead_code,
     combine_collectives,
     remove_barriers,

@@ -1,0 +1,330 @@
+"""The kernel of an attention's gradient: scores and their gradient a block at a time, and the products of both.
+
+    for each share of the keys of a batch index:                               persistent, as for a product
+      vector cores: zeros -> dq
+      for each block of keys; for each tile of rows, the products one tile behind:
+        cube core                                    vector cores, each half of the rows
+        s = q k, d = g v    -> L2
+                                                     p, t = what is made of s and d -> L2
+        dv += pT g, dk += tT q                       (tile before; sums stay in L0C)
+        dq += t k           -> L2, added to what is there
+      dv, dk -> GM
+
+What is summed over the keys is added up where it lies, in f32, by one core after the other block of keys: each share of the keys has a
+dq of its own, and the sum of them is another kernel's.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+from ...isa.dtypes import DType
+from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
+from ...isa.model import Affine, TileRef
+from ...program.kernel import Kernel
+from ...targets import Target
+from ...tiling.cube import round_up
+from ..cube.emit_epilogue import plain
+from ..cube.gemm import Buffer
+from ..cube.groups import group_size, unravel
+from ..cube.panels import ZERO, counted, persistent
+from ..vector.nodes import Node
+from .frame import PLACES, Frame, RowTile
+from .gradient import Gradient, Leaving
+from .gradient_tiles import STEP, GradientTiles
+
+_SCORES_READY, _SCORES_FREE, _FACTORS_READY, _FACTORS_FREE, _CLEARED = range(5)  # cross-core flags
+
+
+def emit_gradient(p: Gradient, tiles: GradientTiles, target: Target) -> tuple[Kernel, list[int]]:
+    """Generate the kernel; arguments are what products read, inputs, workspaces of the returned sizes, results.
+
+    A result that is summed over the keys is f32 and has `tiles.shares` parts.
+    """
+    return _Emitter(p, tiles, target).run()
+
+
+class _Emitter(Frame):
+    """Writes the instructions of one kernel."""
+
+    def __init__(self, p: Gradient, tiles: GradientTiles, target: Target):
+        super().__init__(p.name, p.batch, (p.m, tiles.rows), (p.keys, tiles.block), p.buffers)
+        self.p, self.tiles = p, tiles
+        self.shares = min(tiles.shares, self.blocks)
+        self.total = group_size(p.batch) * self.shares
+        self.factors = list(dict.fromkeys((x.factor, x.dtype) for x in p.leaving))
+        places = [(x.head.dtype, self.block) for x in p.entering] + [(t, self.block) for _, t in self.factors]
+        self.begin(min(self.total, target.cube_cores), p.reads, p.inputs, places)
+        outs = [p.buffers[x.out] for x in p.leaving]
+        parts = [x if y.over_rows else Buffer(DType.f32, x.size * self.shares) for x, y in zip(outs, p.leaving)]
+        self.outs = [self.b.argument(x.dtype, x.size, writes=True) for x in parts]
+        widest = max((group_size(x.width) for x in p.leaving if not x.over_rows), default=1)
+        self.divide_rows(tiles.chunk // max(self.block, round_up(widest, 8)), p.nodes)
+        self.row_axes = {d.axis for d in p.m}
+        self._declare()
+
+    def _declare(self) -> None:
+        b, p, block, f = self.b, self.p, self.block, FRACTAL
+        height = round_up(self.m.capacity, f)
+        nz, zn = Layout.nz, Layout.zn
+        self.before, self.done = self.register(), self.register()
+        self.l1, self.left, self.right = ([], [], []), list[TileRef](), list[TileRef]()
+        self.in_step: list[Affine] = []
+        for x in p.entering:
+            dtype, depth = p.buffers[x.of_rows].dtype, group_size(x.depth)
+            deep = round_up(depth, max(1, FRACTAL_BYTES // dtype.bytes))
+            step = min(STEP // dtype.bytes, deep)
+            valid = self.limited(step, depth)
+            self.in_step.append(valid)
+            self.l1[0].append(b.tile(Loc.mat, dtype, height, deep, (self.extent, depth), nz, 2))
+            self.l1[1].append(b.tile(Loc.mat, dtype, deep, block, (depth, self.in_block), zn, 1))
+            self.left.append(b.tile(Loc.left, dtype, height, step, (self.extent, valid), nz, 2))
+            self.right.append(b.tile(Loc.right, dtype, step, block, (valid, self.in_block), zn, 2))
+        self.scores = b.tile(Loc.acc, DType.f32, height, block, (self.extent, self.in_block), nz, self.tiles.scores)
+        self.sums: list[TileRef] = []
+        self.l1x: list[TileRef] = []
+        self.steps: list[int] = []
+        for x in p.leaving:
+            width = group_size(x.width)
+            wide = round_up(width, f)
+            unit = max(1, FRACTAL_BYTES // x.dtype.bytes)
+            over, free = (height, block) if x.over_rows else (block, height)
+            summed, kept = (self.extent, self.in_block) if x.over_rows else (self.in_block, self.extent)
+            step = min(STEP // x.dtype.bytes, round_up(over, unit))
+            valid = Affine(step) if summed.is_constant and summed.const % step == 0 else self.register()
+            if summed.is_constant and summed.const <= step:
+                valid = summed
+            self.in_step.append(valid)
+            self.steps.append(step)
+            deep = round_up(over, unit)
+            self.l1x.append(b.tile(Loc.mat, x.dtype, free, deep, (kept, summed), nz, 1))
+            slots = 2 if x.over_rows else 1
+            self.l1[2].append(b.tile(Loc.mat, x.dtype, deep, wide, (summed, width), zn, slots))
+            self.left.append(b.tile(Loc.left, x.dtype, free, step, (kept, valid), nz, 2))
+            self.right.append(b.tile(Loc.right, x.dtype, step, wide, (valid, width), zn, 2))
+            self.sums.append(b.tile(Loc.acc, DType.f32, free, wide, (kept, width), nz, 1))
+
+    def run(self) -> tuple[Kernel, list[int]]:
+        """Emit the loop over shares of keys."""
+        b = self.b
+        over_keys = any(not x.over_rows for x in self.p.leaving)
+        with b.subblocks():
+            for _ in range(PLACES):
+                b.set_cross_flag("MTE2", _SCORES_FREE)
+        for _ in range(PLACES):
+            b.set_cross_flag("MTE2", _FACTORS_FREE)
+        self.assign(self.number, ZERO)
+        with persistent(b, self.total) as (index, _):
+            *batch, share = unravel(b, index, (*(d.size for d in self.batch), self.shares))
+            if over_keys:
+                self._clear(batch, share)
+            per = -(-self.blocks // self.shares)
+            first = share * per
+            with b.loop(first, b.minimum(self.blocks, first + per)) as block:
+                self._walk_rows(batch, share, block)
+        for _ in range(PLACES):
+            b.wait_cross_flag("FIXP", _SCORES_FREE)
+        with b.subblocks():
+            for _ in range(PLACES):
+                b.wait_cross_flag("MTE3", _FACTORS_FREE)
+        return b.kernel, self.sizes
+
+    def _clear(self, batch: list[Affine], share: Affine) -> None:
+        """Emit zeros for what is added up."""
+        b = self.b
+        rows = group_size(self.rows.chunk)
+        with b.loop(0, self.m.steps) as step:
+            tile = self.enter(batch, step)
+            for x, out in zip(self.p.leaving, self.outs, strict=True):
+                if x.over_rows:
+                    continue
+                with self.chunks(tile) as chunk:
+                    width = group_size(x.width)
+                    zeros = b.tile(Loc.vec, DType.f32, rows, round_up(width, 8), (chunk.rows, width))
+                    b.texpands(zeros, 0.0)
+                    view = self.row_view(chunk, tile, x.out, out, x.width, 1)
+                    b.tstore(replace(view, offset=view.offset + share * self.p.buffers[x.out].size), zeros)
+        with b.subblocks():
+            b.set_cross_flag("MTE3", _CLEARED)
+        b.wait_cross_flag("FIXP", _CLEARED)
+
+    def _walk_rows(self, batch: list[Affine], share: Affine, block: Affine) -> None:
+        """Emit all tiles of rows for a block of keys."""
+        b, p, hidden = self.b, self.p, self.p.hidden
+        self.limit(self.in_block, self.block, self.keys.size - block * self.block)
+        self._load_keys(batch, block)
+        self.assign(self.before, ZERO)
+        self.assign(self.done, ZERO)
+        with b.loop(0, self.m.steps) as step:
+            tile = self.enter(batch, step)
+            with self._if_seen(tile, step, block):
+                self._write_scores(tile)
+                if hidden and hidden.unmasked:
+                    ahead = self._least_ahead(tile, block)
+                    with b.when(ahead):
+                        self._write_factors(tile, block, {f: hidden.unmasked.get(f, f) for f, _ in self.factors})
+                    with b.when(1 - ahead):
+                        self._write_factors(tile, block, {})
+                else:
+                    self._write_factors(tile, block, {})
+                with b.when(self.done):
+                    self._write_products(batch, share)
+                self.assign(self.before, step)
+                self.assign(self.number, self.number + 1)
+                self.assign(self.done, self.done + 1)
+        self._write_products(batch, share)
+        for i, (x, out) in enumerate(zip(p.leaving, self.outs, strict=True)):
+            if x.over_rows:
+                self._drain(i, x, out, batch, block)
+
+    def _if_seen(self, tile: RowTile, step: Affine, block: Affine) -> AbstractContextManager[None]:
+        """Open a condition: a row of the tile sees a key of the block; of the last tile also if no row has seen one."""
+        b, hidden = self.b, self.p.hidden
+        if hidden is None:
+            return nullcontext()
+        seen = b.scalar("smax", step + (2 - self.m.steps) - self.done, 0)  # 1 for the last tile if none was done
+        first = block * self.block
+        shown: Affine | None = None
+        for bound in hidden.bounds:
+            c = bound.coefficients[self.keys.axis]
+            most = self.extreme(tile, bound, True) + (first + (self.in_block - 1) if c > 0 else first * -1)
+            shown = most + 1 if shown is None else b.scalar("smin", shown, most + 1)
+        assert shown is not None, "what hides has bounds"
+        return b.when(b.scalar("smax", shown, seen))
+
+    def _least_ahead(self, tile: RowTile, block: Affine) -> Affine:
+        """Emit 1 if all rows of the tile see all keys of the block, else 0."""
+        b = self.b
+        assert self.p.hidden, "there is a mask"
+        (bound,) = self.p.hidden.bounds
+        c = bound.coefficients[self.keys.axis]
+        first = block * self.block
+        least = self.extreme(tile, bound, False) + (first if c > 0 else (first + (self.in_block - 1)) * -1)
+        return b.scalar("smin", b.scalar("smax", least + 1, 0), 1)
+
+    # --- cube core ---
+
+    def _load_keys(self, batch: list[Affine], block: Affine) -> None:
+        """Emit the loads of what stays in L1 for all tiles of rows."""
+        b, p = self.b, self.p
+        base = self._base(batch)
+        for x, tile in zip(p.entering, self.l1[1], strict=True):
+            stride = self.keys.strides[x.of_keys]
+            shape = (*(d.size for d in x.depth), self.in_block)
+            strides = (*(d.strides[1] for d in x.depth), stride)
+            view = b.view(
+                self.operands[x.of_keys], base[x.of_keys] + block * (self.block * stride), shape, strides, len(x.depth)
+            )
+            b.tload(tile, view)
+        for x, tile in zip(p.leaving, self.l1[2], strict=True):
+            if not x.over_rows:
+                stride = self.keys.strides[x.other]
+                shape, strides = (self.in_block, *(d.size for d in x.width)), (stride, *(d.strides[0] for d in x.width))
+                offset = base[x.other] + block * (self.block * stride)
+                b.tload(tile, b.view(self.operands[x.other], offset, shape, strides, 1))
+
+    def _base(self, batch: list[Affine]) -> list[Affine]:
+        base = [Affine(x.offset) for x in self.buffers]
+        for dim, at in zip(self.batch, batch, strict=True):
+            base = [o + at * s for o, s in zip(base, dim.strides, strict=True)]
+        return base
+
+    def _write_scores(self, tile: RowTile) -> None:
+        """Emit the products that enter."""
+        b, p, m = self.b, self.p, self.m
+        b.wait_cross_flag("FIXP", _SCORES_FREE)
+        rows = self.count * m.inner_size
+        for i, x in enumerate(p.entering):
+            l1 = TileRef(self.l1[0][i].tile, self.number)
+            dims = tuple(d.size for d in x.depth)
+            shape = (self.count, *(d.size for d in m.inner), *dims)
+            strides = (*m.strides(x.of_rows), *(d.strides[0] for d in x.depth))
+            b.tload(l1, b.view(self.operands[x.of_rows], tile.base[x.of_rows], shape, strides, m.rank))
+            acc = TileRef(self.scores.tile, self.number * len(p.entering) + i)
+            depth = group_size(x.depth)
+            size = b.kernel.tiles[self.left[i].tile].columns
+            self._multiply(i, acc, l1, self.l1[1][i], size, Affine(depth), -(-depth // size), ZERO)
+            place = self.place(i, self.number)
+            b.tstore(place.rows(b, 0, rows, plain(self.in_block)), acc)
+        b.set_cross_flag("FIXP", _SCORES_READY)
+
+    def _multiply(
+        self, i: int, acc: TileRef, left: TileRef, right: TileRef, size: int, over: Affine, steps: int | Affine, start: Affine
+    ) -> None:
+        """Emit acc (+)= left right in steps of `size`; adds from the first step on if start > 0."""
+        b = self.b
+        most = steps if isinstance(steps, int) else -(-b.kernel.tiles[right.tile].rows // size)
+        with counted(b, steps) as at:
+            self.limit(self.in_step[i], size, over - at * size)
+            slot = self.number * most + at
+            b.textract(TileRef(self.left[i].tile, slot), left, ZERO, at * size)
+            b.textract(TileRef(self.right[i].tile, slot), right, at * size, ZERO)
+            b.tmatmul(acc, TileRef(self.left[i].tile, slot), TileRef(self.right[i].tile, slot), start + at)
+
+    def _write_products(self, batch: list[Affine], share: Affine) -> None:
+        """Emit the products that leave of the tile of rows before."""
+        b, p, m = self.b, self.p, self.m
+        tile = self.enter(batch, self.before)
+        number, rows = self.number - 1, self.count * m.inner_size
+        b.wait_cross_flag("MTE2", _FACTORS_READY)
+        loaded: list[tuple[TileRef, TileRef]] = []
+        for i, x in enumerate(p.leaving):
+            which = len(p.entering) + self.factors.index((x.factor, x.dtype))
+            place = self.place(which, number)
+            shape = (plain(self.in_block), rows) if x.over_rows else (rows, plain(self.in_block))
+            strides = (1, place.pitch) if x.over_rows else (place.pitch, 1)
+            b.tload(self.l1x[i], b.view(place.argument, place.base, shape, strides, 1))
+            right = self.l1[2][i]
+            if x.over_rows:
+                right = TileRef(right.tile, number)
+                view = b.view(
+                    self.operands[x.other], tile.base[x.other],
+                    (self.count, *(d.size for d in m.inner), *(d.size for d in x.width)),
+                    (*m.strides(x.other), *(d.strides[0] for d in x.width)), m.rank,
+                )  # fmt: skip
+                b.tload(right, view)
+            loaded.append((self.l1x[i], right))
+        b.set_cross_flag("MTE2", _FACTORS_FREE)
+        for i, (x, (left, right)) in enumerate(zip(p.leaving, loaded, strict=True)):
+            over = rows if x.over_rows else self.in_block
+            size = self.steps[i]
+            steps = -(-over.const // size) if over.is_constant else b.scalar("sdiv", over + (size - 1), size)
+            start = self.done - 1 if x.over_rows else ZERO
+            self._multiply(len(p.entering) + i, self.sums[i], left, right, size, over, steps, start)
+            if not x.over_rows:
+                view = b.view(
+                    self.outs[i], tile.base[x.out] + share * self.p.buffers[x.out].size,
+                    (self.count, *(d.size for d in m.inner), *(d.size for d in x.width)),
+                    (*m.strides(x.out), *(d.strides[1] for d in x.width)), m.rank,
+                )  # fmt: skip
+                b.tstore(view, self.sums[i], "add")
+
+    def _drain(self, i: int, x: Leaving, out: int, batch: list[Affine], block: Affine) -> None:
+        """Emit the store of what was summed over all rows."""
+        b = self.b
+        stride = self.keys.strides[x.out]
+        view = b.view(
+            out, self._base(batch)[x.out] + block * (self.block * stride),
+            (self.in_block, *(d.size for d in x.width)), (stride, *(d.strides[1] for d in x.width)), 1,
+        )  # fmt: skip
+        b.tstore(view, self.sums[i])
+
+    # --- vector cores ---
+
+    def _write_factors(self, tile: RowTile, block: Affine, instead: dict[Node, Node]) -> None:
+        """Emit what the vector cores make of the scores; `instead` of factors others may be computed."""
+        b, p = self.b, self.p
+        entering = [self.place(i, self.number) for i in range(len(p.entering))]
+        leaving = [self.place(len(entering) + i, self.number) for i in range(len(self.factors))]
+        heads = {x.head: place for x, place in zip(p.entering, entering, strict=True)}
+        waits = (("MTE2", _SCORES_READY), ("MTE3", _FACTORS_FREE))
+        with self.chunks(tile, waits, (("MTE2", _SCORES_FREE), ("MTE3", _FACTORS_READY))) as chunk:
+            e = self.emitter(chunk, block, heads)
+            nodes = [instead.get(f, f) for f, _ in self.factors]
+            e.begin(nodes, set(nodes), self.number * self.rows.most_trips + chunk.step)
+            along_rows = any(d.axis in self.row_axes for d in self.rows.chunk)
+            for node, place in zip(nodes, leaving, strict=True):
+                src = e.value(node, (along_rows, True))
+                b.tstore(place.rows(b, chunk.row, chunk.rows, plain(self.in_block)), src)
+

@@ -1,0 +1,127 @@
+"""Choose how the gradient of an attention is cut: rows of a tile, keys of a block, and over how many cores the keys of a head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ...isa.machine import FRACTAL, FRACTAL_BYTES
+from ...targets import Target
+from ...tiling.cube import round_up
+from ..cube.groups import group_size, tile_group
+from .gradient import Gradient
+from .tiles import node_cycles
+
+_ROWS = (256, 128, 112, 96, 80, 64, 48, 32, 16)
+_BLOCKS = (256, 128, 112, 96, 80, 64, 48, 32, 16)  # keys
+STEP = 128  # bytes of what is summed up by a tmatmul
+_CHUNKS = (8192, 4096, 2048, 1024, 512)  # scores: as many as fit UB, for fewest instructions
+_TRIED = 8  # of the best
+
+
+@dataclass(frozen=True)
+class GradientTiles:
+    """Rows of a tile, keys of a block; a head's keys divided into `shares`; `scores` places in L0C; `chunk` scores at a time in UB."""
+
+    rows: int
+    block: int
+    shares: int
+    scores: int
+    chunk: int
+
+
+def gradient_choices(p: Gradient, target: Target) -> Iterator[GradientTiles]:
+    """Yield ways to cut a problem that the cube core's memories hold, best first; UB is for packing to decide."""
+    rows, keys = round_up(group_size(p.m), FRACTAL), round_up(group_size(p.keys), FRACTAL)
+    heads = group_size(p.batch)
+    found: dict[GradientTiles, float] = {}
+    for m in sorted({min(r, rows) for r in _ROWS}):
+        for block in sorted({min(b, keys) for b in _BLOCKS}):
+            scores = _fit(p, m, block, target)
+            if not scores:
+                continue
+            blocks = -(-keys // block)
+            for shares in sorted({min(blocks, s) for s in (1, 2, 3, 4, 6, 8, 12, 24)}):
+                if shares > 1 and heads * (shares - 1) >= target.cube_cores:
+                    continue
+                shares = -(-blocks // -(-blocks // shares))  # none without keys
+                tiles = GradientTiles(m, block, shares, scores, 0)
+                found[tiles] = gradient_cycles(p, tiles, target)
+    for tiles in sorted(found, key=found.__getitem__)[:_TRIED]:
+        for chunk in _CHUNKS:
+            yield replace(tiles, chunk=chunk)
+
+
+def _height(p: Gradient, rows: int) -> int:
+    return round_up(tile_group(p.m, rows, 3).capacity, FRACTAL)
+
+
+def _fit(p: Gradient, rows: int, block: int, target: Target) -> int:
+    """Return how many places scores have in L0C; 0 where the memories do not hold the tiles."""
+    height = _height(p, rows)
+    l0c = l1 = l0a = l0b = 0
+    for x in p.entering:
+        a = p.buffers[x.of_rows].dtype.bytes
+        deep = round_up(group_size(x.depth), max(1, FRACTAL_BYTES // a))
+        l1 += deep * (2 * height + block) * a
+        l0a = max(l0a, 2 * height * STEP)
+        l0b = max(l0b, 2 * block * STEP)
+    for x in p.leaving:
+        a, wide = x.dtype.bytes, round_up(group_size(x.width), FRACTAL)
+        over, free = (height, block) if x.over_rows else (block, height)
+        l1 += round_up(over, FRACTAL_BYTES // a) * (free + (2 if x.over_rows else 1) * wide) * a
+        l0a, l0b = max(l0a, 2 * free * STEP), max(l0b, 2 * wide * STEP)
+        l0c += free * wide * 4
+    if l1 > target.l1_bytes or l0a > target.l0a_bytes or l0b > target.l0b_bytes:
+        return 0
+    return next((n for n in (2, 1) if l0c + n * height * block * 4 <= target.l0c_bytes), 0)
+
+
+def gradient_cycles(p: Gradient, t: GradientTiles, target: Target) -> float:
+    """Estimate the cycles of a launch: of the busiest core, or of all transfers through the L2."""
+    m = tile_group(p.m, t.rows, 3)
+    height, keys = _height(p, t.rows), group_size(p.keys)
+    tiles, blocks = m.steps, -(-keys // t.block)
+    seen = tiles if p.hidden is None else (tiles + 1) / 2
+    cube = drain = 0.0
+    loaded = moved = 0.0
+    for x in p.entering:
+        a = p.buffers[x.of_rows].dtype.bytes
+        depth, head = group_size(x.depth), x.head.dtype.bytes
+        cube += _products(height, t.block, depth, a, target)
+        drain += target.fixp_start + height * max(target.fixp_row, head * t.block / target.fixp_rate)
+        loaded += height * depth * a
+        moved += height * t.block * head * 2
+    for x in p.leaving:
+        a, width = x.dtype.bytes, group_size(x.width)
+        cube += _products(height, width, t.block, a, target)
+        loaded += height * t.block * a + (height * width * a if x.over_rows else 0)
+        if not x.over_rows:
+            drain += target.fixp_start + height * max(target.fixp_row, 4 * width / target.fixp_rate)
+            moved += height * width * 8
+    factors = {x.factor: x.dtype.bytes for x in p.leaving}
+    moved += sum(height * t.block * a for a in factors.values())
+    lanes = target.vector_repeat_bytes / 4 * target.vector_issue
+    half = -(-m.tile // 2) * m.inner_size
+    nodes = p.nodes
+    costs = [c for n in nodes if (c := node_cycles(n))]
+    chunks = -(-half * t.block // _CHUNKS[0])
+    vector = half * t.block * sum(costs) / lanes + chunks * (len(costs) + 6) * target.vector_start
+    load = loaded / target.l2_rate
+    step = max(cube if t.scores > 1 else cube + drain / 2, load, drain, vector)
+    per_block = seen * step + vector + cube  # the last tile of a block waits for its products
+    shares = group_size(p.batch) * t.shares
+    per_share = -(-blocks // t.shares) * per_block
+    waves = -(-shares // target.cube_cores)
+    rows = group_size(p.m)
+    cleared = sum(rows * group_size(x.width) * 4 for x in p.leaving if not x.over_rows)
+    own = per_share + cleared / 2 / target.ub_store_rate
+    again = shares * cleared * 2 / target.hbm_bandwidth * target.clock if t.shares > 1 else 0
+    shared = group_size(p.batch) * blocks * seen * (loaded + moved) * target.clock / target.l2_total
+    return max(waves * own, shared) + again
+
+
+def _products(m: int, n: int, k: int, element: int, target: Target) -> float:
+    factor = target.mad_f32_factor if element == 4 else 1
+    depth = -(-k * element // FRACTAL_BYTES)
+    return factor * (m // FRACTAL) * -(-n // FRACTAL) * depth + target.mad_start * -(-k * element // STEP)
