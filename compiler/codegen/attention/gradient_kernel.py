@@ -16,7 +16,6 @@ dq of its own, and the sum of them is another kernel's.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from ...isa.dtypes import DType
@@ -28,11 +27,11 @@ from ...tiling.cube import round_up
 from ..cube.emit_epilogue import plain
 from ..cube.gemm import Buffer
 from ..cube.groups import group_size, unravel
-from ..cube.panels import ZERO, counted, persistent
+from ..cube.panels import ZERO, persistent
 from ..vector.nodes import Node
 from .frame import PLACES, Frame, RowTile
 from .gradient import Gradient, Leaving
-from .gradient_tiles import STEP, GradientTiles
+from .gradient_tiles import GradientTiles
 
 _SCORES_READY, _SCORES_FREE, _FACTORS_READY, _FACTORS_FREE, _CLEARED = range(5)  # cross-core flags
 
@@ -65,45 +64,39 @@ class _Emitter(Frame):
         self._declare()
 
     def _declare(self) -> None:
-        b, p, block, f = self.b, self.p, self.block, FRACTAL
-        height = round_up(self.m.capacity, f)
+        b, p, block = self.b, self.p, self.block
+        height = round_up(self.m.capacity, FRACTAL)
         nz, zn = Layout.nz, Layout.zn
         self.before, self.done = self.register(), self.register()
-        self.l1, self.left, self.right = ([], [], []), list[TileRef](), list[TileRef]()
-        self.in_step: list[Affine] = []
+        self.l1_rows: list[TileRef] = []  # of entering products
+        self.l1_keys: list[TileRef] = []
+        self.l1_factor: list[TileRef] = []  # of leaving ones
+        self.l1_other: list[TileRef] = []
+        self.sums: list[TileRef] = []
+        self.left: list[TileRef] = []  # of all products
+        self.right: list[TileRef] = []
         for x in p.entering:
             dtype, depth = p.buffers[x.of_rows].dtype, group_size(x.depth)
-            deep = round_up(depth, max(1, FRACTAL_BYTES // dtype.bytes))
-            step = min(STEP // dtype.bytes, deep)
-            valid = self.limited(step, depth)
-            self.in_step.append(valid)
-            self.l1[0].append(b.tile(Loc.mat, dtype, height, deep, (self.extent, depth), nz, 2))
-            self.l1[1].append(b.tile(Loc.mat, dtype, deep, block, (depth, self.in_block), zn, 1))
-            self.left.append(b.tile(Loc.left, dtype, height, step, (self.extent, valid), nz, 2))
-            self.right.append(b.tile(Loc.right, dtype, step, block, (valid, self.in_block), zn, 2))
-        self.scores = b.tile(Loc.acc, DType.f32, height, block, (self.extent, self.in_block), nz, self.tiles.scores)
-        self.sums: list[TileRef] = []
-        self.l1x: list[TileRef] = []
-        self.steps: list[int] = []
+            deep = round_up(depth, FRACTAL_BYTES // dtype.bytes)
+            self.l1_rows.append(b.tile(Loc.mat, dtype, height, deep, (self.extent, depth), nz))
+            self.l1_keys.append(b.tile(Loc.mat, dtype, deep, block, (depth, self.in_block), zn))
+            self.left.append(b.tile(Loc.left, dtype, height, deep, (self.extent, depth), nz))
+            self.right.append(b.tile(Loc.right, dtype, deep, block, (depth, self.in_block), zn))
+        scores = [
+            b.tile(Loc.acc, DType.f32, height, block, (self.extent, self.in_block), nz) for _ in range(self.tiles.scores)
+        ]
+        self.scores = [scores[i % len(scores)] for i in range(len(p.entering))]
         for x in p.leaving:
-            width = group_size(x.width)
-            wide = round_up(width, f)
-            unit = max(1, FRACTAL_BYTES // x.dtype.bytes)
-            over, free = (height, block) if x.over_rows else (block, height)
-            summed, kept = (self.extent, self.in_block) if x.over_rows else (self.in_block, self.extent)
-            step = min(STEP // x.dtype.bytes, round_up(over, unit))
-            valid = Affine(step) if summed.is_constant and summed.const % step == 0 else self.register()
-            if summed.is_constant and summed.const <= step:
-                valid = summed
-            self.in_step.append(valid)
-            self.steps.append(step)
-            deep = round_up(over, unit)
-            self.l1x.append(b.tile(Loc.mat, x.dtype, free, deep, (kept, summed), nz, 1))
-            slots = 2 if x.over_rows else 1
-            self.l1[2].append(b.tile(Loc.mat, x.dtype, deep, wide, (summed, width), zn, slots))
-            self.left.append(b.tile(Loc.left, x.dtype, free, step, (kept, valid), nz, 2))
-            self.right.append(b.tile(Loc.right, x.dtype, step, wide, (valid, width), zn, 2))
-            self.sums.append(b.tile(Loc.acc, DType.f32, free, wide, (kept, width), nz, 1))
+            dtype, width = x.dtype, group_size(x.width)
+            wide = round_up(width, FRACTAL)
+            rows, keys = (height, self.extent), (block, self.in_block)
+            (over, summed), (free, kept) = (rows, keys) if x.over_rows else (keys, rows)
+            deep = round_up(over, FRACTAL_BYTES // dtype.bytes)
+            self.l1_factor.append(b.tile(Loc.mat, dtype, free, deep, (kept, summed), nz))
+            self.l1_other.append(b.tile(Loc.mat, dtype, deep, wide, (summed, width), zn))
+            self.left.append(b.tile(Loc.left, dtype, free, deep, (kept, summed), nz))
+            self.right.append(b.tile(Loc.right, dtype, deep, wide, (summed, width), zn))
+            self.sums.append(b.tile(Loc.acc, DType.f32, free, wide, (kept, width), nz))
 
     def run(self) -> tuple[Kernel, list[int]]:
         """Emit the loop over shares of keys."""
@@ -156,51 +149,49 @@ class _Emitter(Frame):
         self._load_keys(batch, block)
         self.assign(self.before, ZERO)
         self.assign(self.done, ZERO)
-        with b.loop(0, self.m.steps) as step:
-            tile = self.enter(batch, step)
-            with self._if_seen(tile, step, block):
+        steps = self.m.steps
+        with b.loop(0, steps + 1) as step:  # in the last turn there is no tile
+            tile = self.enter(batch, b.scalar("smin", step, steps - 1))
+            seen = self._seen(tile, step, block)
+            with b.when(seen):
                 self._write_scores(tile)
                 if hidden and hidden.unmasked:
-                    ahead = self._least_ahead(tile, block)
-                    with b.when(ahead):
-                        self._write_factors(tile, block, {f: hidden.unmasked.get(f, f) for f, _ in self.factors})
-                    with b.when(1 - ahead):
+                    whole = self._whole(tile, block)
+                    with b.when(whole):
+                        self._write_factors(tile, block, hidden.unmasked)
+                    with b.when(1 - whole):
                         self._write_factors(tile, block, {})
                 else:
                     self._write_factors(tile, block, {})
-                with b.when(self.done):
-                    self._write_products(batch, share)
+            with b.when(b.scalar("smin", b.scalar("smax", seen, step - (steps - 1)), self.done)):
+                self._write_products(batch, share)
+            with b.when(seen):
                 self.assign(self.before, step)
                 self.assign(self.number, self.number + 1)
                 self.assign(self.done, self.done + 1)
-        self._write_products(batch, share)
         for i, (x, out) in enumerate(zip(p.leaving, self.outs, strict=True)):
             if x.over_rows:
                 self._drain(i, x, out, batch, block)
 
-    def _if_seen(self, tile: RowTile, step: Affine, block: Affine) -> AbstractContextManager[None]:
-        """Open a condition: a row of the tile sees a key of the block; of the last tile also if no row has seen one."""
+    def _seen(self, tile: RowTile, step: Affine, block: Affine) -> Affine:
+        """Emit a positive number if a row of the tile sees a key of the block; for the last tile also if no tile has seen one."""
         b, hidden = self.b, self.p.hidden
+        left = Affine(self.m.steps) - step
         if hidden is None:
-            return nullcontext()
-        seen = b.scalar("smax", step + (2 - self.m.steps) - self.done, 0)  # 1 for the last tile if none was done
+            return left
         first = block * self.block
-        shown: Affine | None = None
-        for bound in hidden.bounds:
-            c = bound.coefficients[self.keys.axis]
-            most = self.extreme(tile, bound, True) + (first + (self.in_block - 1) if c > 0 else first * -1)
-            shown = most + 1 if shown is None else b.scalar("smin", shown, most + 1)
-        assert shown is not None, "what hides has bounds"
-        return b.when(b.scalar("smax", shown, seen))
+        shown = b.scalar("smax", 2 - left - self.done, 0)  # 1 for the last tile if none was done
+        c = hidden.bound.coefficients[self.keys.axis]
+        most = self.extreme(tile, hidden.bound, True) + (first + (self.in_block - 1) if c > 0 else first * -1)
+        return b.scalar("smin", b.scalar("smax", shown, most + 1), left)
 
-    def _least_ahead(self, tile: RowTile, block: Affine) -> Affine:
+    def _whole(self, tile: RowTile, block: Affine) -> Affine:
         """Emit 1 if all rows of the tile see all keys of the block, else 0."""
-        b = self.b
-        assert self.p.hidden, "there is a mask"
-        (bound,) = self.p.hidden.bounds
-        c = bound.coefficients[self.keys.axis]
+        b, hidden = self.b, self.p.hidden
+        assert hidden, "there is a mask"
         first = block * self.block
-        least = self.extreme(tile, bound, False) + (first if c > 0 else (first + (self.in_block - 1)) * -1)
+        c = hidden.bound.coefficients[self.keys.axis]
+        least = self.extreme(tile, hidden.bound, False) + (first if c > 0 else (first + (self.in_block - 1)) * -1)
         return b.scalar("smin", b.scalar("smax", least + 1, 0), 1)
 
     # --- cube core ---
@@ -209,7 +200,7 @@ class _Emitter(Frame):
         """Emit the loads of what stays in L1 for all tiles of rows."""
         b, p = self.b, self.p
         base = self._base(batch)
-        for x, tile in zip(p.entering, self.l1[1], strict=True):
+        for x, tile in zip(p.entering, self.l1_keys, strict=True):
             stride = self.keys.strides[x.of_keys]
             shape = (*(d.size for d in x.depth), self.in_block)
             strides = (*(d.strides[1] for d in x.depth), stride)
@@ -217,7 +208,7 @@ class _Emitter(Frame):
                 self.operands[x.of_keys], base[x.of_keys] + block * (self.block * stride), shape, strides, len(x.depth)
             )
             b.tload(tile, view)
-        for x, tile in zip(p.leaving, self.l1[2], strict=True):
+        for x, tile in zip(p.leaving, self.l1_other, strict=True):
             if not x.over_rows:
                 stride = self.keys.strides[x.other]
                 shape, strides = (self.in_block, *(d.size for d in x.width)), (stride, *(d.strides[0] for d in x.width))
@@ -236,34 +227,25 @@ class _Emitter(Frame):
         b.wait_cross_flag("FIXP", _SCORES_FREE)
         rows = self.count * m.inner_size
         for i, x in enumerate(p.entering):
-            l1 = TileRef(self.l1[0][i].tile, self.number)
+            l1, acc = self.l1_rows[i], self.scores[i]
             dims = tuple(d.size for d in x.depth)
             shape = (self.count, *(d.size for d in m.inner), *dims)
             strides = (*m.strides(x.of_rows), *(d.strides[0] for d in x.depth))
             b.tload(l1, b.view(self.operands[x.of_rows], tile.base[x.of_rows], shape, strides, m.rank))
-            acc = TileRef(self.scores.tile, self.number * len(p.entering) + i)
-            depth = group_size(x.depth)
-            size = b.kernel.tiles[self.left[i].tile].columns
-            self._multiply(i, acc, l1, self.l1[1][i], size, Affine(depth), -(-depth // size), ZERO)
+            self._multiply(i, acc, l1, self.l1_keys[i], ZERO)
             place = self.place(i, self.number)
             b.tstore(place.rows(b, 0, rows, plain(self.in_block)), acc)
         b.set_cross_flag("FIXP", _SCORES_READY)
 
-    def _multiply(
-        self, i: int, acc: TileRef, left: TileRef, right: TileRef, size: int, over: Affine, steps: int | Affine, start: Affine
-    ) -> None:
-        """Emit acc (+)= left right in steps of `size`; adds from the first step on if start > 0."""
+    def _multiply(self, i: int, acc: TileRef, left: TileRef, right: TileRef, accumulate: Affine) -> None:
+        """Emit acc (+)= left right of product number `i`."""
         b = self.b
-        most = steps if isinstance(steps, int) else -(-b.kernel.tiles[right.tile].rows // size)
-        with counted(b, steps) as at:
-            self.limit(self.in_step[i], size, over - at * size)
-            slot = self.number * most + at
-            b.textract(TileRef(self.left[i].tile, slot), left, ZERO, at * size)
-            b.textract(TileRef(self.right[i].tile, slot), right, at * size, ZERO)
-            b.tmatmul(acc, TileRef(self.left[i].tile, slot), TileRef(self.right[i].tile, slot), start + at)
+        b.textract(self.left[i], left, ZERO, ZERO)
+        b.textract(self.right[i], right, ZERO, ZERO)
+        b.tmatmul(acc, self.left[i], self.right[i], accumulate)
 
     def _write_products(self, batch: list[Affine], share: Affine) -> None:
-        """Emit the products that leave of the tile of rows before."""
+        """Emit the products that leave, of the tile of rows seen before."""
         b, p, m = self.b, self.p, self.m
         tile = self.enter(batch, self.before)
         number, rows = self.number - 1, self.count * m.inner_size
@@ -274,24 +256,20 @@ class _Emitter(Frame):
             place = self.place(which, number)
             shape = (plain(self.in_block), rows) if x.over_rows else (rows, plain(self.in_block))
             strides = (1, place.pitch) if x.over_rows else (place.pitch, 1)
-            b.tload(self.l1x[i], b.view(place.argument, place.base, shape, strides, 1))
-            right = self.l1[2][i]
+            b.tload(self.l1_factor[i], b.view(place.argument, place.base, shape, strides, 1))
+            right = self.l1_other[i]
             if x.over_rows:
-                right = TileRef(right.tile, number)
                 view = b.view(
                     self.operands[x.other], tile.base[x.other],
                     (self.count, *(d.size for d in m.inner), *(d.size for d in x.width)),
                     (*m.strides(x.other), *(d.strides[0] for d in x.width)), m.rank,
                 )  # fmt: skip
                 b.tload(right, view)
-            loaded.append((self.l1x[i], right))
+            loaded.append((self.l1_factor[i], right))
         b.set_cross_flag("MTE2", _FACTORS_FREE)
         for i, (x, (left, right)) in enumerate(zip(p.leaving, loaded, strict=True)):
-            over = rows if x.over_rows else self.in_block
-            size = self.steps[i]
-            steps = -(-over.const // size) if over.is_constant else b.scalar("sdiv", over + (size - 1), size)
-            start = self.done - 1 if x.over_rows else ZERO
-            self._multiply(len(p.entering) + i, self.sums[i], left, right, size, over, steps, start)
+            accumulate = self.done - 1 if x.over_rows else ZERO
+            self._multiply(len(p.entering) + i, self.sums[i], left, right, accumulate)
             if not x.over_rows:
                 view = b.view(
                     self.outs[i], tile.base[x.out] + share * self.p.buffers[x.out].size,

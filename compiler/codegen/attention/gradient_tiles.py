@@ -14,7 +14,6 @@ from .tiles import node_cycles
 
 _ROWS = (256, 128, 112, 96, 80, 64, 48, 32, 16)
 _BLOCKS = (256, 128, 112, 96, 80, 64, 48, 32, 16)  # keys
-STEP = 128  # bytes of what is summed up by a tmatmul
 _CHUNKS = (8192, 4096, 2048, 1024, 512)  # scores: as many as fit UB, for fewest instructions
 _TRIED = 8  # of the best
 
@@ -57,22 +56,24 @@ def _height(p: Gradient, rows: int) -> int:
 
 
 def _fit(p: Gradient, rows: int, block: int, target: Target) -> int:
-    """Return how many places scores have in L0C; 0 where the memories do not hold the tiles."""
+    """Return how many places scores have in L0C; 0 where the memories do not hold the tiles, in L0 those of two products."""
     height = _height(p, rows)
-    l0c = l1 = l0a = l0b = 0
+    l0c = l1 = 0
     for x in p.entering:
         a = p.buffers[x.of_rows].dtype.bytes
-        deep = round_up(group_size(x.depth), max(1, FRACTAL_BYTES // a))
-        l1 += deep * (2 * height + block) * a
-        l0a = max(l0a, 2 * height * STEP)
-        l0b = max(l0b, 2 * block * STEP)
+        deep = round_up(group_size(x.depth), FRACTAL_BYTES // a) * a
+        l1 += deep * (height + block)
+        if 2 * deep * height > target.l0a_bytes or 2 * deep * block > target.l0b_bytes:
+            return 0
     for x in p.leaving:
         a, wide = x.dtype.bytes, round_up(group_size(x.width), FRACTAL)
         over, free = (height, block) if x.over_rows else (block, height)
-        l1 += round_up(over, FRACTAL_BYTES // a) * (free + (2 if x.over_rows else 1) * wide) * a
-        l0a, l0b = max(l0a, 2 * free * STEP), max(l0b, 2 * wide * STEP)
+        deep = round_up(over, FRACTAL_BYTES // a) * a
+        l1 += deep * (free + wide)
         l0c += free * wide * 4
-    if l1 > target.l1_bytes or l0a > target.l0a_bytes or l0b > target.l0b_bytes:
+        if 2 * deep * free > target.l0a_bytes or 2 * deep * wide > target.l0b_bytes:
+            return 0
+    if l1 > target.l1_bytes:
         return 0
     return next((n for n in (2, 1) if l0c + n * height * block * 4 <= target.l0c_bytes), 0)
 
@@ -124,4 +125,4 @@ def gradient_cycles(p: Gradient, t: GradientTiles, target: Target) -> float:
 def _products(m: int, n: int, k: int, element: int, target: Target) -> float:
     factor = target.mad_f32_factor if element == 4 else 1
     depth = -(-k * element // FRACTAL_BYTES)
-    return factor * (m // FRACTAL) * -(-n // FRACTAL) * depth + target.mad_start * -(-k * element // STEP)
+    return factor * (m // FRACTAL) * -(-n // FRACTAL) * depth + target.mad_start

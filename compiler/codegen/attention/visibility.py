@@ -71,10 +71,10 @@ def read_visibility(softmax: Softmax, rows: Group, keys: Group) -> Visibility | 
 
 @dataclass(eq=False)
 class Hidden:
-    """Bounds outside of which factors are 0, and the factors for what one bound shows, if there is but one."""
+    """A bound outside of which factors are 0, and what stands for them where it shows all: the same without the mask."""
 
-    bounds: list[Bound]
-    unmasked: dict[Node, Node] | None
+    bound: Bound
+    unmasked: dict[Node, Node]
 
 
 def read_hidden(factors: list[Node], rows: Group, keys: Group) -> Hidden | None:
@@ -92,7 +92,7 @@ def read_hidden(factors: list[Node], rows: Group, keys: Group) -> Hidden | None:
         if bound.extreme(rows, False) + max(0, (key.size - 1) * bound.coefficients[key.axis]) < 0:
             continue
         shown = {n: n.operands[1] for n in reachable(factors) if isinstance(n.op, Select) and n.operands[0] is mask}
-        return Hidden(bounds, replaced(factors, shown))
+        return Hidden(bound, replaced(factors, shown))
     return None
 
 
