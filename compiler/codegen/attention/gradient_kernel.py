@@ -21,7 +21,7 @@ from dataclasses import replace
 from ...isa.dtypes import DType
 from ...isa.machine import FRACTAL, FRACTAL_BYTES, Layout, Loc
 from ...isa.model import Affine, TileRef
-from ...program.kernel import Kernel
+from ...program.kernel import Kernel, Tile
 from ...targets import Target
 from ...tiling.cube import round_up
 from ..cube.emit_epilogue import plain
@@ -61,9 +61,9 @@ class _Emitter(Frame):
         widest = max((group_size(x.width) for x in p.leaving if not x.over_rows), default=1)
         self.divide_rows(tiles.chunk // max(self.block, round_up(widest, 8)), p.nodes)
         self.row_axes = {d.axis for d in p.m}
-        self._declare()
+        self._declare(target)
 
-    def _declare(self) -> None:
+    def _declare(self, target: Target) -> None:
         b, p, block = self.b, self.p, self.block
         height = round_up(self.m.capacity, FRACTAL)
         nz, zn = Layout.nz, Layout.zn
@@ -97,6 +97,14 @@ class _Emitter(Frame):
             self.left.append(b.tile(Loc.left, dtype, free, deep, (kept, summed), nz))
             self.right.append(b.tile(Loc.right, dtype, deep, wide, (summed, width), zn))
             self.sums.append(b.tile(Loc.acc, DType.f32, free, wide, (kept, width), nz))
+        for tiles, room in ((self.left, target.l0a_bytes), (self.right, target.l0b_bytes)):
+            self._alternate([b.kernel.tiles[t.tile] for t in tiles], room)
+
+    def _alternate(self, tiles: list[Tile], room: int) -> None:
+        """Put tiles that do not fit all at once into halves of their memory by turns: one is filled while the other is read."""
+        if sum(t.bytes for t in tiles) > room:
+            for i, tile in enumerate(tiles):
+                tile.address = i % 2 * (room // 2)
 
     def run(self) -> tuple[Kernel, list[int]]:
         """Emit the loop over shares of keys."""
