@@ -70,8 +70,8 @@ class _Emitter(Frame):
         self.before, self.done = self.register(), self.register()
         self.l1_rows: list[TileRef] = []  # of entering products
         self.l1_keys: list[TileRef] = []
-        self.l1_factor: list[TileRef] = []  # of leaving ones
-        self.l1_other: list[TileRef] = []
+        self.l1_left: list[TileRef] = []  # of leaving ones
+        self.l1_right: list[TileRef] = []
         self.sums: list[TileRef] = []
         self.left: list[TileRef] = []  # of all products
         self.right: list[TileRef] = []
@@ -89,14 +89,16 @@ class _Emitter(Frame):
         for x in p.leaving:
             dtype, width = x.dtype, group_size(x.width)
             wide = round_up(width, FRACTAL)
-            rows, keys = (height, self.extent), (block, self.in_block)
-            (over, summed), (free, kept) = (rows, keys) if x.over_rows else (keys, rows)
-            deep = round_up(over, FRACTAL_BYTES // dtype.bytes)
-            self.l1_factor.append(b.tile(Loc.mat, dtype, free, deep, (kept, summed), nz))
-            self.l1_other.append(b.tile(Loc.mat, dtype, deep, wide, (summed, width), zn))
-            self.left.append(b.tile(Loc.left, dtype, free, deep, (kept, summed), nz))
-            self.right.append(b.tile(Loc.right, dtype, deep, wide, (summed, width), zn))
-            self.sums.append(b.tile(Loc.acc, DType.f32, free, wide, (kept, width), nz))
+            if x.over_rows:  # transposed: the factor is read as it lies
+                m, k, n = (wide, width), (height, self.extent), (block, self.in_block)
+            else:
+                m, k, n = (height, self.extent), (block, self.in_block), (wide, width)
+            deep = round_up(k[0], FRACTAL_BYTES // dtype.bytes)
+            self.l1_left.append(b.tile(Loc.mat, dtype, m[0], deep, (m[1], k[1]), nz))
+            self.l1_right.append(b.tile(Loc.mat, dtype, deep, n[0], (k[1], n[1]), zn))
+            self.left.append(b.tile(Loc.left, dtype, m[0], deep, (m[1], k[1]), nz))
+            self.right.append(b.tile(Loc.right, dtype, deep, n[0], (k[1], n[1]), zn))
+            self.sums.append(b.tile(Loc.acc, DType.f32, m[0], n[0], (m[1], n[1]), nz))
         for tiles, room in ((self.left, target.l0a_bytes), (self.right, target.l0b_bytes)):
             self._alternate([b.kernel.tiles[t.tile] for t in tiles], room)
 
@@ -216,7 +218,7 @@ class _Emitter(Frame):
                 self.operands[x.of_keys], base[x.of_keys] + block * (self.block * stride), shape, strides, len(x.depth)
             )
             b.tload(tile, view)
-        for x, tile in zip(p.leaving, self.l1_other, strict=True):
+        for x, tile in zip(p.leaving, self.l1_right, strict=True):
             if not x.over_rows:
                 stride = self.keys.strides[x.other]
                 shape, strides = (self.in_block, *(d.size for d in x.width)), (stride, *(d.strides[0] for d in x.width))
@@ -258,26 +260,21 @@ class _Emitter(Frame):
         tile = self.enter(batch, self.before)
         number, rows = self.number - 1, self.count * m.inner_size
         b.wait_cross_flag("MTE2", _FACTORS_READY)
-        loaded: list[tuple[TileRef, TileRef]] = []
         for i, x in enumerate(p.leaving):
             which = len(p.entering) + self.factors.index((x.factor, x.dtype))
-            place = self.place(which, number)
-            shape = (plain(self.in_block), rows) if x.over_rows else (rows, plain(self.in_block))
-            strides = (1, place.pitch) if x.over_rows else (place.pitch, 1)
-            b.tload(self.l1_factor[i], b.view(place.argument, place.base, shape, strides, 1))
-            right = self.l1_other[i]
+            factor = self.l1_right[i] if x.over_rows else self.l1_left[i]
+            b.tload(factor, self.place(which, number).rows(b, 0, rows, plain(self.in_block)))
             if x.over_rows:
                 view = b.view(
                     self.operands[x.other], tile.base[x.other],
-                    (self.count, *(d.size for d in m.inner), *(d.size for d in x.width)),
-                    (*m.strides(x.other), *(d.strides[0] for d in x.width)), m.rank,
+                    (*(d.size for d in x.width), self.count, *(d.size for d in m.inner)),
+                    (*(d.strides[0] for d in x.width), *m.strides(x.other)), len(x.width),
                 )  # fmt: skip
-                b.tload(right, view)
-            loaded.append((self.l1_factor[i], right))
+                b.tload(self.l1_left[i], view)
         b.set_cross_flag("MTE2", _FACTORS_FREE)
-        for i, (x, (left, right)) in enumerate(zip(p.leaving, loaded, strict=True)):
+        for i, x in enumerate(p.leaving):
             accumulate = self.done - 1 if x.over_rows else ZERO
-            self._multiply(len(p.entering) + i, self.sums[i], left, right, accumulate)
+            self._multiply(len(p.entering) + i, self.sums[i], self.l1_left[i], self.l1_right[i], accumulate)
             if not x.over_rows:
                 view = b.view(
                     self.outs[i], tile.base[x.out] + share * self.p.buffers[x.out].size,
@@ -292,7 +289,7 @@ class _Emitter(Frame):
         stride = self.keys.strides[x.out]
         view = b.view(
             out, self._base(batch)[x.out] + block * (self.block * stride),
-            (self.in_block, *(d.size for d in x.width)), (stride, *(d.strides[1] for d in x.width)), 1,
+            (*(d.size for d in x.width), self.in_block), (*(d.strides[1] for d in x.width), stride), len(x.width),
         )  # fmt: skip
         b.tstore(view, self.sums[i])
 

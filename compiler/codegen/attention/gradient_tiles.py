@@ -67,11 +67,11 @@ def _fit(p: Gradient, rows: int, block: int, target: Target) -> int:
             return 0
     for x in p.leaving:
         a, wide = x.dtype.bytes, round_up(group_size(x.width), FRACTAL)
-        over, free = (height, block) if x.over_rows else (block, height)
+        over, left, right = (height, wide, block) if x.over_rows else (block, height, wide)
         deep = round_up(over, FRACTAL_BYTES // a) * a
-        l1 += deep * (free + wide)
-        l0c += free * wide * 4
-        if 2 * deep * free > target.l0a_bytes or 2 * deep * wide > target.l0b_bytes:
+        l1 += deep * (left + right)
+        l0c += left * right * 4
+        if 2 * deep * left > target.l0a_bytes or 2 * deep * right > target.l0b_bytes:
             return 0
     if l1 > target.l1_bytes:
         return 0
