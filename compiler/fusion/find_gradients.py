@@ -14,10 +14,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ..codegen.attention.gradient import read_gradient
+from ..codegen.attention.gradient_tiles import is_worthwhile
 from ..codegen.cube.dot import LAYOUT_OPS
 from ..codegen.cube.read_region import carried_ops
 from ..graph.graph import Graph, Op, Value
 from ..graph.ops import BroadcastInDim, Constant, Convert, Dot, Iota, Reshape, Transpose
+from ..targets import Target
 from .region import Region
 from .vector_dims import ELEMENTWISE
 
@@ -34,8 +36,11 @@ class GradientOps:
     outputs: list[Value]
 
 
-def find_gradients(graph: Graph, users: Mapping[Value, list[Op]]) -> list[GradientOps]:
-    """Return the gradients of attentions among a graph's ops; `users` counts what the graph returns as used."""
+def find_gradients(graph: Graph, users: Mapping[Value, list[Op]], target: Target) -> list[GradientOps]:
+    """Return the gradients of attentions among a graph's ops; `users` counts what the graph returns as used.
+
+    Only those that are faster as one kernel, weights made again, than with the weights kept.
+    """
     position = {op: i for i, op in enumerate(graph.ops)}
     behind: dict[Value, tuple[list[Op], frozenset[Dot]] | None] = {}
     pairs: dict[frozenset[Dot], list[Dot]] = {}
@@ -57,7 +62,7 @@ def find_gradients(graph: Graph, users: Mapping[Value, list[Op]]) -> list[Gradie
     for heads, dots in pairs.items():
         more = [d for h in heads for d in by_head.get(h, ())]
         for leaving in ([*dots, *more], dots):
-            group = _group(heads, leaving, behind, users, position)
+            group = _group(heads, leaving, behind, users, position, target)
             if group is not None:
                 found.append(group)
                 break
@@ -94,6 +99,7 @@ def _group(
     behind: Mapping[Value, tuple[list[Op], frozenset[Dot]] | None],
     users: Mapping[Value, list[Op]],
     position: Mapping[Op, int],
+    target: Target,
 ) -> GradientOps | None:
     """Return the ops from heads to products as a region, or None if it is not proven to be one that can run at once."""
     ops: dict[Op, None] = dict.fromkeys(heads)
@@ -131,7 +137,8 @@ def _group(
     inputs = [v for op in ordered for v in op.operands if v.producer not in ops]
     if own & _before(inputs, min(position[op] for op in own), position):
         return None
-    if read_gradient(Region("gradient", ordered, [], outputs)) is None:
+    problem = read_gradient(Region("gradient", ordered, [], outputs))
+    if problem is None or not is_worthwhile(problem, target):
         return None
     return GradientOps(ordered, own, outputs)
 

@@ -91,7 +91,7 @@ class _Fusion:
         self.users = graph.users(captured)
         for value in graph.results:
             self.users.setdefault(value, []).append(_RETURN)
-        gradients = find_gradients(graph, self.users)
+        gradients = find_gradients(graph, self.users, target)
         self.order = in_order(graph, gradients, captured, effects) if gradients else graph.ops
         if self.order is None:
             gradients, self.order = [], graph.ops

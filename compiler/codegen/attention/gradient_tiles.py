@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...isa.machine import FRACTAL, FRACTAL_BYTES
 from ...targets import Target
-from ...tiling.cube import round_up
+from ...tiling.cube import Product, choose_tiles, round_up, tile_seconds
 from ..cube.groups import group_size, tile_group
 from .gradient import Gradient
 from .tiles import node_cycles
@@ -15,7 +15,10 @@ from .tiles import node_cycles
 _ROWS = (256, 128, 112, 96, 80, 64, 48, 32, 16)
 _BLOCKS = (256, 128, 112, 96, 80, 64, 48, 32, 16)  # keys
 _CHUNKS = (8192, 4096, 2048, 1024, 512)  # scores: as many as fit UB, for fewest instructions
+_SHARES = (1, 2, 3, 4, 6, 8, 12, 24)
+_MOST_WAVES = 4  # of shares over the cores: each has a result of its own to add up
 _TRIED = 8  # of the best
+_HANDOVER = 900  # cycles of a tile of rows that nothing overlaps: from scores to vector cores and back; fitted to kernels' timelines
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class GradientTiles:
 
 def gradient_choices(p: Gradient, target: Target) -> Iterator[GradientTiles]:
     """Yield ways to cut a problem that the cube core's memories hold, best first; UB is for packing to decide."""
+    found = _cycles_of_choices(p, target)
+    for tiles in sorted(found, key=found.__getitem__)[:_TRIED]:
+        for chunk in _CHUNKS:
+            yield replace(tiles, chunk=chunk)
+
+
+def is_worthwhile(p: Gradient, target: Target) -> bool:
+    """Whether one kernel takes less time than its products and what is between them one after the other."""
+    found = _cycles_of_choices(p, target)
+    return bool(found) and min(found.values()) < _apart_cycles(p, target)
+
+
+def _cycles_of_choices(p: Gradient, target: Target) -> dict[GradientTiles, float]:
     rows, keys = round_up(group_size(p.m), FRACTAL), round_up(group_size(p.keys), FRACTAL)
     heads = group_size(p.batch)
     found: dict[GradientTiles, float] = {}
@@ -40,15 +56,36 @@ def gradient_choices(p: Gradient, target: Target) -> Iterator[GradientTiles]:
             if not scores:
                 continue
             blocks = -(-keys // block)
-            for shares in sorted({min(blocks, s) for s in (1, 2, 3, 4, 6, 8, 12, 24)}):
-                if shares > 1 and heads * (shares - 1) >= target.cube_cores:
-                    continue
+            for shares in sorted({min(blocks, s) for s in _SHARES}):
                 shares = -(-blocks // -(-blocks // shares))  # none without keys
-                tiles = GradientTiles(m, block, shares, scores, 0)
-                found[tiles] = gradient_cycles(p, tiles, target)
-    for tiles in sorted(found, key=found.__getitem__)[:_TRIED]:
-        for chunk in _CHUNKS:
-            yield replace(tiles, chunk=chunk)
+                if shares == 1 or heads * shares <= _MOST_WAVES * target.cube_cores:
+                    tiles = GradientTiles(m, block, shares, scores, 0)
+                    found[tiles] = gradient_cycles(p, tiles, target)
+    return found
+
+
+def _apart_cycles(p: Gradient, target: Target) -> float:
+    """Estimate the cycles of the products as kernels of their own, and of a vector kernel between them."""
+    b, m, n = (group_size(g) for g in (p.batch, p.m, p.keys))
+    seconds = (1 + len(p.entering) + len(p.leaving)) * target.launch_dispatch
+    products = [
+        Product(b, m, n, group_size(x.depth), p.buffers[x.of_rows].dtype.bytes, 4, x.head.dtype.bytes)
+        for x in p.entering
+    ]
+    for x in p.leaving:
+        free, over = (n, m) if x.over_rows else (m, n)
+        result = p.buffers[x.out].dtype.bytes
+        products.append(Product(b, free, group_size(x.width), over, x.dtype.bytes, 4, result))
+    for product in products:
+        t = choose_tiles(product, target)
+        seconds += tile_seconds(product, t.m, t.n, t.parts, t.step, target)
+    factors = {x.factor: x.dtype.bytes for x in p.leaving}
+    moved = b * m * n * (sum(x.head.dtype.bytes for x in p.entering) + sum(factors.values()))
+    cold = moved > target.l2_bytes
+    rate = target.hbm_bandwidth * target.hbm_mixed_efficiency if cold else target.l2_total
+    lanes = target.vector_repeat_bytes / 4 * target.vector_issue * target.vector_cores
+    work = b * m * n * sum(map(node_cycles, p.nodes)) / lanes
+    return (seconds + moved / rate) * target.clock + work
 
 
 def _height(p: Gradient, rows: int) -> int:
@@ -109,7 +146,7 @@ def gradient_cycles(p: Gradient, t: GradientTiles, target: Target) -> float:
     chunks = -(-half * t.block // _CHUNKS[0])
     vector = half * t.block * sum(costs) / lanes + chunks * (len(costs) + 6) * target.vector_start
     load = loaded / target.l2_rate
-    step = max(cube if t.scores > 1 else cube + drain / 2, load, drain, vector)
+    step = max(cube if t.scores > 1 else cube + drain / 2, load, drain, vector) + _HANDOVER
     per_block = seen * step + vector + cube  # the last tile of a block waits for its products
     shares = group_size(p.batch) * t.shares
     per_share = -(-blocks // t.shares) * per_block
