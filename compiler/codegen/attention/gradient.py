@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...fusion.region import Region
 from ...fusion.vector_axes import Dims
@@ -25,6 +26,7 @@ from ..cube.read_region import converts_sums, result_strides
 from ..vector.nodes import Expressions, Node, NotVectorizable, reachable
 from ..vector.split_region import only
 from .problem import TYPES, loads_of
+from .tiles import node_cycles
 from .visibility import Hidden, read_hidden
 
 
@@ -66,6 +68,11 @@ class Gradient:
     inputs: list[Value]
     nodes: list[Node]
     hidden: Hidden | None
+
+    @cached_property
+    def vector_cycles(self) -> list[float]:
+        """Cycles per repeat of each instruction that the factors take."""
+        return [c for n in self.nodes if (c := node_cycles(n))]
 
     @property
     def reads(self) -> list[Buffer]:
@@ -265,7 +272,7 @@ def _sides(
     if len(split) != 1:
         return None
     batch, sides = split.pop()
-    if len(sides) != 2:
+    if len(sides) != 2 or frozenset() in sides:
         return None
     over: list[frozenset[int]] = []
     for dot, factor, dims in zip(parts.leaving, parts.factors, factors, strict=True):
@@ -276,5 +283,5 @@ def _sides(
         over.append(_axes([dims[d] for d in summed]))
         if _axes([dims[d] for d in own]) != batch or {over[-1], _axes([dims[d] for d in free])} != sides:
             return None
-    rows, keys = sorted(sides, key=lambda s: -over.count(s))
-    return (batch, rows, keys) if rows and keys and over.count(rows) > over.count(keys) else None
+    rows, keys = sorted(sides, key=lambda side: (-over.count(side), sorted(side)))
+    return batch, rows, keys

@@ -10,7 +10,6 @@ from ...targets import Target
 from ...tiling.cube import Product, choose_tiles, round_up, tile_seconds
 from ..cube.groups import group_size, tile_group
 from .gradient import Gradient
-from .tiles import node_cycles
 
 _ROWS = (256, 128, 112, 96, 80, 64, 48, 32, 16)
 _BLOCKS = (256, 128, 112, 96, 80, 64, 48, 32, 16)  # keys
@@ -84,7 +83,7 @@ def _apart_cycles(p: Gradient, target: Target) -> float:
     cold = moved > target.l2_bytes
     rate = target.hbm_bandwidth * target.hbm_mixed_efficiency if cold else target.l2_total
     lanes = target.vector_repeat_bytes / 4 * target.vector_issue * target.vector_cores
-    work = b * m * n * sum(map(node_cycles, p.nodes)) / lanes
+    work = b * m * n * sum(p.vector_cycles) / lanes
     return (seconds + moved / rate) * target.clock + work
 
 
@@ -141,8 +140,7 @@ def gradient_cycles(p: Gradient, t: GradientTiles, target: Target) -> float:
     moved += sum(height * t.block * a for a in factors.values())
     lanes = target.vector_repeat_bytes / 4 * target.vector_issue
     half = -(-m.tile // 2) * m.inner_size
-    nodes = p.nodes
-    costs = [c for n in nodes if (c := node_cycles(n))]
+    costs = p.vector_cycles
     chunks = -(-half * t.block // _CHUNKS[0])
     vector = half * t.block * sum(costs) / lanes + chunks * (len(costs) + 6) * target.vector_start
     load = loaded / target.l2_rate
