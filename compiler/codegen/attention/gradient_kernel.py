@@ -122,9 +122,7 @@ class _Emitter(Frame):
             *batch, share = unravel(b, index, (*(d.size for d in self.batch), self.shares))
             if over_keys:
                 self._clear(batch, share)
-            per = -(-self.blocks // self.shares)
-            first = share * per
-            with b.loop(first, b.minimum(self.blocks, first + per)) as block:
+            with b.loop(share, self.blocks, self.shares) as block:  # interleaved: a mask leaves later ones less to do
                 self._walk_rows(batch, share, block)
         for _ in range(PLACES):
             b.wait_cross_flag("FIXP", _SCORES_FREE)

@@ -56,7 +56,6 @@ def _cycles_of_choices(p: Gradient, target: Target) -> dict[GradientTiles, float
                 continue
             blocks = -(-keys // block)
             for shares in sorted({min(blocks, s) for s in _SHARES}):
-                shares = -(-blocks // -(-blocks // shares))  # none without keys
                 if shares == 1 or heads * shares <= _MOST_WAVES * target.cube_cores:
                     tiles = GradientTiles(m, block, shares, scores, 0)
                     found[tiles] = gradient_cycles(p, tiles, target)
