@@ -57,7 +57,8 @@ def find_gradients(graph: Graph, users: Mapping[Value, list[Op]], target: Target
             if len(made[1]) == 2:
                 pairs.setdefault(made[1], []).append(dot)
             elif len(made[1]) == 1:
-                by_head.setdefault(*made[1], []).append(dot)
+                (head,) = made[1]
+                by_head.setdefault(head, []).append(dot)
     found: list[GradientOps] = []
     for heads, dots in pairs.items():
         more = [d for h in heads for d in by_head.get(h, ())]

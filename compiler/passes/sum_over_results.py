@@ -93,7 +93,7 @@ class _Rule:
         extent = e.axes.extent
         if one.of_v(extent) is None or one.of_v(extent) != other.of_v(extent):
             return None
-        if {a for dim in one.keys for a in dim} != keys:
+        if frozenset(a for dim in one.keys for a in dim) != keys:
             return None
         gradient, g_labels = d.operands[1 - side], one.of_other()
         wanted = [("axis", a) for i, dim in enumerate(dims_x) if i not in total.dimensions for a in dim]
@@ -123,7 +123,6 @@ class _Rule:
         if factor.scale != 1:
             r = b.binary("mul", r, b.like(r, factor.scale))
         return b.convert(b.reshape(r, total.result.shape), total.result.dtype)
-
 
     def _stored(self, result: Value, labels: list[Label], size: dict[Label, int]) -> tuple[Value, list[Label]]:
         """Return a product's result as the program goes on with it, which is what will be in memory, and its labels."""

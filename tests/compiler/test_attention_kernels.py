@@ -14,6 +14,7 @@ from jax_ascend.compiler.codegen.attention.tiles import AttentionTiles, tile_cho
 from jax_ascend.compiler.codegen.lower_region import lower_region
 from jax_ascend.compiler.codegen.steps import Launch
 
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_mixed_kernel_and_right(name):
     function, arguments, tolerance = CASES[name]

@@ -73,7 +73,9 @@ class ChunkEmitter(TileEmitter):
 class Frame:
     """A kernel that is being written: `rows` of a tile, `block` keys, chunks of at most `chunk` elements."""
 
-    def __init__(self, name: str, batch: Group, rows: tuple[Group, int], keys: tuple[Group, int], buffers: list[Buffer]):
+    def __init__(
+        self, name: str, batch: Group, rows: tuple[Group, int], keys: tuple[Group, int], buffers: list[Buffer]
+    ):
         self.name, self.batch, self.buffers = name, batch, buffers
         self.m = tile_group(*rows, 3)
         (self.keys,), block = keys
@@ -82,7 +84,9 @@ class Frame:
         self.half = -(-self.m.tile // 2)
         self.pool: dict[tuple[DType, Kind, int], TileRef] = {}
 
-    def begin(self, grid: int, reads: Iterable[Buffer], inputs: Iterable[Value], places: Iterable[tuple[DType, int]]) -> None:
+    def begin(
+        self, grid: int, reads: Iterable[Buffer], inputs: Iterable[Value], places: Iterable[tuple[DType, int]]
+    ) -> None:
         """Open the kernel: arguments are what it reads, inputs, and workspaces of (type, row pitch) for PLACES tiles a block."""
         self.b = b = KernelBuilder(self.name, "mix", (grid,))
         self.operands = [b.argument(x.dtype, x.size) for x in reads]

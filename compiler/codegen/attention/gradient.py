@@ -185,10 +185,9 @@ class _Reader:
     def run(self, parts: GradientParts, nodes: dict[Value, Node]) -> Gradient | None:
         e = self.e
         whole_dims = [tuple(map(e.axes.atoms, e.space.of(h))) for h in parts.heads]
-        sides = _sides(parts, whole_dims, [e.dims(v) for v in parts.factors])
-        if sides is None or any(h.dtype not in TYPES for h in parts.heads):
+        rows = _rows(parts, whole_dims, [e.dims(v) for v in parts.factors])
+        if rows is None or any(h.dtype not in TYPES for h in parts.heads):
             return None
-        batch, rows, keys = sides
         entering: list[Entering] = []
         for dot, head, dims in zip(parts.entering, parts.heads, whole_dims, strict=True):
             b, l = len(dot.lhs_batch), len(dot.free()[0])
@@ -197,7 +196,10 @@ class _Reader:
             over = dot.lhs_contracting, dot.rhs_contracting
             if _axes(dims[b : b + l]) != rows:
                 left, right, over = right, left, over[::-1]
-            depth = [Dim(left[0].shape[i], (left[0].strides[i], right[0].strides[j])) for i, j in zip(*over)]
+            depth = [
+                Dim(left[0].shape[i], (left[0].strides[i], right[0].strides[j]))
+                for i, j in zip(over[0], over[1], strict=True)
+            ]
             depth.sort(key=lambda d: (-abs(d.strides[0]), -abs(d.strides[1])))
             if {left[0].value.dtype, right[0].value.dtype} not in [{t} for t in TYPES]:
                 return None
@@ -206,7 +208,7 @@ class _Reader:
         outs: list[Strided] = []
         for dot, factor, chain, result in zip(parts.leaving, parts.factors, parts.after, parts.results, strict=True):
             x_left = dot.operands[0] is factor
-            if not x_left and dot.operands[1] is not factor or dot.operands[0] is dot.operands[1]:
+            if (not x_left and dot.operands[1] is not factor) or dot.operands[0] is dot.operands[1]:
                 return None
             dims = e.dims(factor)
             batch_x, batch_y = (dot.lhs_batch, dot.rhs_batch)[:: 1 if x_left else -1]
@@ -217,7 +219,12 @@ class _Reader:
             if any(isinstance(op, Convert) and not converts_sums(op) for op in chain):
                 return None
             out = result_strides(layout, dot, result)
-            if out is None or y.value.dtype is not factor.dtype or factor.dtype not in TYPES or result.dtype not in TYPES:
+            if (
+                out is None
+                or y.value.dtype is not factor.dtype
+                or factor.dtype not in TYPES
+                or result.dtype not in TYPES
+            ):
                 return None
             other = self.add(y, ([dims[d] for d in batch_x], batch_y), ([dims[d] for d in over_x], over_y))
             b = len(batch_x)
@@ -226,9 +233,7 @@ class _Reader:
             at = 2 * len(parts.entering) + len(parts.leaving) + len(outs) - 1
             self.strides.add(at, [dims[d] for d in batch_x], out.strides[:b])
             self.strides.add(at, [dims[d] for d in free_x], out.strides[first_x : first_x + len(free_x)])
-            width = collapse(
-                Dim(y.shape[d], (y.strides[d], out.strides[first_y + i])) for i, d in enumerate(free_y)
-            )
+            width = collapse(Dim(y.shape[d], (y.strides[d], out.strides[first_y + i])) for i, d in enumerate(free_y))
             over_rows = _axes([dims[d] for d in over_x]) == rows
             leaving.append(Leaving(nodes[factor], factor.dtype, other, at, width, over_rows))
         found = reachable(n.factor for n in leaving)
@@ -261,10 +266,8 @@ def _ordered(dot: Dot, dims: Dims, rows: frozenset[int]) -> tuple[Dims, Dims, Di
     return dims[:b], *((left, right) if _axes(left) == rows else (right, left))
 
 
-def _sides(
-    parts: GradientParts, heads: list[Dims], factors: list[Dims]
-) -> tuple[frozenset[int], frozenset[int], frozenset[int]] | None:
-    """Return the axes of the batch, the rows and the keys, the rows those that most products sum over; None if they do not agree."""
+def _rows(parts: GradientParts, heads: list[Dims], factors: list[Dims]) -> frozenset[int] | None:
+    """Return the axes of the rows, which are those that most products sum over; None if batch, rows and keys do not agree."""
     split: set[tuple[frozenset[int], frozenset[frozenset[int]]]] = set()
     for dot, dims in zip(parts.entering, heads, strict=True):
         b, l = len(dot.lhs_batch), len(dot.free()[0])
@@ -281,7 +284,6 @@ def _sides(
         summed = dot.lhs_contracting if left else dot.rhs_contracting
         free = dot.free()[0 if left else 1]
         over.append(_axes([dims[d] for d in summed]))
-        if _axes([dims[d] for d in own]) != batch or {over[-1], _axes([dims[d] for d in free])} != sides:
+        if _axes([dims[d] for d in own]) != batch or frozenset((over[-1], _axes([dims[d] for d in free]))) != sides:
             return None
-    rows, keys = sorted(sides, key=lambda side: (-over.count(side), sorted(side)))
-    return batch, rows, keys
+    return min(sides, key=lambda side: (-over.count(side), sorted(side)))

@@ -83,7 +83,8 @@ class _Emitter(Frame):
             self.left.append(b.tile(Loc.left, dtype, height, deep, (self.extent, depth), nz))
             self.right.append(b.tile(Loc.right, dtype, deep, block, (depth, self.in_block), zn))
         scores = [
-            b.tile(Loc.acc, DType.f32, height, block, (self.extent, self.in_block), nz) for _ in range(self.tiles.scores)
+            b.tile(Loc.acc, DType.f32, height, block, (self.extent, self.in_block), nz)
+            for _ in range(self.tiles.scores)
         ]
         self.scores = [scores[i % len(scores)] for i in range(len(p.entering))]
         for x in p.leaving:
@@ -308,4 +309,3 @@ class _Emitter(Frame):
             for node, place in zip(nodes, leaving, strict=True):
                 src = e.value(node, (along_rows, True))
                 b.tstore(place.rows(b, chunk.row, chunk.rows, plain(self.in_block)), src)
-

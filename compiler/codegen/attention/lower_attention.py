@@ -54,7 +54,9 @@ def gradient_ways(region: Region, target: Target) -> Iterator[Way]:
         sums: list[Region] = []
         for x in problem.leaving:
             result = problem.values[x.out]
-            shares = kernel.arguments[len(kernel.arguments) - len(problem.leaving) + len(results)].size // result.type.size
+            shares = (
+                kernel.arguments[len(kernel.arguments) - len(problem.leaving) + len(results)].size // result.type.size
+            )
             if x.over_rows or (shares == 1 and result.dtype is DType.f32):
                 results.append(result)
             else:

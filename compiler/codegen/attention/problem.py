@@ -234,9 +234,7 @@ def _is_rows(first: Dot, scores: Dims, weights: Dims, second: Dot, w_left: bool)
 def loads_of(nodes: list[Node], heads: dict[Value, Dims], expressions: Expressions) -> list[Value] | None:
     """Return the values that nodes load; None if not all heads are, as they are, or axes occur that these do not have."""
     known = {a for dims in heads.values() for dim in dims for a in dim}
-    whole_heads = {
-        h: {a: s for a, s in expressions.dense(h, dims).strides.items() if s} for h, dims in heads.items()
-    }
+    whole_heads = {h: {a: s for a, s in expressions.dense(h, dims).strides.items() if s} for h, dims in heads.items()}
     found: dict[Value, None] = {}
     for n in nodes:
         if not (n.axes | n.reduced) <= known:

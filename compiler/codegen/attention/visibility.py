@@ -111,9 +111,10 @@ def _vanishes(node: Node, mask: Node) -> bool:
         return all(_vanishes(x, mask) for x in operands)
     if isinstance(op, Unary) and op.kind == "neg":
         return _vanishes(operands[0], mask)
-    if isinstance(op, Unary) and op.kind == "exp" and isinstance(operands[0].op, Binary):
-        difference = operands[0]
-        return difference.op.kind == "sub" and _is_far_below(difference.operands[0], mask)
+    if isinstance(op, Unary) and op.kind == "exp":
+        (difference,) = operands
+        shift = isinstance(difference.op, Binary) and difference.op.kind == "sub"
+        return shift and _is_far_below(difference.operands[0], mask)
     return False
 
 
