@@ -24,7 +24,7 @@ from ..graph.ops import (
 )
 from ..kernel_passes.allocate_tiles import DoesNotFit, pack_tiles
 from ..targets import Target
-from .attention.lower_attention import attention_ways
+from .attention.lower_attention import attention_ways, gradient_ways
 from .cube.lower_cube_region import cube_ways
 from .indexing import indexing_ways
 from .sources import sources_of
@@ -73,6 +73,8 @@ def _ways(region: Region, target: Target) -> Iterator[Way]:
         return cube_ways(region, target)
     if region.kind == "attention":
         return attention_ways(region, target)
+    if region.kind == "gradient":
+        return gradient_ways(region, target)
     if region.kind == "host":
         way: Way = [_call_host(region)]
         return iter([way])

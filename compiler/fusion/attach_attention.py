@@ -2,7 +2,7 @@
 
     cube {dot q k, scale}, vector {mask, softmax, convert}, cube {dot w v}   ->   attention {all of them}
 
-The scores and the weights must be wanted nowhere else; `codegen/attention/problem.py` proves the rest.
+The scores and the weights must be wanted nowhere else, maxima and sums of the rows only by gradients; `codegen/attention/problem.py` proves the rest.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ def attach_attention(
             continue
         stored = [v for op in c.ops for v in op.results if home.get(v) is not None and home[v].root() is c]
         wanted = [v for v in stored if v in returned or any(x.root() is not c for x in readers.get(v, ()))]
-        if len(wanted) != 1 or wanted[0] in returned:
+        weights = [v for v in wanted if not _is_statistic(v, readers)]
+        if len(weights) != 1 or returned & set(wanted):
             continue
-        after = _only_reader(readers, wanted[0])
+        after = _only_reader(readers, weights[0])
         before = [
             home[v].root()
             for v in dict.fromkeys(v for op in c.ops for v in op.operands)
@@ -44,7 +45,12 @@ def attach_attention(
         ]
         if after is None or not _is_product(after) or len(before) != 1:
             continue
-        _merge(clusters, before[0], c, after, home, position)
+        _merge(clusters, before[0], c, after, home, position, [v for v in wanted if v is not weights[0]])
+
+
+def _is_statistic(value: Value, readers: dict[Value, set[Cluster]]) -> bool:
+    """Whether a value is the maximum or the sum of rows, that only gradients read to make weights of it again."""
+    return isinstance(value.producer, Reduce) and all(x.root().kind == "gradient" for x in readers.get(value, ()))
 
 
 def _only_reader(readers: dict[Value, set[Cluster]], value: Value) -> Cluster | None:
@@ -63,12 +69,13 @@ def _merge(
     second: Cluster,
     home: Mapping[Value, Cluster],
     position: Mapping[Op, int],
+    statistics: list[Value],
 ) -> None:
     ops = sorted({**first.ops, **between.ops, **second.ops}, key=position.__getitem__)
     outputs = [r for op in second.ops for r in op.results if r in home and home[r].root() is second]
     if not clusters.can_merge(first, between) or not clusters.can_merge(between, second):
         return
-    if read_attention(Region("attention", ops, [], outputs)) is None:
+    if read_attention(Region("attention", ops, [], [*outputs, *statistics])) is None:
         return
     clusters.merge(first, between)
     if clusters.can_merge(first, second):

@@ -54,6 +54,7 @@ from .attach_attention import attach_attention
 from .attach_epilogues import attach_epilogues
 from .attach_prologues import attach_prologues
 from .cluster_graph import Cluster, ClusterGraph
+from .find_gradients import GradientOps, find_gradients, in_order
 from .region import Region
 from .vector_axes import Axes
 from .vector_dims import ELEMENTWISE, RegionDims
@@ -87,17 +88,25 @@ class _Fusion:
         self.clusters = ClusterGraph()
         self.home: dict[Value, Cluster] = {}
         self.floating: dict[Op, int] = {}  # op -> ops it takes to compute it from values in memory
-        self.position = {op: i for i, op in enumerate(graph.ops)}
         self.users = graph.users(captured)
         for value in graph.results:
             self.users.setdefault(value, []).append(_RETURN)
-        self.absorbed: set[Op] = set()  # by a contraction before them
+        gradients = find_gradients(graph, self.users, target)
+        order = in_order(graph, gradients, captured, effects) if gradients else None
+        if order is None:
+            gradients = []
+        self.order = order or graph.ops
+        self.position = {op: i for i, op in enumerate(self.order)}
+        self.gradients = {max(g.own, key=self.position.__getitem__): g for g in gradients}
+        self.absorbed: set[Op] = {op for g in gradients for op in g.own}  # by a gradient or a contraction before them
         self.scalars: Cluster | None = None  # last cluster of scalar ops
         self.readers: dict[Value, Cluster] = {}  # last open cluster that reads a value elementwise
 
     def run(self) -> list[Region]:
         """Cluster all ops, then cut the regions."""
-        for op in self.graph.ops:
+        for op in self.order:
+            if op in self.gradients:
+                self._gradient(self.gradients[op])
             if op in self.absorbed or self._floats(op):
                 continue
             if isinstance(op, (While, Case, HostCall)):
@@ -242,6 +251,11 @@ class _Fusion:
                 made.update(o.results)
                 self.absorbed.add(o)
         self._close("cube", [*sorted(layout, key=self.position.__getitem__), op, *after])
+
+    def _gradient(self, gradient: GradientOps) -> None:
+        c = self._close("gradient", sorted(gradient.ops, key=self.position.__getitem__))
+        for value in gradient.outputs:
+            self.home[value] = c
 
     def _expressible(self, chain: list[Op]) -> bool:
         view = whole(chain[0].operands[0])
@@ -418,7 +432,7 @@ class _Fusion:
             outputs = [
                 r for op in c.ops for r in op.results if r in wanted and r in self.home and self.home[r].root() is c
             ]
-            if c.kind not in ("vector", "cube", "attention"):
+            if c.kind not in ("vector", "cube", "attention", "gradient"):
                 outputs = list(next(reversed(c.ops)).results)
             regions[c] = Region(c.kind, list(c.ops), inputs[c], outputs)
         return [regions[c] for c in self._order(alive)]

@@ -12,7 +12,8 @@ class Region:
     """Ops that one kernel computes, in graph order.
 
     `kind` is "vector" (elementwise, broadcast, reduction, layout), "cube" (one Dot or Convolution and what it
-    carries), "attention" (two Dots and the softmax between them), "indexing" (gather, scatter, dynamic slices), "aicpu", "host" (a HostCall), or "control" (one While, Case or Call, left to
+    carries), "attention" (two Dots and the softmax between them), "gradient" (of an attention: two Dots, what is
+    made of them element by element, and Dots of that), "indexing" (gather, scatter, dynamic slices), "aicpu", "host" (a HostCall), or "control" (one While, Case or Call, left to
     the planner). `inputs` are values from outside in order of first use, splat constants excluded; `outputs` are the values
     used outside. `two_stages`: a reduction may be divided over blocks, whose partial results a second kernel combines.
     """

@@ -31,6 +31,7 @@ from .simplify import simplify
 from .simplify_loops import simplify_loops
 from .sort_last_dimension import sort_last_dimension
 from .unroll_depthwise import unroll_depthwise
+from .sum_over_results import sum_over_results
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -58,6 +59,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     sort_last_dimension,
     simplify,
     eliminate_common_subexpressions,
+    sum_over_results,
     eliminate_dead_code,
     combine_collectives,
     remove_barriers,

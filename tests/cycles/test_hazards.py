@@ -39,6 +39,14 @@ def causal_attention(q, k, v):
     return jax.nn.softmax(jnp.where(seen, q @ k.mT, -jnp.inf)) @ v
 
 
+def gradient_of(attend):
+    def step(q, k, v, g):
+        out, pull = jax.vjp(attend, q, k, v)
+        return out, *pull(g)
+
+    return step
+
+
 def adam(p, m, v, g):
     m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
     return p - 1e-3 * m / (jnp.sqrt(v) + 1e-8), m, v
@@ -56,6 +64,8 @@ PROGRAMS = {
     "dequantised weights": (dequantised, (9, 300), (300, 900), (900,)),
     "attention": (attention, (2, 200, 16), (2, 300, 16), (2, 300, 16)),
     "causal attention, a tile a core": (causal_attention, (1, 700, 8), (1, 700, 8), (1, 700, 8)),
+    "attention, gradient": (gradient_of(attention), (2, 200, 16), (2, 300, 16), (2, 300, 16), (2, 200, 16)),
+    "causal attention, gradient": (gradient_of(causal_attention), *[(2, 500, 24)] * 4),
     "softmax": (softmax, (1024, 1000)),
     "adam": (adam, *[(1000, 300)] * 4),
 }

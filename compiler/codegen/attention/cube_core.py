@@ -9,11 +9,12 @@ from ...isa.model import Affine, TileRef
 from ...tiling.cube import round_up
 from ..cube.emit_epilogue import plain
 from ..cube.panels import ZERO, counted
-from .frame import PARTIAL_FREE, PARTIAL_READY, SCORES_FREE, SCORES_READY, WEIGHTS_FREE, WEIGHTS_READY, Frame, RowTile
+from .forward import PARTIAL_FREE, PARTIAL_READY, SCORES_FREE, SCORES_READY, WEIGHTS_FREE, WEIGHTS_READY, Forward
+from .frame import RowTile
 from .problem import K, V
 
 
-class CubeCore(Frame):
+class CubeCore(Forward):
     """Writes what the cube core does."""
 
     def write_scores(self, tile: RowTile, block: Affine) -> None:
@@ -21,7 +22,7 @@ class CubeCore(Frame):
         b, p, t = self.b, self.p, self.tiles
         first = block * self.block
         self.limit(self.in_block, self.block, self.keys.size - first)
-        place = self.place(0, self.number, self.pitch)
+        place = self.place(0, self.number)
         b.wait_cross_flag("FIXP", SCORES_FREE)
         most = -(-self.block // t.keys)
         with self._pieces(self.in_block, t.keys, most) as at:
@@ -62,7 +63,7 @@ class CubeCore(Frame):
         number = self.number - 1
         first = block * self.block
         self.limit(self.in_block, self.block, self.keys.size - first)
-        weights, partial = self.place(1, number, self.pitch), self.place(2, number, self.width_pitch)
+        weights, partial = self.place(1, number), self.place(2, number)
         rows = self.count * self.m.inner_size
         b.wait_cross_flag("MTE2", WEIGHTS_READY)
         b.tload(self.l1w, weights.rows(b, 0, rows, plain(self.in_block)))

@@ -25,15 +25,15 @@ from ...targets import Target
 from ..cube.groups import unravel
 from ..cube.panels import ZERO
 from .cube_core import CubeCore
-from .frame import PARTIAL_FREE, PLACES, SCORES_FREE, WEIGHTS_FREE, RowTile
+from .forward import PARTIAL_FREE, SCORES_FREE, WEIGHTS_FREE
+from .frame import PLACES, RowTile
 from .problem import Attention, Q
 from .tiles import AttentionTiles
 from .vector_cores import VectorCores
-from .visibility import Bound
 
 
 def emit_attention(p: Attention, tiles: AttentionTiles, target: Target) -> tuple[Kernel, list[int]]:
-    """Generate the kernel; arguments are q, k, v, inputs, three workspaces of the returned sizes, result."""
+    """Generate the kernel; arguments are q, k, v, inputs, three workspaces of the returned sizes, results."""
     return _Emitter(p, tiles, target).run()
 
 
@@ -49,7 +49,7 @@ class _Emitter(CubeCore, VectorCores):
                     b.set_cross_flag("MTE2", flag)
         for _ in range(PLACES):
             b.set_cross_flag("MTE2", WEIGHTS_FREE)
-        b.saffine(self.number.terms[0][0], ZERO)
+        self.assign(self.number, ZERO)
         blocks = b.kernel.grid[0]
         (block,) = b.blocks
         if self.total == blocks:
@@ -69,7 +69,7 @@ class _Emitter(CubeCore, VectorCores):
                     before = self._enter(block + (turn - 1) * blocks)
                     self._end(before, turn - 1)
                 with b.when(turns - turn):
-                    self._return_to(tile)
+                    self.return_to(tile)
                     self._go_on(tile, turn)
         for flag in (SCORES_FREE, PARTIAL_FREE):
             for _ in range(PLACES):
@@ -80,22 +80,9 @@ class _Emitter(CubeCore, VectorCores):
         return b.kernel, self.sizes
 
     def _enter(self, index: Affine) -> RowTile:
-        """Emit where tile number `index` lies."""
-        b, p, m = self.b, self.p, self.m
-        *batch, row = unravel(b, index, (*(d.size for d in p.batch), m.steps))
-        *outer, step = unravel(b, row, m.counts)
-        at = [*outer, step * m.tile]
-        dims = (*p.batch, *m.outer, m.split)
-        first = {d.axis: i for d, i in zip(dims, (*batch, *at), strict=True)}
-        base = [Affine(x.offset) for x in p.buffers]
-        for dim in dims:
-            base = [o + first[dim.axis] * s for o, s in zip(base, dim.strides, strict=True)]
-        tile = RowTile(first, base, at[-1], ZERO, ZERO, Affine(self.blocks))
-        self._return_to(tile)
-        return self._visible(tile)
-
-    def _return_to(self, tile: RowTile) -> None:
-        self.limit(self.count, self.m.tile, self.m.split.size - tile.start)
+        """Emit where tile number `index` lies, and what it sees."""
+        *batch, row = unravel(self.b, index, (*(d.size for d in self.batch), self.m.steps))
+        return self._visible(self.enter(batch, row))
 
     def _begin(self, tile: RowTile, turn: Affine) -> None:
         """Emit the load of a tile's queries, and the scores and weights of its last block of keys."""
@@ -145,7 +132,7 @@ class _Emitter(CubeCore, VectorCores):
         self.write_results(tile, turn)
 
     def _count(self) -> None:
-        self.b.saffine(self.number.terms[0][0], self.number + 1)
+        self.assign(self.number, self.number + 1)
 
     def _visible(self, tile: RowTile) -> RowTile:
         """Emit the first block of keys a tile sees, the first it does not see all of, and the end of all it sees."""
@@ -154,23 +141,12 @@ class _Emitter(CubeCore, VectorCores):
             return tile
         start, whole, stop = tile.first_block, tile.whole, tile.last
         for bound in seen.last:
-            end = b.scalar("sdiv", self._extreme(tile, bound, True) + self.block, self.block)
+            end = b.scalar("sdiv", self.extreme(tile, bound, True) + self.block, self.block)
             stop = b.scalar("smin", stop, b.scalar("smax", end, 0))
-            whole = b.scalar("sdiv", self._extreme(tile, bound, False) + 1, self.block)
+            whole = b.scalar("sdiv", self.extreme(tile, bound, False) + 1, self.block)
         for bound in seen.first:
-            begin = b.scalar("smax", Affine() - self._extreme(tile, bound, True), 0)
+            begin = b.scalar("smax", Affine() - self.extreme(tile, bound, True), 0)
             start = b.scalar("smax", start, b.scalar("sdiv", begin, self.block))
         if seen.first:
             stop = b.scalar("smax", stop, start)
         return replace(tile, first_block=start, whole=whole, last=stop)
-
-    def _extreme(self, tile: RowTile, bound: Bound, largest: bool) -> Affine:
-        """Return the largest or smallest value of a bound over a tile's rows, for key 0."""
-        value = Affine(bound.constant)
-        for axis, at in tile.first.items():
-            value += at * bound.coefficients.get(axis, 0)
-        for axis, most in ((self.m.split.axis, self.count - 1), *((d.axis, Affine(d.size - 1)) for d in self.m.inner)):
-            c = bound.coefficients.get(axis, 0)
-            if (c > 0) == largest:
-                value += most * c
-        return value

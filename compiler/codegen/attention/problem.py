@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from ...fusion.region import Region
 from ...fusion.vector_axes import Dims
-from ...graph.graph import Op, Value
-from ...graph.ops import Convert, Dot, Reshape, Transpose
+from ...graph.graph import Op, Value, row_major
+from ...graph.ops import Convert, Dot, Reduce, Reshape, Transpose
 from ...isa.dtypes import DType
 from ..cube.axis_strides import AxisStrides
 from ..cube.dot import Strided, views_of, whole
@@ -28,7 +28,7 @@ from .softmax import Softmax, read_softmax
 from .visibility import Visibility, read_visibility
 
 Q, K, V, OUT = range(4)
-_TYPES = (DType.f16, DType.bf16, DType.f32)
+TYPES = (DType.f16, DType.bf16, DType.f32)
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class Attention:
     """out[b, m, e] = sum over n of w[b, m, n] v[b, n, e], where w is the softmax of what is made of q[b, m, d] k[b, n, d].
 
     batch, m and keys have the axes of the softmax's nodes; strides of each group's dimensions are in the order of `Q, K, V, OUT`,
-    0 where an operand does not have them.
+    0 where an operand does not have them. After these come the `statistics` that are results too: maxima or sums of the rows.
     """
 
     softmax: Softmax
@@ -46,9 +46,10 @@ class Attention:
     keys: Group
     depth: Group
     width: Group
-    buffers: tuple[Buffer, Buffer, Buffer, Buffer]
-    values: tuple[Value, Value, Value, Value]
+    buffers: list[Buffer]
+    values: list[Value]
     inputs: list[Value]  # that the softmax reads besides the head
+    statistics: list[Node]
     visibility: Visibility | None
 
     @property
@@ -71,14 +72,19 @@ class Parts:
     second: Dot
     head: Value
     weights: Value  # what the second product reads
-    between: Region  # from the head to the weights
+    between: Region  # from the head to the weights and the statistics
     after: list[Op]
+    result: Value
+    statistics: list[Value]
 
 
 def split_parts(region: Region) -> Parts | None:
-    """Return the parts of a region, or None if it is not two products with vector work between them, and one result."""
+    """Return the parts of a region, or None if it is not two products with vector work between them, and their result.
+
+    Reductions in between may be results as well.
+    """
     dots = [op for op in region.ops if isinstance(op, Dot)]
-    if len(dots) != 2 or len(region.outputs) != 1:
+    if len(dots) != 2:
         return None
     first, second = dots
     made = {first.result}
@@ -97,10 +103,14 @@ def split_parts(region: Region) -> Parts | None:
     head = first.result
     if len(users) == 1 and isinstance(users[0], Convert) and converts_sums(users[0]):
         head = users[0].result
-    between = only(Region("vector", region.ops), [weights[0]], {head})
+    results = [v for v in region.outputs if v in late]
+    statistics = [v for v in region.outputs if v not in late]
+    if len(results) != 1 or not all(isinstance(v.producer, Reduce) and v in made for v in statistics):
+        return None
+    between = only(Region("vector", region.ops), [weights[0], *statistics], {head})
     if any(isinstance(op, Dot) for op in between.ops):
         return None
-    return Parts(first, second, head, weights[0], between, after)
+    return Parts(first, second, head, weights[0], between, after, results[0], statistics)
 
 
 def read_attention(region: Region) -> Attention | None:
@@ -110,7 +120,7 @@ def read_attention(region: Region) -> Attention | None:
         return None
     first, second, head = parts.first, parts.second, parts.head
     views = views_of(op for op in region.ops if op not in parts.after)
-    result, out = _result(parts, region.outputs[0])
+    out = _result(parts)
     if out is None:
         return None
     try:
@@ -124,7 +134,7 @@ def read_attention(region: Region) -> Attention | None:
     def view(value: Value) -> Strided:
         return views.get(value) or whole(value)
 
-    strides = AxisStrides(expressions.axes.extent)
+    strides = AxisStrides(expressions.axes.extent, 4 + len(parts.statistics))
     q_first = _is_rows(first, scores, weights, second, second.operands[0] is parts.weights)
     if q_first is None:
         return None
@@ -150,6 +160,8 @@ def read_attention(region: Region) -> Attention | None:
     strides.add(OUT, [weights[d] for d in batch_w], out.strides[:rank_b])
     strides.add(OUT, [weights[d] for d in free_w], out.strides[first_w : first_w + len(free_w)])
     width = collapse(Dim(v.shape[d], (0, 0, v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v))
+    for i, row in enumerate(parts.statistics):
+        strides.add(OUT + 1 + i, expressions.dims(row), row_major(row.shape))
     pairs = zip(first.lhs_contracting, first.rhs_contracting, strict=True)
     depth = [Dim(q.shape[a], (q.strides[a], k.strides[b], 0, 0)) for a, b in (p if q_first else p[::-1] for p in pairs)]
     depth.sort(key=lambda d: (-abs(d.strides[Q]), -abs(d.strides[K])))
@@ -157,7 +169,10 @@ def read_attention(region: Region) -> Attention | None:
     softmax = read_softmax(store.node, over)
     if softmax is None or softmax.weight.dtype is not parts.weights.dtype:
         return None
-    reads = _reads(softmax.nodes, head, expressions, scores)
+    of = {softmax.maximum.op: softmax.maximum, softmax.total.op: softmax.total}
+    if any(v.producer not in of or expressions.node(v).kind != "reduce" for v in parts.statistics):
+        return None
+    reads = loads_of(softmax.nodes, {head: scores}, expressions)
     if reads is None:
         return None
     groups = [[a for dim in dims for a in dim] for dims in (scores[: len(batch_q)], rows, keys)]
@@ -169,30 +184,32 @@ def read_attention(region: Region) -> Attention | None:
         return None
     if {d.axis for d in (*m, *n)} - softmax.summed.axes or len(n) != 1:
         return None
-    inputs = [x for x in dict.fromkeys(reads) if x is not head]
+    inputs = [x for x in reads if x is not head]
     types = {q.value.dtype, k.value.dtype}, {v.value.dtype, parts.weights.dtype}
-    if any(len(t) != 1 or not t <= set(_TYPES) for t in types) or head.dtype not in _TYPES:
+    if any(len(t) != 1 or not t <= set(TYPES) for t in types) or head.dtype not in TYPES:
         return None
-    values = (q.value, k.value, v.value, result)
-    buffers = (q.buffer, k.buffer, v.buffer, out.buffer)
-    visibility = read_visibility(softmax, (*batch, *m), n)
-    return Attention(softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs, visibility)
+    values = [q.value, k.value, v.value, parts.result, *parts.statistics]
+    buffers = [q.buffer, k.buffer, v.buffer, out.buffer, *(whole(x).buffer for x in parts.statistics)]
+    return Attention(
+        softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs,
+        [of[v.producer] for v in parts.statistics], read_visibility(softmax, (*batch, *m), n),
+    )  # fmt: skip
 
 
-def _result(parts: Parts, result: Value) -> tuple[Value, Strided | None]:
-    """Return the region's result and how the second product's lies in it; None if more than layout and type changes."""
+def _result(parts: Parts) -> Strided | None:
+    """Return how the second product's result lies in the region's; None if more than layout and type changes."""
     layout: list[Op] = []
     at = parts.second.result
     for op in parts.after:
         if at not in op.operands or not isinstance(op, (Convert, Transpose, Reshape)):
-            return result, None
+            return None
         if isinstance(op, Convert):
             if not converts_sums(op):
-                return result, None
+                return None
         else:
             layout.append(op)
         at = op.results[0]
-    return result, result_strides(layout, parts.second, result) if at is result and result.dtype in _TYPES else None
+    return result_strides(layout, parts.second, at) if at is parts.result and at.dtype in TYPES else None
 
 
 def _is_rows(first: Dot, scores: Dims, weights: Dims, second: Dot, w_left: bool) -> bool | None:
@@ -214,21 +231,18 @@ def _is_rows(first: Dot, scores: Dims, weights: Dims, second: Dot, w_left: bool)
     return True if (left, right) == (rows, keys) else False if (right, left) == (rows, keys) else None
 
 
-def _reads(nodes: list[Node], head: Value, expressions: Expressions, scores: Dims) -> list[Value] | None:
-    """Return the values that nodes load; None if the scores are not read as they are, or by axes they do not have."""
-    known = {a for dim in scores for a in dim}
-    whole_head = {a: s for a, s in expressions.dense(head, scores).strides.items() if s}
-    found: list[Value] = []
-    heads = 0
+def loads_of(nodes: list[Node], heads: dict[Value, Dims], expressions: Expressions) -> list[Value] | None:
+    """Return the values that nodes load; None if not all heads are, as they are, or axes occur that these do not have."""
+    known = {a for dims in heads.values() for dim in dims for a in dim}
+    whole_heads = {h: {a: s for a, s in expressions.dense(h, dims).strides.items() if s} for h, dims in heads.items()}
+    found: dict[Value, None] = {}
     for n in nodes:
         if not (n.axes | n.reduced) <= known:
             return None
         if n.access is None:
             continue
         a: Access = n.access
-        if a.value is head:
-            if a.strides != whole_head or a.offset or a.dynamic:
-                return None
-            heads += 1
-        found += [a.value, *(s.value for s in a.dynamic)]
-    return found if heads else None
+        if a.value in heads and (a.strides != whole_heads[a.value] or a.offset or a.dynamic):
+            return None
+        found |= dict.fromkeys((a.value, *(s.value for s in a.dynamic)))
+    return list(found) if set(heads) <= set(found) else None

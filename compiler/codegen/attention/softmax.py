@@ -51,13 +51,20 @@ class Softmax:
 
     def replaced(self, old: Node, new: Node) -> Softmax:
         """Return the softmax with one node in place of another."""
-        made: dict[Node, Node] = {old: new}
-        for n in reachable([self.maximum, self.total, self.weight]):
-            if n not in made and any(made.get(o, o) is not o for o in n.operands):
-                operands = tuple(made.get(o, o) for o in n.operands)
-                axes = frozenset[int]().union(*(o.axes for o in operands)) - n.reduced
-                made[n] = replace(n, operands=operands, axes=axes)
+        made = replaced([self.maximum, self.total, self.weight], {old: new})
         return Softmax(*(made.get(n, n) for n in (self.maximum, self.exponent, self.total, self.weight)))
+
+
+def replaced(roots: list[Node], made: dict[Node, Node]) -> dict[Node, Node]:
+    """Return `made`, nodes by those they stand for, with all between them and the roots."""
+    for n in reachable(roots):
+        if n in made:
+            made[n] = made.get(made[n], made[n])
+        elif any(made.get(o, o) is not o for o in n.operands):
+            operands = tuple(made.get(o, o) for o in n.operands)
+            axes = frozenset[int]().union(*(o.axes for o in operands)) - n.reduced
+            made[n] = replace(n, operands=operands, axes=axes)
+    return made
 
 
 def read_softmax(root: Node, keys: frozenset[int]) -> Softmax | None:

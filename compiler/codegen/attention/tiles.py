@@ -103,7 +103,7 @@ def _cycles(p: Attention, t: AttentionTiles, target: Target) -> float:
     chunks = -(-half * t.block // _CHUNKS[0])
 
     def vector(softmax: Softmax) -> float:
-        costs = [c for n in softmax.nodes if (c := _node_cycles(n))]
+        costs = [c for n in softmax.nodes if (c := node_cycles(n))]
         return half * t.block * sum(costs) / lanes + chunks * (len(costs) + 7) * target.vector_start
 
     add = half * width * 4 / lanes + chunks * 2 * target.vector_start
@@ -114,7 +114,7 @@ def _cycles(p: Attention, t: AttentionTiles, target: Target) -> float:
     return max(waves * busy, shared) + cube + vector(plain) + 4 * target.vector_start
 
 
-def _node_cycles(node: Node) -> float:
+def node_cycles(node: Node) -> float:
     """Return the cycles per repeat of a node's instruction."""
     if node.kind in ("const", "load", "iota", "bits"):
         return 0

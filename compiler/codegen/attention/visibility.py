@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from ...graph.ops import Binary, Compare, Select
+from ...graph.ops import Binary, Compare, Select, Unary
 from ..cube.groups import Group
-from ..vector.nodes import Node
-from .softmax import Softmax
+from ..vector.nodes import Node, reachable
+from .softmax import Softmax, replaced
 
 _FAR_BELOW = -1e30  # no score that was not overflowing comes near; the fills of JAX's libraries are below
 
@@ -67,6 +67,64 @@ def read_visibility(softmax: Softmax, rows: Group, keys: Group) -> Visibility | 
     last = [b for b in bounds if b.coefficients[key.axis] == -1]
     unmasked = softmax.replaced(scores, seen) if only and last else None
     return Visibility(first, last, unmasked)
+
+
+@dataclass(eq=False)
+class Hidden:
+    """A bound outside of which factors are 0, and what stands for them where it shows all: the same without the mask."""
+
+    bound: Bound
+    unmasked: dict[Node, Node]
+
+
+def read_hidden(factors: list[Node], rows: Group, keys: Group) -> Hidden | None:
+    """Return where products need not look: what a mask makes 0 in all factors; None if it says nothing certain.
+
+    Each row has to see a key: one that sees none is 0 / 0, and so is every product over the rows.
+    """
+    (key,) = keys
+    for mask in dict.fromkeys(n.operands[0] for n in reachable(factors) if isinstance(n.op, Select)):
+        parts = _conjunction(mask)
+        bounds = [b for part in parts if (b := _bound(part)) and abs(b.coefficients.get(key.axis, 0)) == 1]
+        if len(parts) != 1 or len(bounds) != 1 or not all(_vanishes(f, mask) for f in factors):
+            continue
+        (bound,) = bounds
+        if bound.extreme(rows, False) + max(0, (key.size - 1) * bound.coefficients[key.axis]) < 0:
+            continue
+        shown = {n: n.operands[1] for n in reachable(factors) if isinstance(n.op, Select) and n.operands[0] is mask}
+        return Hidden(bound, replaced(factors, shown))
+    return None
+
+
+def _vanishes(node: Node, mask: Node) -> bool:
+    """Whether a node is 0 where a mask hides, given that what the mask shows of a row has a finite maximum."""
+    op, operands = node.op, node.operands
+    if node.kind == "const":
+        return node.value == 0
+    if node.kind == "cvt":
+        return _vanishes(operands[0], mask)
+    if isinstance(op, Select):
+        return operands[0] is mask and _vanishes(operands[2], mask)
+    if isinstance(op, Binary) and op.kind in ("mul", "div"):
+        return any(_vanishes(x, mask) for x in operands[: 1 if op.kind == "div" else 2])
+    if isinstance(op, Binary) and op.kind in ("add", "sub"):
+        return all(_vanishes(x, mask) for x in operands)
+    if isinstance(op, Unary) and op.kind == "neg":
+        return _vanishes(operands[0], mask)
+    if isinstance(op, Unary) and op.kind == "exp":
+        (difference,) = operands
+        shift = isinstance(difference.op, Binary) and difference.op.kind == "sub"
+        return shift and _is_far_below(difference.operands[0], mask)
+    return False
+
+
+def _is_far_below(node: Node, mask: Node) -> bool:
+    if node.kind == "cvt":
+        return _is_far_below(node.operands[0], mask)
+    if not isinstance(node.op, Select) or node.operands[0] is not mask:
+        return False
+    fill = node.operands[2]
+    return fill.kind == "const" and float(fill.value) <= _FAR_BELOW
 
 
 def _conjunction(mask: Node) -> list[Node]:

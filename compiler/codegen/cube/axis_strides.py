@@ -10,11 +10,11 @@ from .groups import Dim, Group
 
 
 class AxisStrides:
-    """Strides by axis in each of four operands; dimensions of the groups have theirs in this order, 0 where there is none."""
+    """Strides by axis in each operand; dimensions of the groups have theirs in this order, 0 where there is none."""
 
-    def __init__(self, extent: Sequence[int]):
+    def __init__(self, extent: Sequence[int], operands: int):
         self.extent = extent
-        self.of: list[dict[int, int]] = [{}, {}, {}, {}]
+        self.of: list[dict[int, int]] = [{} for _ in range(operands)]
 
     def add(self, operand: int, dims: Iterable[Sequence[int]], strides: Iterable[int]) -> None:
         """Note the strides of an operand's dimensions, each a product of axes."""

@@ -197,7 +197,7 @@ class EpilogueWriter:
                     here[dim.axis] = here.get(dim.axis, ZERO) + index
                 emitter = TileEmitter(b, self._plan(rows), self.arguments, here, valid)
                 if handover:
-                    emitter.head, emitter.handover = self.epilogue.head, handover
+                    emitter.handovers = {self.epilogue.head: handover}
                     emitter.row = skipped * m.inner_size + rows.row(at)
                 emitter.run_tile(self.epilogue.stores, None if once else turn * rows.most_trips + step)
             if self.ahead:
@@ -222,8 +222,7 @@ class TileEmitter(SectionEmitter):
     ):
         super().__init__(builder, plan, arguments, ZERO)
         self.firsts, self.valid = first, valid
-        self.head: Value | None = None  # if it is read from a handover
-        self.handover: Handover | None = None
+        self.handovers: dict[Value, Handover] = {}  # where values are read from that are no arguments
         self.row: Affine = ZERO
 
     def begin(self, roots: list[Node], stored: set[Node], slot: Affine | None) -> None:
@@ -253,9 +252,10 @@ class TileEmitter(SectionEmitter):
         return self.firsts.get(axis, ZERO)
 
     def _load(self, access: Access, kind: Kind) -> TileRef:
-        if self.handover is None or access.value is not self.head:
+        handover = self.handovers.get(access.value)
+        if handover is None:
             return super()._load(access, kind)
         dst = self.new_tile(access.value.dtype, kind, 2)
         tile = self.b.kernel.tiles[dst.tile]
-        self.b.tload(dst, self.handover.rows(self.b, self.row, tile.valid_rows, tile.valid_columns))
+        self.b.tload(dst, handover.rows(self.b, self.row, tile.valid_rows, tile.valid_columns))
         return dst

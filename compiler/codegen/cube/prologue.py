@@ -104,7 +104,7 @@ def read_prologue(region: Region) -> Fed | None:
     first_w, first_x = (0, rank_l) if fed_left else (len(free_x), 0)
     if bias and fed_left:
         return None  # the row is along the columns of the other operand
-    strides = AxisStrides(expressions.axes.extent)
+    strides = AxisStrides(expressions.axes.extent, 4)
     strides.add(_X, [dims[w] for w in over_w], [x.strides[d] for d in over_x])
     strides.add(_OUT, [dims[w] for w in free_w], out.strides[first_w : first_w + len(free_w)])
     if bias:
