@@ -23,7 +23,7 @@ from .kernel_row import KernelRow, join_rows
 from .program_clock import Event, Lanes, ProgramClock, Run, Site, Totals
 from .views import short_line, si, write_csv
 
-_MOST_COMMANDS = 500_000  # that are recorded, of all runs together
+MOST_COMMANDS = 500_000  # that are recorded, of all runs together
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Recorded:
     end: float
     failed: bool
     commands: list[Executed]
+    traced_call: int = -1  # what a trace of jax.profiler calls the call that launched it
     simulation: Simulation | None = None  # None: it failed, or not all of it was recorded
 
     @property
@@ -214,7 +215,7 @@ def _csv_row(r: ProfileRow) -> dict[str, Any]:
 
 
 @contextmanager
-def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMMANDS) -> Generator[Profile]:
+def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMANDS) -> Generator[Profile]:
     """Record what the devices of this process run until the context ends, and write it to a directory.
 
     The context yields a Profile, which is filled when it ends: after the work that was accepted inside is done, and also if
@@ -231,12 +232,7 @@ def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMM
     found = Profile(Path(directory) if directory is not None else None)
     if found.directory is not None:
         _check_directory(found.directory)
-    if not _plugin.start_recording(most_commands):
-        raise InvalidInputError(
-            "[profile] something else is being recorded; expected one profile at a time in a process. Let the one that is "
-            "on end first."
-        )
-    begun = time.monotonic_ns()
+    begun = start_recording(most_commands)
     try:
         try:
             yield found
@@ -244,16 +240,37 @@ def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMM
             found.error = f"{type(error).__name__}: {error}"
             raise
         finally:
-            while not _plugin.drain(0.1):
-                pass  # Ctrl-C is raised here
+            stop_recording(found, begun)
+    finally:
+        simulate(found.runs, Lanes())
+        if found.directory is not None:
+            found.write(found.directory)
+
+
+def start_recording(most_commands: int = MOST_COMMANDS) -> int:
+    """Record from now on, and return the time (time.monotonic_ns).
+
+    Raises:
+        InvalidInputError: something is being recorded already.
+    """
+    if not _plugin.start_recording(most_commands):
+        raise InvalidInputError(
+            "[profile] something else is being recorded; expected one profile at a time in a process, jax_ascend.profile or "
+            "jax.profiler.trace. Let the one that is on end first."
+        )
+    return time.monotonic_ns()
+
+
+def stop_recording(found: Profile, begun: int) -> None:
+    """Wait for the work that was accepted, end the recording, also where Ctrl-C ends the wait, and fill in what ran."""
+    try:
+        while not _plugin.drain(0.1):
+            pass  # Ctrl-C is raised here
     finally:
         ended = time.monotonic_ns()
         recording = _plugin.stop_recording()
         if recording is not None:
             _fill(found, recording, begun, ended)
-            _simulate(found.runs)
-            if found.directory is not None:
-                found.write(found.directory)
 
 
 def _check_directory(directory: Path) -> None:
@@ -276,17 +293,20 @@ def _fill(found: Profile, recording: _plugin.Recording, begun: int, ended: int) 
         return (t - begun) / 1e9
 
     found.seconds = seconds(ended)
-    for program, device, accepted, start, end, failed, commands in runs:
+    for program, device, accepted, start, end, failed, traced_call, commands in runs:
         executed = [
             Executed((f, n), seconds(s), seconds(e) if e else -1.0, decision) for f, n, s, e, decision in commands
         ]
         times = seconds(accepted), seconds(start), seconds(end)
-        found.runs.append(Recorded(decoded[program], device, *times, failed, executed))
+        found.runs.append(Recorded(decoded[program], device, *times, failed, executed, traced_call))
     found.transfers = [Transfer(to, device, size, seconds(s), seconds(e)) for to, device, size, s, e in transfers]
 
 
-def _simulate(runs: Sequence[Recorded]) -> None:
-    """Simulate each run: the first of a program, one more for each way through it, which stands for all that go that way."""
+def simulate(runs: Sequence[Recorded], lanes: Lanes) -> None:
+    """Simulate each run: the first of a program, one more for each way through it, which stands for all that go that way.
+
+    lanes: of which instructions the first run of a program keeps intervals.
+    """
     known: dict[tuple[int, tuple[int, ...]], Simulation] = {}
     seen: set[int] = set()
     data: dict[int, bytes] = {}
@@ -298,7 +318,7 @@ def _simulate(runs: Sequence[Recorded]) -> None:
         key = id(run.program), decisions
         if key not in known or id(run.program) not in seen:
             encoded = data.setdefault(id(run.program), run.program.encode())
-            simulation = _replay(run.program, encoded, decisions, warm=id(run.program) in seen)
+            simulation = _replay(run.program, encoded, decisions, None if id(run.program) in seen else lanes)
             if simulation is None:
                 continue
             run.simulation = simulation
@@ -309,11 +329,12 @@ def _simulate(runs: Sequence[Recorded]) -> None:
             run.simulation = known[key]
 
 
-def _replay(program: Program, data: bytes, decisions: tuple[int, ...], warm: bool) -> Simulation | None:
-    """Return the run on the clock; None if it decided more than was recorded."""
+def _replay(program: Program, data: bytes, decisions: tuple[int, ...], lanes: Lanes | None) -> Simulation | None:
+    """Return a first run on the clock, or one after another where there are no lanes; None if it decided more than is known."""
+    warm = lanes is None
     left = iter(decisions * 2 if warm else decisions)
     try:
-        clock = ProgramClock(program, data, warm, None if warm else Lanes(), left)
+        clock = ProgramClock(program, data, warm, lanes, left)
     except StopIteration:
         return None
     return Simulation(clock.seconds, clock.sites, clock.events, list(clock.assumptions))
