@@ -97,9 +97,18 @@ class Profile:
     error: str = ""  # what ended it
 
     @property
+    def devices(self) -> list[int]:
+        """The devices that ran something."""
+        return sorted({r.device for r in self.runs})
+
+    @property
     def simulated(self) -> float:
-        """Seconds of the device, of all runs that were simulated."""
-        return sum(r.simulation.seconds for r in self.runs if r.simulation)
+        """Seconds of the device, of all runs that were simulated; of the busiest of several."""
+        return max((self.simulated_on(d) for d in self.devices), default=0.0)
+
+    def simulated_on(self, device: int) -> float:
+        """Return the seconds of a device, of all runs that were simulated."""
+        return sum(r.simulation.seconds for r in self.runs if r.simulation and r.device == device)
 
     def gaps(self, device: int = 0) -> list[tuple[float, float]]:
         """Return when the device had nothing to do between its first run and its last: start and end on the host."""
@@ -112,11 +121,15 @@ class Profile:
             busy = max(busy, run.end)
         return found
 
-    def rows(self) -> list[ProfileRow]:
-        """Return the kernels of all runs, those of most simulated time first."""
+    def rows(self, device: int | None = None) -> list[ProfileRow]:
+        """Return the kernels of all runs of a device, or of all devices, those of most simulated time first.
+
+        Shares are of the time of all of these devices.
+        """
         merged: dict[int, tuple[Program, dict[Run, Totals]]] = {}
         host: dict[str, float] = {}
-        for run in self.runs:
+        devices = self.devices if device is None else [device]
+        for run in (r for r in self.runs if r.device in devices):
             names = command_names(run.program)
             for c in run.commands:
                 if c.decision < 0 and c.end >= c.start:
@@ -126,24 +139,29 @@ class Profile:
                 for key, total in run.simulation.sites.items():
                     sites.setdefault(key, Totals()).join(total)
         groups: dict[str, list[KernelRow]] = {}
+        seconds = sum(self.simulated_on(d) for d in devices)
         for program, sites in merged.values():
-            for row in rows_of(program, program.sources(), sites, self.simulated)[0]:
+            for row in rows_of(program, program.sources(), sites, seconds)[0]:
                 groups.setdefault(row.name, []).append(row)
         found = [ProfileRow(join_rows(name, rows), host.get(name, 0.0)) for name, rows in groups.items()]
         return sorted(found, key=lambda r: -r.row.seconds)
 
     def table(self, rows: int | None = 30) -> str:
         """Return the summary and a table of kernels as text."""
-        devices = sorted({r.device for r in self.runs})
+        devices = self.devices
         idle = sum(end - start for d in devices for start, end in self.gaps(d))
         to, back = ([t for t in self.transfers if t.to_device == d] for d in (True, False))
         lines = [
             f"{len(self.runs)} runs of {len({id(r.program) for r in self.runs})} programs on {len(devices)} devices in "
-            f"{si(self.seconds, 's')} of the host; simulated: {si(self.simulated, 's')}",
+            f"{si(self.seconds, 's')} of the host; simulated: {si(self.simulated, 's')}"
+            f"{' on the busiest' if len(devices) > 1 else ''}",
             f"the host ran programs for {si(sum(r.end - r.start for r in self.runs), 's')}, with {si(idle, 's')} of gaps between "
             f"them; {len(to)} copies of {si(sum(t.bytes for t in to), 'B')} to the device, {len(back)} of "
             f"{si(sum(t.bytes for t in back), 'B')} back",
         ]
+        if len(devices) > 1:
+            each = (f"{d}: {si(self.simulated_on(d), 's')}" for d in devices)
+            lines.append(f"simulated on device {', '.join(each)}; below, launches and times of all devices together")
         failed = sum(r.failed for r in self.runs)
         if failed:
             lines.append(f"{failed} runs failed; they are not simulated")
@@ -174,7 +192,7 @@ class Profile:
         """Return it as JSON has it: runs with their decisions, transfers, kernels."""
         return {
             "seconds": self.seconds,
-            "simulated": self.simulated,
+            "simulated": {str(d): self.simulated_on(d) for d in self.devices},
             "error": self.error,
             "unrecorded": self.unrecorded,
             "runs": [
@@ -195,7 +213,7 @@ class Profile:
         }
 
     def write(self, directory: Path) -> None:
-        """Write summary.txt, profile.json, kernels.csv and trace.pftrace."""
+        """Write summary.txt, profile.json, kernels.csv, trace.pftrace, and report.html, or one for each of several devices."""
         from .profile_trace import profile_trace
 
         directory.mkdir(parents=True, exist_ok=True)
@@ -203,6 +221,15 @@ class Profile:
         (directory / "profile.json").write_text(json.dumps(self.to_dict()), encoding="utf-8")
         (directory / "trace.pftrace").write_bytes(profile_trace(self))
         write_csv(directory / "kernels.csv", [_csv_row(r) for r in self.rows()])
+        for d in self.devices:
+            self.report(directory / ("report.html" if len(self.devices) == 1 else f"report-{d}.html"), d)
+
+    def report(self, path: str | Path, device: int = 0) -> None:
+        """Write what ran on a device as a page, as Estimate.report: simulated runs, one after the other without gaps."""
+        from .profile_report import of_profile
+        from .report import write_report
+
+        write_report(of_profile(self, device), path)
 
 
 def _csv_row(r: ProfileRow) -> dict[str, Any]:
@@ -223,7 +250,7 @@ def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMA
     run of a program is simulated with an empty L2, the next ones as a second of two equal calls.
 
     Args:
-        directory: where summary.txt, profile.json, kernels.csv and trace.pftrace go; None writes nothing.
+        directory: where summary.txt, profile.json, kernels.csv, trace.pftrace and report.html go; None writes nothing.
         most_commands: how many commands (launches, copies, loops) are recorded at most; each takes about 300 bytes.
 
     Raises:

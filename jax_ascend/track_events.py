@@ -6,7 +6,6 @@ Times are nanoseconds.
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping
 
 from .protobuf import message, number, real, text

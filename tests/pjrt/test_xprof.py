@@ -1,5 +1,6 @@
 """jax.profiler.trace shows the device: its kernels stand in the XSpace that is written, and XProf makes its tables of them."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_planes_hold_what_a_profile_simulates(tmp_path, x):
         assert all(
             any(a - 1 <= e.start_ns and e.start_ns + e.duration_ns <= b + 1 for a, b in spans) for e in lines[inner]
         )
-        assert all(a[1] <= b[0] + 1 for a, b in zip(spans, spans[1:]))
+        assert all(a[1] <= b[0] + 1 for a, b in itertools.pairwise(spans))
     # The host's calls of the runs are theirs.
     host = [p for p in ProfileData.from_file(str(next(tmp_path.rglob("*.xplane.pb")))).planes if p.name == "/host:CPU"]
     called = [v for line in host[0].lines for e in line.events for k, v in e.stats if k == "_p"]
@@ -108,9 +109,9 @@ def test_a_profile_inside_or_around_is_refused_and_the_host_is_traced(tmp_path, 
     with jax_ascend.profile() as found:
         assert device_planes(trace(tmp_path, lambda: train(x, 1))) == {}
     assert len(found.runs) == 2
-    with jax.profiler.trace(tmp_path / "outer"), pytest.raises(InvalidInputError, match="one profile at a time"):
-        with jax_ascend.profile():
-            pass
+    refused = pytest.raises(InvalidInputError, match="one profile at a time")
+    with jax.profiler.trace(tmp_path / "outer"), refused, jax_ascend.profile():
+        pass
 
 
 CONVERT = """
