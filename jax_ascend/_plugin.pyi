@@ -87,7 +87,7 @@ def start_recording(limit: int) -> bool: ...
 
 Recording = tuple[
     list[bytes],
-    list[tuple[int, int, int, int, int, bool, list[tuple[int, int, int, int, int]]]],
+    list[tuple[int, int, int, int, int, bool, int, list[tuple[int, int, int, int, int]]]],
     list[tuple[bool, int, int, int, int]],
     int,
 ]

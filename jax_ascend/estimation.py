@@ -6,9 +6,10 @@ program's time is the sum over its launches (program_clock.py), each with its di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .comparison import Comparison, compare
@@ -16,7 +17,7 @@ from .compiler.graph.location import Location
 from .compiler.program.debug import Debug
 from .compiler.program.program import Program
 from .compiler.targets import Target
-from .kernel_row import MEMORIES, KernelRow, join_rows, make_row, scope_pattern
+from .kernel_row import MEMORIES, KernelRow, group_rows, make_row
 from .memory_use import MemoryUse, memory_use
 from .program_clock import Event, Lanes, ProgramClock, Run, Totals
 from .programs import program_of
@@ -86,20 +87,11 @@ class Estimate:
 
         A launch counts for the line and the scope that stand for it, all of it.
         """
-        keys: dict[str, Callable[[KernelRow], str]] = {
-            "line": lambda r: r.line or "unknown",
-            "scope": lambda r: scope_pattern(r.sources[0].scope) if r.sources else "unknown",
-        }
         if grouping in ("kernel", "launch"):
-            rows = self.kernels if grouping == "kernel" else self.launches
-        elif grouping in keys:
-            groups: dict[str, list[KernelRow]] = {}
-            for row in self.launches:
-                groups.setdefault(keys[grouping](row), []).append(row)
-            rows = [join_rows(name, group) for name, group in groups.items()]
-        else:
-            raise ValueError(f"[estimate] rows are by kernel, launch, line or scope, got {grouping!r}")
-        return sorted(rows, key=lambda r: -r.seconds)
+            return sorted(self.kernels if grouping == "kernel" else self.launches, key=lambda r: -r.seconds)
+        if grouping in ("line", "scope"):
+            return group_rows(self.launches, grouping)
+        raise ValueError(f"[estimate] rows are by kernel, launch, line or scope, got {grouping!r}")
 
     def table(
         self, by: Grouping = "kernel", sort: str = "seconds", rows: int | None = None, pipes: bool = False
@@ -118,6 +110,27 @@ class Estimate:
         """Return what changed from this program, target or version to the other, kernel by kernel."""
         return compare(self, other)
 
+    def what_if(self, **factors: float) -> Estimate:
+        """Estimate the same program on a device some of whose figures are so many times as large.
+
+        `found.what_if(hbm_bandwidth=2)` has twice the HBM bandwidth. The program stays as it was compiled for this device. The
+        figures are those of Target in bytes, bytes or operations per second, cycles or seconds.
+
+        Raises:
+            ValueError: a factor is of no such figure, or is not positive.
+        """
+        figures = {
+            n: v for n, v in asdict(self.target).items() if isinstance(v, float | int) and not isinstance(v, bool)
+        }
+        for name, factor in factors.items():
+            if name not in figures or not factor > 0:
+                raise ValueError(
+                    f"[what_if {name}={factor}] expected a positive factor of one of {', '.join(figures)}; got {name}={factor}."
+                )
+        changed = {n: type(figures[n])(figures[n] * factor) for n, factor in factors.items()}
+        program = replace(self.program, target=replace(self.target, **changed))
+        return estimate_program(program, "warm" if self._warm else "cold", Lanes(0, 0, 0))
+
     def trace(self, path: str | Path, lanes: Lanes | None = None) -> None:
         """Write a trace for https://ui.perfetto.dev (TrackEvents): kernels, their cores and pipes, dispatch, memory.
 
@@ -129,11 +142,14 @@ class Estimate:
         events = self.events if lanes is None else self._clock(lanes).events
         Path(path).write_bytes(device_timeline(self.program, events, self.memory))
 
-    def report(self, path: str | Path) -> None:
-        """Write a page that a browser opens without network: summary, kernels, timeline, roofline, memory."""
-        from .report import write_report
+    def report(self, path: str | Path, what_if: Mapping[str, float] = MappingProxyType({"hbm_bandwidth": 2})) -> None:
+        """Write a page that a browser opens without network: summary, kernels, timeline, roofline, memory.
 
-        write_report(self, path)
+        what_if: figures of the target with a factor each, as of `what_if`; the page says what each would change by itself.
+        """
+        from .report import of_estimate, write_report
+
+        write_report(of_estimate(self, what_if), path)
 
     def _clock(self, lanes: Lanes) -> ProgramClock:
         return ProgramClock(self.program, self.program.encode(), self._warm, lanes)
@@ -205,10 +221,13 @@ def estimate(
     return estimate_program(program_of(fn, args, kwargs, target, static_argnums, static_argnames), l2)
 
 
-def estimate_program(program: Program, l2: str = "cold") -> Estimate:
-    """Estimate one execution of a compiled program on the target it carries; `l2` as `estimate`."""
+def estimate_program(program: Program, l2: str = "cold", lanes: Lanes | None = None) -> Estimate:
+    """Estimate one execution of a compiled program on the target it carries.
+
+    l2: as of `estimate`. lanes: which instructions the timeline keeps; None is what a report shows.
+    """
     warm = l2 == "warm"
-    clock = ProgramClock(program, program.encode(), warm, Lanes())
+    clock = ProgramClock(program, program.encode(), warm, lanes or Lanes())
     debug = program.sources()
     kernels, places = rows_of(program, debug, clock.sites, clock.seconds)
     memory = memory_use(program, debug, clock.events, clock.seconds)

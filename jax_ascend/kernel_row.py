@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from .bottleneck import bound_by, busy_ratios, ideal_seconds
 from .compiler.graph.location import Location, distinct
@@ -150,6 +150,15 @@ def join_rows(name: str, rows: Sequence[KernelRow]) -> KernelRow:
         sum(r.assumed for r in rows),
         distinct(p for r in sorted(rows, key=lambda r: -r.seconds) for p in r.sources),
     )
+
+
+def group_rows(launches: Iterable[KernelRow], by: Literal["line", "scope"]) -> list[KernelRow]:
+    """Return a row for each JAX line or scope (numbers in it as `*`) that stands for a launch, most expensive first."""
+    groups: dict[str, list[KernelRow]] = {}
+    for row in launches:
+        name = row.line if by == "line" else scope_pattern(row.sources[0].scope) if row.sources else "unknown"
+        groups.setdefault(name or ("unknown" if by == "line" else ""), []).append(row)
+    return sorted((join_rows(name, rows) for name, rows in groups.items()), key=lambda r: -r.seconds)
 
 
 def scope_pattern(scope: str) -> str:

@@ -23,7 +23,7 @@ from .kernel_row import KernelRow, join_rows
 from .program_clock import Event, Lanes, ProgramClock, Run, Site, Totals
 from .views import short_line, si, write_csv
 
-_MOST_COMMANDS = 500_000  # that are recorded, of all runs together
+MOST_COMMANDS = 500_000  # that are recorded, of all runs together
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Recorded:
     end: float
     failed: bool
     commands: list[Executed]
+    traced_call: int = -1  # what a trace of jax.profiler calls the call that launched it
     simulation: Simulation | None = None  # None: it failed, or not all of it was recorded
 
     @property
@@ -96,9 +97,18 @@ class Profile:
     error: str = ""  # what ended it
 
     @property
+    def devices(self) -> list[int]:
+        """The devices that ran something."""
+        return sorted({r.device for r in self.runs})
+
+    @property
     def simulated(self) -> float:
-        """Seconds of the device, of all runs that were simulated."""
-        return sum(r.simulation.seconds for r in self.runs if r.simulation)
+        """Seconds of the device, of all runs that were simulated; of the busiest of several."""
+        return max((self.simulated_on(d) for d in self.devices), default=0.0)
+
+    def simulated_on(self, device: int) -> float:
+        """Return the seconds of a device, of all runs that were simulated."""
+        return sum(r.simulation.seconds for r in self.runs if r.simulation and r.device == device)
 
     def gaps(self, device: int = 0) -> list[tuple[float, float]]:
         """Return when the device had nothing to do between its first run and its last: start and end on the host."""
@@ -111,11 +121,15 @@ class Profile:
             busy = max(busy, run.end)
         return found
 
-    def rows(self) -> list[ProfileRow]:
-        """Return the kernels of all runs, those of most simulated time first."""
+    def rows(self, device: int | None = None) -> list[ProfileRow]:
+        """Return the kernels of all runs of a device, or of all devices, those of most simulated time first.
+
+        Shares are of the time of all of these devices.
+        """
         merged: dict[int, tuple[Program, dict[Run, Totals]]] = {}
         host: dict[str, float] = {}
-        for run in self.runs:
+        devices = self.devices if device is None else [device]
+        for run in (r for r in self.runs if r.device in devices):
             names = command_names(run.program)
             for c in run.commands:
                 if c.decision < 0 and c.end >= c.start:
@@ -125,24 +139,29 @@ class Profile:
                 for key, total in run.simulation.sites.items():
                     sites.setdefault(key, Totals()).join(total)
         groups: dict[str, list[KernelRow]] = {}
+        seconds = sum(self.simulated_on(d) for d in devices)
         for program, sites in merged.values():
-            for row in rows_of(program, program.sources(), sites, self.simulated)[0]:
+            for row in rows_of(program, program.sources(), sites, seconds)[0]:
                 groups.setdefault(row.name, []).append(row)
         found = [ProfileRow(join_rows(name, rows), host.get(name, 0.0)) for name, rows in groups.items()]
         return sorted(found, key=lambda r: -r.row.seconds)
 
     def table(self, rows: int | None = 30) -> str:
         """Return the summary and a table of kernels as text."""
-        devices = sorted({r.device for r in self.runs})
+        devices = self.devices
         idle = sum(end - start for d in devices for start, end in self.gaps(d))
         to, back = ([t for t in self.transfers if t.to_device == d] for d in (True, False))
         lines = [
             f"{len(self.runs)} runs of {len({id(r.program) for r in self.runs})} programs on {len(devices)} devices in "
-            f"{si(self.seconds, 's')} of the host; simulated: {si(self.simulated, 's')}",
+            f"{si(self.seconds, 's')} of the host; simulated: {si(self.simulated, 's')}"
+            f"{' on the busiest' if len(devices) > 1 else ''}",
             f"the host ran programs for {si(sum(r.end - r.start for r in self.runs), 's')}, with {si(idle, 's')} of gaps between "
             f"them; {len(to)} copies of {si(sum(t.bytes for t in to), 'B')} to the device, {len(back)} of "
             f"{si(sum(t.bytes for t in back), 'B')} back",
         ]
+        if len(devices) > 1:
+            each = (f"{d}: {si(self.simulated_on(d), 's')}" for d in devices)
+            lines.append(f"simulated on device {', '.join(each)}; below, launches and times of all devices together")
         failed = sum(r.failed for r in self.runs)
         if failed:
             lines.append(f"{failed} runs failed; they are not simulated")
@@ -173,7 +192,7 @@ class Profile:
         """Return it as JSON has it: runs with their decisions, transfers, kernels."""
         return {
             "seconds": self.seconds,
-            "simulated": self.simulated,
+            "simulated": {str(d): self.simulated_on(d) for d in self.devices},
             "error": self.error,
             "unrecorded": self.unrecorded,
             "runs": [
@@ -194,7 +213,7 @@ class Profile:
         }
 
     def write(self, directory: Path) -> None:
-        """Write summary.txt, profile.json, kernels.csv and trace.pftrace."""
+        """Write summary.txt, profile.json, kernels.csv, trace.pftrace, and report.html, or one for each of several devices."""
         from .profile_trace import profile_trace
 
         directory.mkdir(parents=True, exist_ok=True)
@@ -202,6 +221,15 @@ class Profile:
         (directory / "profile.json").write_text(json.dumps(self.to_dict()), encoding="utf-8")
         (directory / "trace.pftrace").write_bytes(profile_trace(self))
         write_csv(directory / "kernels.csv", [_csv_row(r) for r in self.rows()])
+        for d in self.devices:
+            self.report(directory / ("report.html" if len(self.devices) == 1 else f"report-{d}.html"), d)
+
+    def report(self, path: str | Path, device: int = 0) -> None:
+        """Write what ran on a device as a page, as Estimate.report: simulated runs, one after the other without gaps."""
+        from .profile_report import of_profile
+        from .report import write_report
+
+        write_report(of_profile(self, device), path)
 
 
 def _csv_row(r: ProfileRow) -> dict[str, Any]:
@@ -214,7 +242,7 @@ def _csv_row(r: ProfileRow) -> dict[str, Any]:
 
 
 @contextmanager
-def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMMANDS) -> Generator[Profile]:
+def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMANDS) -> Generator[Profile]:
     """Record what the devices of this process run until the context ends, and write it to a directory.
 
     The context yields a Profile, which is filled when it ends: after the work that was accepted inside is done, and also if
@@ -222,7 +250,7 @@ def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMM
     run of a program is simulated with an empty L2, the next ones as a second of two equal calls.
 
     Args:
-        directory: where summary.txt, profile.json, kernels.csv and trace.pftrace go; None writes nothing.
+        directory: where summary.txt, profile.json, kernels.csv, trace.pftrace and report.html go; None writes nothing.
         most_commands: how many commands (launches, copies, loops) are recorded at most; each takes about 300 bytes.
 
     Raises:
@@ -231,12 +259,7 @@ def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMM
     found = Profile(Path(directory) if directory is not None else None)
     if found.directory is not None:
         _check_directory(found.directory)
-    if not _plugin.start_recording(most_commands):
-        raise InvalidInputError(
-            "[profile] something else is being recorded; expected one profile at a time in a process. Let the one that is "
-            "on end first."
-        )
-    begun = time.monotonic_ns()
+    begun = start_recording(most_commands)
     try:
         try:
             yield found
@@ -244,16 +267,37 @@ def profile(directory: str | Path | None = None, most_commands: int = _MOST_COMM
             found.error = f"{type(error).__name__}: {error}"
             raise
         finally:
-            while not _plugin.drain(0.1):
-                pass  # Ctrl-C is raised here
+            stop_recording(found, begun)
+    finally:
+        simulate(found.runs, Lanes())
+        if found.directory is not None:
+            found.write(found.directory)
+
+
+def start_recording(most_commands: int = MOST_COMMANDS) -> int:
+    """Record from now on, and return the time (time.monotonic_ns).
+
+    Raises:
+        InvalidInputError: something is being recorded already.
+    """
+    if not _plugin.start_recording(most_commands):
+        raise InvalidInputError(
+            "[profile] something else is being recorded; expected one profile at a time in a process, jax_ascend.profile or "
+            "jax.profiler.trace. Let the one that is on end first."
+        )
+    return time.monotonic_ns()
+
+
+def stop_recording(found: Profile, begun: int) -> None:
+    """Wait for the work that was accepted, end the recording, also where Ctrl-C ends the wait, and fill in what ran."""
+    try:
+        while not _plugin.drain(0.1):
+            pass  # Ctrl-C is raised here
     finally:
         ended = time.monotonic_ns()
         recording = _plugin.stop_recording()
         if recording is not None:
             _fill(found, recording, begun, ended)
-            _simulate(found.runs)
-            if found.directory is not None:
-                found.write(found.directory)
 
 
 def _check_directory(directory: Path) -> None:
@@ -276,17 +320,20 @@ def _fill(found: Profile, recording: _plugin.Recording, begun: int, ended: int) 
         return (t - begun) / 1e9
 
     found.seconds = seconds(ended)
-    for program, device, accepted, start, end, failed, commands in runs:
+    for program, device, accepted, start, end, failed, traced_call, commands in runs:
         executed = [
             Executed((f, n), seconds(s), seconds(e) if e else -1.0, decision) for f, n, s, e, decision in commands
         ]
         times = seconds(accepted), seconds(start), seconds(end)
-        found.runs.append(Recorded(decoded[program], device, *times, failed, executed))
+        found.runs.append(Recorded(decoded[program], device, *times, failed, executed, traced_call))
     found.transfers = [Transfer(to, device, size, seconds(s), seconds(e)) for to, device, size, s, e in transfers]
 
 
-def _simulate(runs: Sequence[Recorded]) -> None:
-    """Simulate each run: the first of a program, one more for each way through it, which stands for all that go that way."""
+def simulate(runs: Sequence[Recorded], lanes: Lanes) -> None:
+    """Simulate each run: the first of a program, one more for each way through it, which stands for all that go that way.
+
+    lanes: of which instructions the first run of a program keeps intervals.
+    """
     known: dict[tuple[int, tuple[int, ...]], Simulation] = {}
     seen: set[int] = set()
     data: dict[int, bytes] = {}
@@ -298,7 +345,7 @@ def _simulate(runs: Sequence[Recorded]) -> None:
         key = id(run.program), decisions
         if key not in known or id(run.program) not in seen:
             encoded = data.setdefault(id(run.program), run.program.encode())
-            simulation = _replay(run.program, encoded, decisions, warm=id(run.program) in seen)
+            simulation = _replay(run.program, encoded, decisions, None if id(run.program) in seen else lanes)
             if simulation is None:
                 continue
             run.simulation = simulation
@@ -309,11 +356,12 @@ def _simulate(runs: Sequence[Recorded]) -> None:
             run.simulation = known[key]
 
 
-def _replay(program: Program, data: bytes, decisions: tuple[int, ...], warm: bool) -> Simulation | None:
-    """Return the run on the clock; None if it decided more than was recorded."""
+def _replay(program: Program, data: bytes, decisions: tuple[int, ...], lanes: Lanes | None) -> Simulation | None:
+    """Return a first run on the clock, or one after another where there are no lanes; None if it decided more than is known."""
+    warm = lanes is None
     left = iter(decisions * 2 if warm else decisions)
     try:
-        clock = ProgramClock(program, data, warm, None if warm else Lanes(), left)
+        clock = ProgramClock(program, data, warm, lanes, left)
     except StopIteration:
         return None
     return Simulation(clock.seconds, clock.sites, clock.events, list(clock.assumptions))

@@ -110,6 +110,13 @@ def target_for_plugin(name: str) -> tuple[int, bytes]:
     return _answer(lambda: configuration.target_text(name).encode())
 
 
+def profiler_for_plugin(step: str) -> tuple[int, bytes]:
+    """Take a step of a trace of jax.profiler: "start", "stop" or "collect", as compile_for_plugin."""
+    from . import xprof
+
+    return _answer({"start": xprof.start, "stop": xprof.stop, "collect": xprof.collect}[step])
+
+
 def lapack_for_plugin(name: str) -> tuple[int, bytes]:
     """Return the address of a function of LAPACK or BLAS as decimal digits, as compile_for_plugin."""
     from . import lapack

@@ -6,8 +6,9 @@ Times are nanoseconds.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
+
+from .protobuf import message, number, real, text
 
 _SEQUENCE = 1  # of packets: there is one writer
 _CLEARED, _NEEDED = 1, 2  # TracePacket.SequenceFlags: interned text starts here, is used here
@@ -31,17 +32,16 @@ class TrackEvents:
 
     def process(self, name: str) -> int:
         """Add a process; returns the track of it."""
-        number = self._tracks + 1
-        descriptor = _number(1, number) + _text(6, name)
-        return self._describe(_message(3, descriptor) + _number(11, _EXPLICIT), 0)
+        descriptor = number(1, self._tracks + 1) + text(6, name)
+        return self._describe(message(3, descriptor) + number(11, _EXPLICIT), 0)
 
     def track(self, name: str, parent: int) -> int:
         """Add a track after those that its parent has; returns it."""
-        return self._describe(_text(2, name) + _number(11, _EXPLICIT), parent)
+        return self._describe(text(2, name) + number(11, _EXPLICIT), parent)
 
     def counter_track(self, name: str, parent: int, bytes: bool = False) -> int:
         """Add a track of a counter; returns it."""
-        return self._describe(_text(2, name) + _message(8, _number(3, _BYTES) if bytes else b""), parent)
+        return self._describe(text(2, name) + message(8, number(3, _BYTES) if bytes else b""), parent)
 
     def slice(self, track: int, name: str, start: float, end: float, category: str, args: Mapping[str, Value]) -> None:
         """Add a slice; slices of a track follow each other or are nested."""
@@ -49,38 +49,36 @@ class TrackEvents:
 
     def labels(self, name: str, category: str, args: Mapping[str, Value]) -> bytes:
         """Return a slice's name, category and arguments, which many slices may share."""
-        head = _number(3, self._intern(_CATEGORIES, category)) + _number(10, self._intern(_NAMES, name))
-        return head + b"".join(
-            _message(4, _number(1, self._intern(_KEYS, k)) + self._value(v)) for k, v in args.items()
-        )
+        head = number(3, self._intern(_CATEGORIES, category)) + number(10, self._intern(_NAMES, name))
+        return head + b"".join(message(4, number(1, self._intern(_KEYS, k)) + self._value(v)) for k, v in args.items())
 
     def slice_with(self, track: int, labels: bytes, start: float, end: float) -> None:
         """Add a slice with these labels."""
-        event = _number(9, _BEGIN) + _number(11, track) + labels
+        event = number(9, _BEGIN) + number(11, track) + labels
         first, last = round(start), max(round(end), round(start))
-        number = len(self._packets)
-        self._packets.append((first, 1, number, event))
+        place = len(self._packets)
+        self._packets.append((first, 1, place, event))
         self._packets.append(
             (
                 last,
                 1 if last == first else 0,
-                -number if last != first else number + 1,
-                _number(9, _END) + _number(11, track),
+                -place if last != first else place + 1,
+                number(9, _END) + number(11, track),
             )
         )
 
     def counter(self, track: int, time: float, value: int) -> None:
         """Add a value that holds from a time on."""
-        event = _number(9, _COUNTER) + _number(11, track) + _number(30, value)
+        event = number(9, _COUNTER) + number(11, track) + number(30, value)
         self._packets.append((round(time), 2, len(self._packets), event))
 
     def encode(self) -> bytes:
         """Return the trace, its packets in order of time; the end of a slice comes before what begins at once after it."""
-        texts = b"".join(_message(kind, _number(1, iid) + _text(2, t)) for (kind, t), iid in self._interned.items())
-        packets = [_packet(_CLEARED, b"", _message(12, texts))]
-        packets += [_packet(0, b"", _message(60, d)) for d in self._descriptors]
+        texts = b"".join(message(kind, number(1, iid) + text(2, t)) for (kind, t), iid in self._interned.items())
+        packets = [_packet(_CLEARED, b"", message(12, texts))]
+        packets += [_packet(0, b"", message(60, d)) for d in self._descriptors]
         for time, _, _, event in sorted(self._packets, key=lambda p: p[:3]):
-            packets.append(_packet(_NEEDED, _number(8, time), _message(11, event)))
+            packets.append(_packet(_NEEDED, number(8, time), message(11, event)))
         return b"".join(packets)
 
     def _intern(self, kind: int, text: str) -> int:
@@ -88,43 +86,21 @@ class TrackEvents:
 
     def _value(self, value: Value) -> bytes:
         if isinstance(value, bool):
-            return _number(2, value)
+            return number(2, value)
         if isinstance(value, int):
-            return _number(4, value)
+            return number(4, value)
         if isinstance(value, float):
-            return _varint(5 << 3 | 1) + struct.pack("<d", value)
-        return _number(17, self._intern(_STRINGS, value))
+            return real(5, value)
+        return number(17, self._intern(_STRINGS, value))
 
     def _describe(self, descriptor: bytes, parent: int) -> int:
         self._tracks += 1
         rank = self._ranks[parent] = self._ranks.get(parent, -1) + 1
-        where = _number(5, parent) if parent else b""
-        self._descriptors.append(_number(1, self._tracks) + where + descriptor + _number(12, rank))
+        where = number(5, parent) if parent else b""
+        self._descriptors.append(number(1, self._tracks) + where + descriptor + number(12, rank))
         return self._tracks
 
 
 def _packet(flags: int, time: bytes, content: bytes) -> bytes:
-    state = _number(13, flags) if flags else b""
-    return _message(1, time + _number(10, _SEQUENCE) + state + content)
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _number(field: int, value: int) -> bytes:
-    return _varint(field << 3) + _varint(value)
-
-
-def _message(field: int, content: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(content)) + content
-
-
-def _text(field: int, text: str) -> bytes:
-    return _message(field, text.encode(errors="backslashreplace"))
+    state = number(13, flags) if flags else b""
+    return message(1, time + number(10, _SEQUENCE) + state + content)

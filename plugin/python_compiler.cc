@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "plugin/device/aicpu/lapack_functions.h"
+#include "plugin/isa/message.h"
 #include "plugin/python_object.h"
 #include "plugin/runtime/compiler.h"
 
 namespace ascend {
 namespace {
-
-[[noreturn]] void cannot_enter() { throw_python_error("compile", "cannot enter the Python compiler"); }
 
 // The threads that are inside the compiler. jaxlib compiles in threads of its own, and Ctrl-C ends only the
 // wait for them. All of this is guarded by the GIL.
@@ -39,9 +38,11 @@ class Compilation {
 
 Py_ssize_t size(std::string_view s) { return static_cast<Py_ssize_t>(s.size()); }
 
-// Calls a function of jax_ascend.registration that returns (0, bytes) or (code, message).
+// Calls a function of jax_ascend.registration that returns (0, bytes) or (code, message), for the sake of
+// `place`.
 template <class... Arguments>
-std::string call(const char* function, const char* format, Arguments... arguments) {
+std::string call(const char* place, const char* function, const char* format, Arguments... arguments) {
+  const auto cannot_enter = [&] { throw_python_error(place, "cannot enter Python"); };
   Object module(call_python([] { return PyImport_ImportModule("jax_ascend.registration"); }));
   if (!module) cannot_enter();
   Object result(
@@ -49,7 +50,7 @@ std::string call(const char* function, const char* format, Arguments... argument
   if (!result && !PyErr_ExceptionMatches(PyExc_Exception)) {  // KeyboardInterrupt, SystemExit
     if (in_main_thread()) postpone_exception();
     PyErr_Clear();
-    throw Error(Code::kCancelled, "[compile] interrupted before the program was compiled.");
+    throw Error(Code::kCancelled, concat("[", place, "] interrupted before it was done."));
   }
   if (!result) cannot_enter();
   int code;
@@ -72,18 +73,24 @@ size_t end_compilations() {
 std::string compile_in_python(std::string_view artifact, std::string_view options, std::string_view target) {
   Gil gil;
   Compilation compilation;
-  return call("compile_for_plugin", "y#y#s#", artifact.data(), size(artifact), options.data(), size(options),
-              target.data(), size(target));
+  return call("compile", "compile_for_plugin", "y#y#s#", artifact.data(), size(artifact), options.data(),
+              size(options), target.data(), size(target));
 }
 
 std::string target_in_python(std::string_view name) {
   Gil gil;
-  return call("target_for_plugin", "(s#)", name.data(), size(name));
+  return call("client", "target_for_plugin", "(s#)", name.data(), size(name));
+}
+
+std::string profiler_in_python(const char* step) {
+  if (finalizing()) return {};
+  Gil gil;
+  return call("profile", "profiler_for_plugin", "(s)", step);
 }
 
 std::uintptr_t aicpu::lapack_address(const std::string& name) {
   Gil gil;
-  return std::stoull(call("lapack_for_plugin", "(s#)", name.data(), size(name)));
+  return std::stoull(call("lapack", "lapack_for_plugin", "(s#)", name.data(), size(name)));
 }
 
 }  // namespace ascend

@@ -11,7 +11,6 @@ import linecache
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..cli.progress import Progress, ShownStages
@@ -24,6 +23,8 @@ from ..compiler.isa.manual import page as manual_page
 from ..compiler.planning.schedule import walk
 from ..compiler.program.program import Program
 from ..estimation import Estimate, estimate_program
+from ..kernel_row import KernelRow
+from ..program_clock import Event
 from ..report import fill_page
 
 Lines = list[tuple[str, Location | None]]
@@ -158,7 +159,9 @@ def explore_data(program: Program, stages: ExploredStages) -> dict[str, Any]:
                 pane["cut"] = len(lines)
         panes.append(pane)
         before = lines if lines and not regions else before
-    kernels = [_kernel(found, number, places) for number in range(len(found.kernels))]
+    keys = dict.fromkeys((core, name, kernel) for _, core, name, kernel in found.places)
+    numbers = {key: number for number, key in enumerate(keys)}
+    kernels = [_kernel(found, row, key[2], places) for row, key in zip(found.kernels, keys, strict=True)]
     opcodes = {i.spec.name for k in program.kernels for i in k.body}
     cost: dict[int, float] = {}
     for row in found.launches:
@@ -179,21 +182,24 @@ def explore_data(program: Program, stages: ExploredStages) -> dict[str, Any]:
         "kernels": kernels,
         "manual": {name: manual_page(name) for name in sorted(opcodes)},
         "events": [
-            [e.start + e.times * e.dispatch, e.times * e.seconds, _number(found, e.core, e.name)]
+            [
+                e.start + e.times * e.dispatch,
+                e.times * e.seconds,
+                numbers[_key(e)],
+                places.of(found.places[e.site, *_key(e)].sources),
+            ]
             for e in found.events
             if e.core != "control"
         ],
     }
 
 
-def _number(found: Estimate, core: str, name: str) -> int:
-    return next(i for i, r in enumerate(found.kernels) if (r.core, r.name) == (core, name))
+def _key(e: Event) -> tuple[str, str, int]:
+    """Return core, name and kernel of what an event launches."""
+    return e.core, e.name, e.number if e.kind == "launch" else -1
 
 
-def _kernel(found: Estimate, number: int, places: _Places) -> dict[str, Any]:
-    row = found.kernels[number]
-    keys = list(dict.fromkeys((core, name, kernel) for _, core, name, kernel in found.places))
-    kernel = keys[number][2]
+def _kernel(found: Estimate, row: KernelRow, kernel: int, places: _Places) -> dict[str, Any]:
     text = str(found.program.kernels[kernel]).split("\n") if kernel >= 0 else []
     return {
         "name": row.name, "core": row.core, "seconds": row.seconds, "share": row.share, "launches": row.launches,
@@ -222,8 +228,3 @@ def _difference(before: Lines, after: Lines) -> list[tuple[str, tuple[str, Locat
         else:
             found += [("", line) for line in after[b0:b1]]
     return found
-
-
-def write_page(path: str | Path, page: str) -> None:
-    """Write a page."""
-    Path(path).write_text(page, encoding="utf-8")

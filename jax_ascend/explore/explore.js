@@ -1,10 +1,11 @@
 // The explorer: panes of one program, linked by the lines of the user's source that their lines come from.
 
-const state = { lit: new Set(), file: "", pane: 0, kernel: 0 };
+const state = { lit: new Set(), file: "", pane: 0, kernel: 0, launch: null };
 const isLit = (places) => places.some((p) => state.lit.has(p));
 const fileName = (path) => path.split(/[\\/]/).pop();
 
-function light(places) {
+function light(places, launch = null) {
+  state.launch = launch; // one kernel may be launched for several lines
   const same = places.length === state.lit.size && places.every((p) => state.lit.has(p));
   state.lit = new Set(same ? [] : places);
   if (state.lit.size) {
@@ -90,13 +91,13 @@ function drawKernels() {
     const li = node("li", { title: `${k.name}, ${k.core}, ${k.launches} launches, bound by ${k.bound}` }, node("span", { text: k.name }), node("span", { text: si(k.seconds, "s") }));
     if (i === state.kernel) li.classList.add("on");
     if (isLit(k.places)) li.classList.add("lit");
-    li.addEventListener("click", () => { state.kernel = i; draw(false); });
+    li.addEventListener("click", () => { state.kernel = i; state.launch = null; draw(false); });
     return li;
   }));
   const k = D.kernels[state.kernel];
   if (!k) return;
   const rows = k.lines.map((text) => {
-    const e = line(text, k.places, "");
+    const e = line(text, state.launch || k.places, "");
     const name = (/pto\.(\w+)/.exec(text) || [])[1];
     if (name && D.manual[name]) {
       e.addEventListener("pointermove", (event) => showTip(event, name, [D.manual[name].replace(/^### .*\n+/, "")]));
@@ -119,11 +120,11 @@ class Launches extends TimeCanvas {
     const g = this.context;
     g.fillStyle = css("--quiet");
     g.fillText("launches", 6, 38);
-    for (const [start, length, k] of D.events) {
+    for (const [start, length, k, of] of D.events) {
       const x0 = Math.max(this.x(start), this.left), x1 = this.x(start + length);
       if (x1 < this.left || start > this.to) continue;
       const kernel = D.kernels[k];
-      g.globalAlpha = (state.lit.size ? isLit(kernel.places) : k === state.kernel) ? 1 : 0.3;
+      g.globalAlpha = (state.lit.size ? isLit(of) : k === state.kernel) ? 1 : 0.3;
       g.fillStyle = colourOf(kernel.bound);
       g.fillRect(x0, 26, Math.max(x1 - x0 - 0.5, 0.8), 24);
       if (x1 - x0 > 40) {
@@ -153,7 +154,7 @@ class Launches extends TimeCanvas {
     if (!found) return;
     state.kernel = found[2];
     state.lit = new Set();
-    light(D.kernels[found[2]].places);
+    light(found[3], found[3]);
   }
 }
 
@@ -177,5 +178,5 @@ state.file = Object.keys(D.files).sort((a, b) => (costs.get(b) || 0) - (costs.ge
 state.kernel = D.kernels.reduce((best, k, i) => (k.seconds > D.kernels[best].seconds ? i : best), 0);
 const launches = new Launches();
 $("fold").addEventListener("change", () => draw(false));
-addEventListener("keydown", (e) => { if (e.key === "Escape" && state.lit.size) { state.lit = new Set(); draw(false); } });
+addEventListener("keydown", (e) => { if (e.key === "Escape" && state.lit.size) { state.lit = new Set(); state.launch = null; draw(false); } });
 draw(false);

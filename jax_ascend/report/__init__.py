@@ -1,4 +1,4 @@
-"""An estimate as one page that a browser opens from disk: page.html, page.css and page.js, filled with its figures.
+"""An estimate, or what ran on a device, as one page that a browser opens from disk: page.html, page.css and page.js, filled with its figures.
 
 common.css and common.js are of all pages.
 
@@ -8,10 +8,12 @@ The page needs no network. Its numbers are the JSON that `report_data` gives; ev
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import linecache
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -20,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 from ..advice import losses
 from ..bottleneck import peak_operations
 from ..compiler.isa.text_operands import print_instruction
+from ..compiler.program.program import Program
+from ..compiler.targets import Target
 from ..kernel_row import KernelRow
-from ..memory_use import Buffer
-from ..program_clock import Lanes
+from ..memory_use import Buffer, MemoryUse
+from ..program_clock import Event, Lanes
 from ..timeline import PIPES, core_name
 
 if TYPE_CHECKING:
@@ -30,18 +34,65 @@ if TYPE_CHECKING:
 
 _MOST_OF_A_KERNEL = 900  # instructions that are drawn of one
 _MOST_INTERVALS = 60_000  # of all kernels
+_MOST_EVENTS = 60_000  # of all runs
 _MOST_BUFFERS = 400  # the largest, by bytes times their time of life
 _MOST_LINES = 40  # of a kernel
 _TEXT = 140  # characters of an instruction
 
 
-def write_report(found: Estimate, path: str | Path) -> None:
-    """Write the page of an estimate."""
+@dataclass(frozen=True)
+class Run:
+    """An execution on the page: what it did, and when it begins, in seconds."""
+
+    program: Program
+    events: Sequence[Event]
+    start: float
+    rows: Mapping[tuple[str, str, int], int]  # core, name and kernel or -1 -> place in Reported.kernels
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a page is about: an estimate, or what ran on a device."""
+
+    name: str
+    what: str  # `seconds` are of
+    target: Target
+    seconds: float
+    kernels: Sequence[KernelRow]
+    lines: Sequence[KernelRow]
+    scopes: Sequence[KernelRow]
+    runs: Sequence[Run]
+    memory: MemoryUse
+    notes: Sequence[str]
+    host: Mapping[str, float] = field(default_factory=lambda: {})  # kernel -> seconds of the host that ran it
+    what_if: Mapping[str, Estimate] = field(default_factory=lambda: {})  # what would be different -> estimate of that
+
+
+def of_estimate(found: Estimate, what_if: Mapping[str, float]) -> Reported:
+    """Return what the page of an estimate says; `what_if` as of Estimate.report."""
+    numbers = dict.fromkeys((core, name, kernel) for _, core, name, kernel in found.places)
+    return Reported(
+        found.name,
+        "one execution",
+        found.target,
+        found.seconds,
+        found.kernels,
+        found.by("line"),
+        found.by("scope"),
+        [Run(found.program, found.events, 0.0, {key: i for i, key in enumerate(numbers)})],
+        found.memory,
+        found.assumptions,
+        what_if={f"{f:g} × {n}": found.what_if(**{n: f}) for n, f in what_if.items()} if found.kernels else {},
+    )
+
+
+def write_report(found: Reported, path: str | Path) -> None:
+    """Write a page."""
     Path(path).write_text(report_page(found), encoding="utf-8")
 
 
-def report_page(found: Estimate) -> str:
-    """Return the page of an estimate."""
+def report_page(found: Reported) -> str:
+    """Return a page."""
     return fill_page(__name__, "page", f"{found.name} on {found.target.name}", report_data(found))
 
 
@@ -60,37 +111,42 @@ def _asset(package: str, file: str) -> str:
     return files(package).joinpath(file).read_text(encoding="utf-8")
 
 
-def report_data(found: Estimate) -> dict[str, Any]:
+def report_data(found: Reported) -> dict[str, Any]:
     """Return what the page draws, as JSON has it."""
     from .. import __version__
 
     target = found.target
     time, peak = found.memory.peak
-    kernels = [_row(row, number) for number, row in enumerate(found.kernels)]
+    seconds = found.seconds or 1.0
+    kernels = [_row(row, number) | {"host": found.host.get(row.name)} for number, row in enumerate(found.kernels)]
     lines = dict.fromkeys(line for row in found.kernels for line in row.lines[:_MOST_LINES])
-    events, lanes, intervals, instructions, places = _timeline(found)
+    bytes = Counter[str]()
+    for row in found.kernels:
+        bytes.update(row.bytes)  # pyright: ignore[reportArgumentType]  # Counter counts in floats, too
+    shown = losses(found.kernels, target, found.seconds)
     return {
         "meta": {
             "program": found.name,
+            "what": found.what,
             "target": asdict(target),
             "version": __version__,
             "seconds": found.seconds,
-            "flops": found.flops,
-            "bytes": found.bytes,
-            "roofline": found.roofline,
-            "dispatch": found.dispatch,
-            "assumed": found.assumed,
+            "flops": sum(r.flops for r in found.kernels),
+            "bytes": dict(bytes),
+            "roofline": sum(r.roofline * r.seconds for r in found.kernels) / seconds,
+            "dispatch": sum(r.dispatch for r in found.kernels),
+            "assumed": sum(r.assumed for r in found.kernels) / seconds,
             "launches": sum(r.launches for r in found.kernels),
             "hbm_peak": peak,
             "hbm_allocated": found.memory.allocated,
-            "assumptions": found.assumptions,
+            "notes": list(found.notes),
             "tick": 1 / target.clock,
             "lanes": f"pipes are shown of the first {Lanes().cores} AI cores, at most {_MOST_OF_A_KERNEL} instructions of a kernel's "
             "first launch",
         },
         "kernels": kernels,
-        "lines": [_row(r, -1) for r in found.by("line")],
-        "scopes": [_row(r, -1) for r in found.by("scope")],
+        "lines": [_row(r, -1) for r in found.lines],
+        "scopes": [_row(r, -1) for r in found.scopes],
         "code": {line: text for line in lines if (text := _code(line))},
         "losses": [
             {
@@ -98,14 +154,14 @@ def report_data(found: Estimate) -> dict[str, Any]:
                 "line": found.kernels[l.kernel].line if l.kernel >= 0 else "",
                 "code": _code(found.kernels[l.kernel].line) if l.kernel >= 0 else "",
             }
-            for l in losses(found)
+            for l in shown
+        ],
+        "what_if": [
+            {"title": title, "seconds": other.seconds, "kernels": [r.seconds for r in other.kernels]}
+            for title, other in found.what_if.items()
         ],
         "roofs": [[name, value] for name, value in peak_operations(target).items()],
-        "events": events,
-        "lanes": lanes,
-        "intervals": intervals,
-        "instructions": instructions,
-        "places": places,
+        **_timeline(found.runs),
         "memory": {
             "curve": [[t, n] for t, n in found.memory.curve],
             "peak_at": time,
@@ -130,12 +186,8 @@ def _code(line: str) -> str:
     return linecache.getline(file, int(number)).strip()[:160] if number.isdigit() else ""
 
 
-def _timeline(found: Estimate) -> tuple[dict[str, list[Any]], list[str], dict[int, list[Any]], list[str], list[str]]:
+def _timeline(runs: Sequence[Run]) -> dict[str, Any]:
     """Return events by field; the lanes' names; for an event lane, instruction, start and length of each; the texts."""
-    program, debug = found.program, found.program.sources()
-    kernels = {
-        (r.core, r.name, k): i for i, (r, k) in enumerate(zip(found.kernels, _kernel_numbers(found), strict=True))
-    }
     fields: dict[str, list[Any]] = {
         name: [] for name in ("start", "dispatch", "seconds", "times", "kernel", "text", "place")
     }
@@ -144,13 +196,13 @@ def _timeline(found: Estimate) -> tuple[dict[str, list[Any]], list[str], dict[in
     lanes: dict[tuple[str, str], int] = {}
     intervals: dict[int, list[Any]] = {}
     left = _MOST_INTERVALS
-    for number, e in enumerate(found.events):
-        control = e.core == "control"
-        fields["start"].append(_rounded(e.start))
+    for run, e in itertools.islice(((r, e) for r in runs for e in r.events), _MOST_EVENTS):
+        number, control, debug = len(fields["start"]), e.core == "control", run.program.sources()
+        fields["start"].append(_rounded(run.start + e.start))
         fields["dispatch"].append(_rounded(e.dispatch))
         fields["seconds"].append(_rounded(e.seconds))
         fields["times"].append(e.times)
-        fields["kernel"].append(-1 if control else kernels[e.core, e.name, e.number if e.kind == "launch" else -1])
+        fields["kernel"].append(-1 if control else run.rows[e.core, e.name, e.number if e.kind == "launch" else -1])
         fields["text"].append("" if not control else f"loop × {e.number}" if e.kind == "loop" else f"branch {e.number}")
         function, command = e.site
         where = debug.commands[function][command] if debug.commands and function >= 0 else ()
@@ -159,7 +211,7 @@ def _timeline(found: Estimate) -> tuple[dict[str, list[Any]], list[str], dict[in
         list_: list[Any] = []
         for core, unit, pipe, instruction, first, last in e.intervals[: min(_MOST_OF_A_KERNEL, left)]:
             lane = lanes.setdefault((core_name(e.core, core, unit), pipe), len(lanes))
-            body = program.kernels[e.number].body[instruction]
+            body = run.program.kernels[e.number].body[instruction]
             text = print_instruction(body.spec, body.values)[:_TEXT]
             list_ += (lane, texts.setdefault(text, len(texts)), round(first, 1), round(last - first, 1))
         left -= len(list_) // 4
@@ -169,12 +221,13 @@ def _timeline(found: Estimate) -> tuple[dict[str, list[Any]], list[str], dict[in
     position = {lanes[lane]: i for i, lane in enumerate(order)}
     for list_ in intervals.values():
         list_[::4] = [position[lane] for lane in list_[::4]]
-    return fields, [f"{core} {pipe}" for core, pipe in order], intervals, list(texts), list(places)
-
-
-def _kernel_numbers(found: Estimate) -> list[int]:
-    """Return the number in the program of each of the estimate's kernels, -1 for what is none."""
-    return [kernel for _, _, kernel in dict.fromkeys((core, name, kernel) for _, core, name, kernel in found.places)]
+    return {
+        "events": fields,
+        "lanes": [f"{core} {pipe}" for core, pipe in order],
+        "intervals": intervals,
+        "instructions": list(texts),
+        "places": list(places),
+    }
 
 
 def _rounded(seconds: float) -> float:

@@ -13,7 +13,7 @@ function summary() {
   $("title").textContent = m.program;
   $("subtitle").textContent = `on ${m.target.name}, simulated by jax-ascend ${m.version}`;
   const cards = [
-    [si(m.seconds, "s"), "one execution"],
+    [si(m.seconds, "s"), m.what],
     [percent(m.roofline), "of the roofline"],
     [si(m.flops, "flop"), `${si(m.flops / (m.seconds || 1), "flop/s")}`],
     [si((m.bytes["HBM read"] || 0) + (m.bytes["HBM written"] || 0), "B"), "moved by HBM"],
@@ -48,9 +48,16 @@ function summary() {
     $("loss-list").append(item);
   }
   if (!D.losses.length) $("loss-list").append(node("li", { text: "Nothing is executed." }));
-  const notes = D.meta.assumptions.length ? D.meta.assumptions : ["nothing is assumed that the program does not say"];
+  for (const w of D.what_if) {
+    const saved = D.kernels.map((k, i) => [k.seconds - w.kernels[i], k]).sort((a, b) => b[0] - a[0]).slice(0, 3).filter(([s]) => s > 0.001 * m.seconds);
+    const gains = saved.length ? ": " + saved.map(([s, k]) => `${k.name} −${si(s, "s")}`).join(", ") : "; no kernel gains by it";
+    $("mix").append(node("p", { class: "what-if" }, node("b", { text: `With ${w.title}` }), ` it takes ${si(w.seconds, "s")}, ${(m.seconds / (w.seconds || 1)).toPrecision(3)} times as fast${gains}.`));
+  }
+  const notes = m.notes.length ? m.notes : ["nothing is assumed that the program does not say"];
   $("note-list").append(...notes.map((a) => node("li", { text: a })), node("li", { text: D.meta.lanes }));
 }
+
+const change = (before, after) => (Math.abs(after - before) < 0.0005 * before ? "same" : `${after < before ? "−" : "+"}${percent(Math.abs(after - before) / (before || 1), 1)}`);
 
 // ---- table
 
@@ -69,6 +76,11 @@ const COLUMNS = [
   ["flop", 1, (k) => k.flops, (k) => si(k.flops, "")],
   ["HBM", 1, (k) => k.hbm, (k) => si(k.hbm, "B")],
 ];
+for (const [n, w] of D.what_if.entries()) {
+  const other = (k) => (k.id >= 0 ? w.kernels[k.id] : null);
+  COLUMNS.splice(10 + n, 0, [w.title, 1, (k) => (k.id >= 0 ? other(k) - k.seconds : 0), (k) => (k.id >= 0 ? change(k.seconds, other(k)) : "")]);
+}
+if (D.kernels.some((k) => k.host !== null)) COLUMNS.splice(4, 0, ["host", 1, (k) => k.host || 0, (k) => (k.host ? si(k.host, "s") : "")]);
 const table = { rows: D.kernels, sort: 0, down: true, shown: 200, selected: -1 };
 
 function drawTable() {
@@ -145,7 +157,8 @@ function drawDetail() {
   const facts = [
     ["time", si(k.seconds, "s")], ["launches", `${k.launches} of ${si(k.seconds / (k.launches || 1), "s")}`], ["dispatch", si(k.dispatch, "s")],
     ["blocks", k.blocks], ["operations", si(k.flops, "flop")], ["achieved", si(k.flops / k.seconds, "flop/s")],
-    ["on assumed rates", percent(k.assumed / k.seconds)], ...Object.entries(k.bytes).map(([m, n]) => [m, si(n, "B")]),
+    ["on assumed rates", percent(k.assumed / k.seconds)],
+    ...D.what_if.map((w) => [`with ${w.title}`, `${si(w.kernels[k.id], "s")}, ${change(k.seconds, w.kernels[k.id])}`]), ...Object.entries(k.bytes).map(([m, n]) => [m, si(n, "B")]),
   ];
   const list = node("dl", {}, ...facts.flatMap(([a, b]) => [node("dt", { text: a }), node("dd", { text: String(b) })]));
   const pipes = Object.entries(k.busy).map(([name, share]) =>

@@ -31,7 +31,7 @@ nb::object stop() {
       commands.append(nb::make_tuple(function, number, c.start, c.end, c.decision));
     }
     runs.append(nb::make_tuple(place->second, run.device, run.accepted, run.started, run.ended, run.failed,
-                               commands));
+                               run.traced_call, commands));
   }
   for (const TransferRecord& t : recording->transfers)
     transfers.append(
@@ -46,7 +46,8 @@ void bind_recording(nb::module_& m) {
       "start_recording", &Recording::start, nb::arg("limit"),
       "Record what all devices of this process run, at most `limit` commands; False if that is being done.");
   m.def("stop_recording", &stop,
-        "End the recording: programs' bytes; runs (program, device, accepted, start, end, failed, commands), "
+        "End the recording: programs' bytes; runs (program, device, accepted, start, end, failed, number of "
+        "the call in a trace of the host or -1, commands), "
         "their commands (function, number, start, end, trips or branch); transfers (to the device, device, "
         "bytes, start, end); how many commands went unrecorded. Times are those of time.monotonic_ns(). None "
         "if nothing was recorded.");

@@ -66,6 +66,7 @@ Recorded::Recorded(RunContext& context, const std::shared_ptr<const Program>& pr
   record_->program = program;
   record_->device = context.device;
   record_->accepted = accepted;
+  record_->traced_call = context.traced_call;
   exceptions_ = std::uncaught_exceptions();
   context.record = record_.get();
   record_->started = steady_nanoseconds();

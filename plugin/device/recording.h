@@ -40,6 +40,7 @@ class RunRecord {
   std::shared_ptr<const Program> program;
   int device = 0;
   int64_t accepted = 0, started = 0, ended = 0;
+  int64_t traced_call = -1;  // as in RunContext
   bool failed = false;
   std::vector<CommandRecord> commands;  // in the order in which they began
 

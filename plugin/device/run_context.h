@@ -39,6 +39,7 @@ struct RunContext {
   HostDesk* desk = nullptr;  // where it calls them
   const ForeignFunctions* foreign = nullptr;  // the handlers that it calls
   RunRecord* record = nullptr;                // who writes down what runs; nobody, as a rule
+  int64_t traced_call = -1;                   // the call's number in a trace of the host
 
   // Throws Error{kCancelled} once the execution is not wanted. Whatever repeats something calls it each time:
   // commands and iterations of the stream, blocks and loops of a kernel, lines of an AICPU kernel.

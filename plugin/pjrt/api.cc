@@ -28,7 +28,7 @@ Api make_api() {
   fill_topologies(api);
   fill_compile(api);
   // A chain of extensions: each builder links the next.
-  api.extension_start = layouts_extension();
+  api.extension_start = profiler_extension();
   return api;
 }
 

@@ -531,6 +531,35 @@ struct MemoryDescriptionsExtension : Extension {
   Slot<MemoryDescriptions_Kind> kind;
 };
 
+// What is passed to the profiler has no chain of extensions, and its size is not set.
+struct Profiler;
+struct ProfilerArgs { size_t struct_size; };
+struct ProfilerErrorArgs : ProfilerArgs { void* state; };
+struct Profiler_Error_Destroy : ProfilerErrorArgs { Error* error; };
+struct Profiler_Error_Message : ProfilerErrorArgs { const Error* error; Text message; };
+struct Profiler_Error_GetCode : ProfilerErrorArgs { const Error* error; int code; };
+struct Profiler_Create : ProfilerArgs { Text options; Profiler* profiler; };
+struct Profiler_Destroy : ProfilerArgs { Profiler* profiler; };
+struct Profiler_Start : ProfilerArgs { Profiler* profiler; };
+struct Profiler_Stop : ProfilerArgs { Profiler* profiler; };
+struct Profiler_CollectData : ProfilerArgs { Profiler* profiler; uint8_t* buffer; size_t size; };
+struct ProfilerApi {
+  size_t struct_size;
+  void* state;
+  void (*error_destroy)(Profiler_Error_Destroy*);
+  void (*error_message)(Profiler_Error_Message*);
+  Slot<Profiler_Error_GetCode> error_code;
+  Slot<Profiler_Create> create;
+  Slot<Profiler_Destroy> destroy;
+  Slot<Profiler_Start> start;
+  Slot<Profiler_Stop> stop;
+  Slot<Profiler_CollectData> collect_data;
+};
+struct ProfilerExtension : Extension {
+  const ProfilerApi* api;
+  int64_t traced_call;  // where it goes with arguments; there is no `api` then
+};
+
 struct ShardingList : Args { ExecutableHandle* executable; size_t count; const char* const* shardings; const size_t* sizes; };
 struct Shardings_Parameters : ShardingList {};
 struct Shardings_Outputs : ShardingList {};

@@ -10,28 +10,27 @@ struct Error {
 
 namespace {
 
-void destroy(Error* error) { delete error; }
-
 void message(const Error* error, const char** data, size_t* size) {
   *data = error->failure.message.data();
   *size = error->failure.message.size();
 }
 
-int code(const Error* error) { return static_cast<int>(error->failure.code); }
-
 void no_payloads(const Error*, PayloadVisitor, void*) {}
 
-constexpr ErrorTable kTable = {sizeof(ErrorTable), sizeof(void*), nullptr, destroy, message, code,
-                               no_payloads};
+constexpr ErrorTable kTable = {sizeof(ErrorTable), sizeof(void*), nullptr, destroy_error, message,
+                               error_code,         no_payloads};
 
 }  // namespace
 
 Error* to_error(const Status& status) { return status ? new Error{&kTable, *status} : nullptr; }
+void destroy_error(Error* error) { delete error; }
+std::string_view error_message(const Error* error) { return error->failure.message; }
+int error_code(const Error* error) { return static_cast<int>(error->failure.code); }
 
 void fill_errors(Api& api) {
-  fill(api.Error_Destroy_, [](Error_Destroy& a) { destroy(a.error); });
-  fill(api.Error_Message_, [](Error_Message& a) { a.message = a.error->failure.message; });
-  fill(api.Error_GetCode_, [](Error_GetCode& a) { a.code = code(a.error); });
+  fill(api.Error_Destroy_, [](Error_Destroy& a) { destroy_error(a.error); });
+  fill(api.Error_Message_, [](Error_Message& a) { a.message = error_message(a.error); });
+  fill(api.Error_GetCode_, [](Error_GetCode& a) { a.code = error_code(a.error); });
   fill(api.Error_ForEachPayload_, [](Error_ForEachPayload&) {});
 }
 

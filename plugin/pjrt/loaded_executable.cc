@@ -48,7 +48,7 @@ void execute(LoadedExecutable_Execute& a) {
     Device* device = a.execute_device ? a.execute_device : executable.devices[i];
     places.push_back({device, {a.argument_lists[i], a.num_args}, {a.output_lists[i], num_outputs}});
   }
-  std::vector<Ref<Event>> done = executable.launch(places, non_donatable, desk);
+  std::vector<Ref<Event>> done = executable.launch(places, non_donatable, desk, traced_call(a));
   if (desk) {
     try {
       serve_host_calls(a, desk, done, num_outputs);

@@ -18,6 +18,9 @@ struct ExecutableHandle {
 
 // A new error handle; null for success.
 Error* to_error(const Status& status);
+void destroy_error(Error* error);
+std::string_view error_message(const Error* error);
+int error_code(const Error* error);
 
 // The size of a struct as its last caller said; 0 if nobody passed one.
 template <class A>
@@ -33,7 +36,7 @@ void note_size(const A& passed) {
 template <class A, class Body>
 void fill(Slot<A>& slot, Body) {
   slot = [](A* args) -> Error* {
-    note_size(*args);
+    if constexpr (std::is_base_of_v<Args, A>) note_size(*args);
     try {
       if constexpr (std::is_void_v<decltype(Body{}(*args))>) {
         Body{}(*args);
@@ -66,6 +69,9 @@ std::vector<std::remove_const_t<T>> to_vector(List<T> list) {
   return {list.begin(), list.end()};
 }
 
+// The number that a trace of the host gives to a call; -1 while there is none.
+int64_t traced_call(const Args& args);
+
 // Each noun fills its own slots; the rest name themselves as unimplemented.
 void fill_errors(Api& api);
 void fill_plugin(Api& api);
@@ -79,6 +85,7 @@ void fill_buffers(Api& api);
 void fill_topologies(Api& api);
 void fill_compile(Api& api);
 
+const Extension* profiler_extension();
 const Extension* layouts_extension();
 const Extension* memory_descriptions_extension();
 const Extension* shardings_extension();

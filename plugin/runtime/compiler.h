@@ -1,5 +1,5 @@
-// The calls into Python: compiling a portable artifact to a Program's bytes, targets by name, and functions
-// that programs call.
+// The calls into Python: compiling a portable artifact to a Program's bytes, targets by name, profiles, and
+// functions that programs call.
 #pragma once
 #include <memory>
 #include <span>
@@ -17,6 +17,9 @@ std::string compile_in_python(std::string_view artifact, std::string_view option
 
 // The text of the target that a name or a TOML file gives; "" is the configured one.
 std::string target_in_python(std::string_view name);
+
+// A step of a trace of jax.profiler: "start", "stop", or "collect", which returns an XSpace.
+std::string profiler_in_python(const char* step);
 
 // The functions with these numbers, which JAX's lowering has given them in this process; null if there are
 // none.

@@ -252,7 +252,7 @@ void LoadedExecutable::check(const Placement& place) const {
 
 std::vector<Ref<Event>> LoadedExecutable::launch(std::span<const Placement> places,
                                                  std::span<const int64_t> non_donatable,
-                                                 std::shared_ptr<HostDesk> desk) {
+                                                 std::shared_ptr<HostDesk> desk, int64_t traced_call) {
   const Program& program = *executable->program;
   const auto& parameters = program.parameters();
   const auto& results = program.results();
@@ -270,6 +270,7 @@ std::vector<Ref<Event>> LoadedExecutable::launch(std::span<const Placement> plac
   for (const Placement& place : places) {
     RunContext context = context_of(place.device);
     context.desk = desk.get();
+    context.traced_call = traced_call;
     auto& launch = launches.emplace_back(std::make_unique<Launch>(context, desk));
     launch->bytes = executable->parameter_bytes + executable->output_bytes;
     launch->parameters.reserve(parameters.size());

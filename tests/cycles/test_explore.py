@@ -2,6 +2,11 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 
 import jax
 import jax.numpy as jnp
@@ -133,6 +138,55 @@ def test_the_command(tmp_path, capsys):
     assert json.loads(text)["files"][str(module)][3] == "    return jnp.sin(x) + 1"
     assert main(["explore", f"{module}:f", "--shapes", "f32[8]", "-o", "/no/such/folder/x.html"]) == 1
     assert "[--output /no/such/folder/x.html] cannot be written" in capsys.readouterr().err
+
+
+def get(address, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_it_is_served_and_a_reload_compiles_anew(tmp_path):
+    helper, module = tmp_path / "helper_of_mine.py", tmp_path / "served_module_of_mine.py"
+    helper.write_text("import jax.numpy as jnp\n\ndef g(x):\n    return jnp.sin(x)\n")
+    module.write_text("from helper_of_mine import g\n\ndef f(x):\n    return g(x) + 1\n")
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "jax_ascend",
+        "explore",
+        f"{module}:f",
+        "--shapes",
+        "f32[8]",
+        "--serve",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        address = re.search(r"http://localhost:\d+/", server.stdout.readline())[0]
+        status, page = get(address)
+        assert status == 200 and "jnp.sin(x)" in page and "stablehlo.sine" in page
+        helper.write_text(helper.read_text().replace("sin", "tanh"))
+        assert "stablehlo.tanh" in get(address)[1]
+        module.write_text("def f(x):\n    raise ValueError('<mine>')\n")
+        status, page = get(address)
+        assert status == 500 and "ValueError: &lt;mine&gt;" in page
+        assert get(f"{address}etc/passwd")[0] == 404
+        assert get(address, Host="elsewhere.example:80")[0] == 403
+        port = address.split(":")[-1].strip("/")
+        taken = subprocess.run([*command[:-1], port], capture_output=True, text=True)
+        assert taken.returncode == 1 and f"[--port {port}] cannot be had" in taken.stderr
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+
+
+def test_a_launch_leads_to_its_own_lines(data):
+    kernel = next(i for i, k in enumerate(data["kernels"]) if "tanh" in k["name"])
+    (own,) = {tuple(places) for _, _, number, places in data["events"] if number == kernel}
+    assert set(own) <= set(data["kernels"][kernel]["places"]) and own
 
 
 def test_a_program_that_is_compiled_already_is_refused(tmp_path, capsys):

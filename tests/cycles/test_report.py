@@ -123,9 +123,9 @@ def test_names_of_users_are_text(found, page_file):
     program = found.program
     program.name = "</script><script>alert(1)</script>$TITLE"
     text = estimate_program(program)
-    from jax_ascend.report import report_page
+    from jax_ascend.report import of_estimate, report_page
 
-    page = report_page(text)
+    page = report_page(of_estimate(text, {}))
     assert page.count("<script") == 2 and data_of(page)["meta"]["program"] == program.name
     program.name = "jit_step"
 
@@ -141,6 +141,30 @@ def test_a_browser_shows_it(found, page_file, open_page):
     with_flops = sum(k.flops > 0 for k in found.kernels)
     assert page.locator("#roof circle").count() == with_flops
     assert "b>scope" in page.inner_text("#table"), "markup in a scope is shown as it is"
+
+
+def test_it_says_what_another_device_would_change(tmp_path, open_page):
+    found = estimate(lambda x, w: (x * 2 + 1, w @ w), shape(1 << 26), shape(2048, 2048, dtype=jnp.bfloat16))
+    add, product = (next(i for i, r in enumerate(found.kernels) if r.core == core) for core in ("aiv", "aic"))
+    other = found.what_if(hbm_bandwidth=2)
+    assert other.target.hbm_bandwidth == 2 * found.target.hbm_bandwidth
+    assert found.kernels[add].bound == "HBM" and 1.3 < found.kernels[add].seconds / other.kernels[add].seconds < 2
+    assert [r.name for r in other.kernels] == [r.name for r in found.kernels]
+    slower = found.what_if(hbm_bandwidth=0.5, clock=0.5)
+    assert slower.kernels[product].seconds > 1.8 * found.kernels[product].seconds
+    for wrong in ({"name": 2}, {"nothing": 2}, {"clock": 0}, {"clock": float("nan")}):
+        with pytest.raises(ValueError, match=r"\[what_if .* expected a positive factor"):
+            found.what_if(**wrong)
+    found.report(tmp_path / "report.html", what_if={"hbm_bandwidth": 2, "launch_dispatch": 0.5})
+    page = open_page(tmp_path / "report.html")
+    said = page.locator("p.what-if").all_inner_texts()
+    assert (
+        len(said) == 2 and said[0].startswith("With 2 × hbm_bandwidth it takes") and found.kernels[add].name in said[0]
+    )
+    column = page.locator("#table th").all_inner_texts().index("2 × hbm_bandwidth")
+    cells = page.locator(f"#table tbody tr td:nth-child({column + 1})").all_inner_texts()
+    change = 1 - other.kernels[add].seconds / found.kernels[add].seconds
+    assert f"−{100 * change:.1f} %" in cells
 
 
 def test_the_table_sorts_filters_and_groups(found, page_file, open_page):
@@ -269,12 +293,15 @@ def test_programs_that_do_nothing(tmp_path, open_page, browser):
 
 
 def test_losses_are_the_largest_and_say_what_helps(found):
-    told = losses(found)
+    told = losses(found.kernels, found.target, found.seconds)
     assert len(told) == 3 and [l.seconds for l in told] == sorted((l.seconds for l in told), reverse=True)
     sort = next(l for l in told if l.title.startswith("sort"))
     assert "AICPU" in sort.text and found.kernels[sort.kernel].name == "sort"
-    small = losses(estimate(lambda x: jnp.sort(x + 1), shape(8)))
+    small = estimate(lambda x: jnp.sort(x + 1), shape(8))
+    small = losses(small.kernels, small.target, small.seconds)
     assert small[0].kernel == -1 and "2 launches" in small[0].title
     assert all(l.seconds < found.seconds for l in told)
     product = estimate(jnp.dot, shape(4096, 4096), shape(4096, 4096))
-    assert any(l.text.startswith("The cube units multiply") for l in losses(product))
+    assert any(
+        l.text.startswith("The cube units multiply") for l in losses(product.kernels, product.target, product.seconds)
+    )

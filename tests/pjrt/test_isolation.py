@@ -99,6 +99,7 @@ def test_the_executor_cannot_reach_the_compiler():
     assert callers == {
         "bindings.cc",
         "pjrt/compile.cc",
+        "pjrt/profiler.cc",
         "python_compiler.cc",
         "python_functions.cc",
         "runtime/topology.cc",

@@ -1,6 +1,7 @@
 """jax_ascend.profile: what ran is what is recorded, by whichever thread, however it ends."""
 
 import json
+import re
 import sys
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from jax import lax
 import jax_ascend
 from jax_ascend import _plugin
 from jax_ascend.compiler.errors import InvalidInputError
+from jax_ascend.views import si
 
 sys.path.append(str(Path(__file__).parents[1] / "cycles"))
 from test_traces import Decoded
@@ -79,7 +81,9 @@ def test_what_it_writes(tmp_path):
     with jax_ascend.profile(folder) as found:
         y = looping(jax.device_put(X), 2)
         jax.block_until_ready(y)
-    assert {p.name for p in folder.iterdir()} >= {"summary.txt", "profile.json", "kernels.csv", "trace.pftrace"}
+    assert {p.name for p in folder.iterdir()} == {
+        "summary.txt", "profile.json", "kernels.csv", "trace.pftrace", "report.html",
+    }  # fmt: skip
     assert (folder / "summary.txt").read_text() == f"{found}\n"
     told = json.loads((folder / "profile.json").read_text())
     assert told["runs"][-1]["decisions"][0][2] == 2 and told["error"] == ""
@@ -92,6 +96,45 @@ def test_what_it_writes(tmp_path):
     assert to_device[1] == f"{X.nbytes} B"
     lanes = {path[1] for path in trace.tracks.values() if len(path) > 1}
     assert {"queued", "runs", "commands", "gaps", "kernels", "dispatch", "AI core 0 cube"} <= lanes
+
+
+def page_of(file):
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', file.read_text(), flags=re.S)
+    return json.loads(text)
+
+
+def test_the_report_has_what_ran(tmp_path):
+    other = jax.jit(lambda x: jnp.cumsum(x) + 1)
+    with jax_ascend.profile(tmp_path) as found:
+        for n in (2, 5):
+            jax.block_until_ready((looping(X, n), other(X)))
+    page = page_of(tmp_path / "report.html")
+    assert page["meta"]["seconds"] == pytest.approx(found.simulated)
+    for rows in ("kernels", "lines", "scopes"):
+        assert sum(r["seconds"] for r in page[rows]) == pytest.approx(found.simulated)
+        assert sum(r["launches"] for r in page[rows]) == sum(r.row.launches for r in found.rows())
+    product = next(k for k in page["kernels"] if "tanh" in k["name"])
+    assert product["launches"] == 2 + 5 and product["host"] > 0
+    e = page["events"]
+    ends = [s + n * (d + t) for s, n, d, t in zip(e["start"], e["times"], e["dispatch"], e["seconds"], strict=True)]
+    assert max(ends) == pytest.approx(found.simulated, rel=1e-6)
+    drawn = [t for t, k in zip(ends, e["kernel"], strict=True) if k >= 0]
+    assert drawn == sorted(drawn), "one after the other"
+    assert page["memory"]["at_peak"] and page["what_if"] == []
+
+
+def test_several_devices_have_times_of_their_own(tmp_path):
+    one, two = (jax.device_put(X, d) for d in jax.devices("ascend")[:2])
+    with jax_ascend.profile(tmp_path) as found:
+        jax.block_until_ready([looping(one, 1), looping(two, 9)])
+    seconds = [found.simulated_on(d) for d in found.devices]
+    assert len(seconds) == 2 and found.simulated == max(seconds) == seconds[1] > seconds[0] > 0
+    assert f"0: {si(seconds[0], 's')}, 1: {si(seconds[1], 's')}" in str(found)
+    assert sum(r.row.share for r in found.rows()) == pytest.approx(1)
+    assert sum(r.row.seconds for r in found.rows(1)) == pytest.approx(seconds[1])
+    pages = [page_of(tmp_path / f"report-{d}.html") for d in (0, 1)]
+    assert [p["meta"]["seconds"] for p in pages] == pytest.approx(seconds)
+    assert json.loads((tmp_path / "profile.json").read_text())["simulated"] == {"0": seconds[0], "1": seconds[1]}
 
 
 def test_gaps_are_when_the_device_has_nothing_to_do():

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "plugin/isa/operands.h"
 #include "plugin/isa/target.h"
@@ -240,6 +241,28 @@ Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& tar
     }
   }
   return cost;
+}
+
+const CostTable::Entry& CostTable::at(const Walk& walk, int number) {
+  Entry& e = entries_[number];
+  if (e.known && e.fixed) return e;
+  const Instruction& instruction = kernel_.body[number];
+  e.cost = cost_of(walk, instruction, target_);
+  if (std::exchange(e.known, true)) return e;
+  const auto constant = [](const Affine& a) { return a.terms.empty(); };
+  e.fixed = true;
+  for (const OperandRef& o : Operands(instruction)) {
+    if (o.kind() == OperandKind::ktile) {
+      const TileSpec& tile = kernel_.tiles[o.tile().tile];
+      e.fixed &= constant(tile.valid_rows) && constant(tile.valid_columns);
+    } else if (o.kind() == OperandKind::kview) {
+      e.fixed &= std::ranges::all_of(o.view().shape, constant);
+      e.offset = &o.view().offset;
+      e.unit = dtype_bytes(kernel_.arguments[o.view().argument].dtype);
+      e.after = e.cost.traffic.first - walk.value(*e.offset) * e.unit;
+    }
+  }
+  return e;
 }
 
 }  // namespace ascend::cycles

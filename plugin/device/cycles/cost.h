@@ -1,6 +1,7 @@
 // What an instruction costs: the one cost function of the project. The tiler calls it too.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "plugin/device/cycles/walk.h"
 #include "plugin/isa/module.h"
@@ -27,10 +28,10 @@ struct Traffic {
   double rate = 0;         // bytes per cycle this core's port carries at most
   int64_t bytes() const { return rows * row_bytes; }
 
-  // Calls f(offset) for each segment.
+  // Calls f(offset) for each segment; the first lies at `offset`.
   template <class F>
-  void for_each(F&& f) const {
-    int64_t at[kMostViewDimensions] = {}, offset = first;
+  void for_each(int64_t offset, F&& f) const {
+    int64_t at[kMostViewDimensions] = {};
     for (int64_t r = 0; r < rows; ++r) {
       f(offset);
       for (int d = 0; d < rank; ++d) {
@@ -58,5 +59,30 @@ Pipe pipe_of(const Kernel& kernel, const Instruction& instruction);
 
 // Cost of the instruction under the walk's present register values.
 Cost cost_of(const Walk& walk, const Instruction& instruction, const Target& target);
+
+// The costs of a kernel's instructions, of each but once where registers decide no more than where in GM its
+// view begins.
+class CostTable {
+ public:
+  CostTable(const Kernel& kernel, const Target& target)
+      : kernel_(kernel), target_(target), entries_(kernel.body.size()) {}
+
+  struct Entry {
+    Cost cost;  // but for `cost.traffic.first`, if it is fixed
+    bool known = false, fixed = false;
+    const Affine* offset = nullptr;  // of the view, in elements of `unit` bytes; null: there is none
+    int64_t unit = 0, after = 0;     // bytes from there to the first segment
+    int64_t first(const Walk& walk) const {
+      return fixed && offset ? walk.value(*offset) * unit + after : cost.traffic.first;
+    }
+  };
+  // The entry holds until it is asked for anew.
+  const Entry& at(const Walk& walk, int instruction);
+
+ private:
+  const Kernel& kernel_;
+  const Target& target_;
+  std::vector<Entry> entries_;
+};
 
 }  // namespace ascend::cycles

@@ -1,14 +1,25 @@
 #include "plugin/device/cycles/l2_cache.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace ascend::cycles {
 
 L2Cache::L2Cache(const Target& target, int64_t bytes)
     : line_bytes_(target.l2_line),
       bytes_(bytes),
+      shift_(std::has_single_bit(static_cast<uint64_t>(line_bytes_))
+                 ? std::countr_zero(static_cast<uint64_t>(line_bytes_))
+                 : -1),
       capacity_(std::max<int64_t>(target.l2_bytes / target.l2_line, 1)),
       pages_(bytes / line_bytes_ / kPageLines + 1) {}
+
+// Many lines at once, in a loop for vector instructions.
+bool L2Cache::all_held(const uint8_t* states, int64_t count) {
+  uint8_t all = kHeld;
+  for (int64_t i = 0; i < count; ++i) all &= states[i];
+  return all;
+}
 
 // A place for a line that comes.
 size_t L2Cache::make_room(Moved& moved) {
@@ -16,44 +27,50 @@ size_t L2Cache::make_room(Moved& moved) {
     lines_.emplace_back();
     return lines_.size() - 1;
   }
-  while (lines_[hand_].touched) {
-    lines_[hand_].touched = false;
+  for (;;) {
+    const size_t place = hand_;
     hand_ = hand_ + 1 == capacity_ ? 0 : hand_ + 1;
+    std::unique_ptr<Page>& page = pages_[lines_[place] / kPageLines];
+    uint8_t& state = page->state[lines_[place] % kPageLines];
+    if (state & kTouched) {
+      state &= ~kTouched;
+      continue;
+    }
+    if (state & kDirty) moved.written += line_bytes_;
+    state = 0;
+    if (--page->held == 0) page.reset();
+    return place;
   }
-  const Line& line = lines_[hand_];
-  if (line.dirty) moved.written += line_bytes_;
-  std::unique_ptr<Page>& page = pages_[line.number / kPageLines];
-  page->place[line.number % kPageLines] = 0;
-  if (--page->held == 0) page.reset();
-  const size_t place = hand_;
-  hand_ = hand_ + 1 == capacity_ ? 0 : hand_ + 1;
-  return place;
 }
 
 void L2Cache::touch(int64_t first, int64_t bytes, bool write, Moved& moved) {
   const int64_t end = std::min(first + bytes, bytes_);
   first = std::max<int64_t>(first, 0);
   if (first >= end) return;
-  const int64_t last = (end - 1) / line_bytes_;
-  for (int64_t number = first / line_bytes_; number <= last;) {
+  const uint8_t hit = write ? kTouched | kDirty : kTouched;
+  const int64_t last = line_of(end - 1);
+  for (int64_t number = line_of(first); number <= last;) {
     std::unique_ptr<Page>& held = pages_[number / kPageLines];
     if (!held) held = std::make_unique<Page>();
     Page* const page = held.get();
-    for (const int64_t end = std::min(last + 1, (number / kPageLines + 1) * kPageLines); number < end;
-         ++number) {
-      uint32_t& place = page->place[number % kPageLines];
-      if (place > 0) {
-        Line& line = lines_[place - 1];
-        line.touched = true;
-        line.dirty |= write;
-        continue;
+    const int64_t from = number % kPageLines, count = std::min(last + 1 - number, kPageLines - from);
+    uint8_t* const states = page->state + from;
+    if (count >= 16 && all_held(states, count)) {
+      for (int64_t i = 0; i < count; ++i) states[i] |= hit;
+    } else {
+      page->held += count;  // so that the page outlives the lines that make room
+      for (int64_t i = 0; i < count; ++i) {
+        if (states[i] & kHeld) {
+          states[i] |= hit;
+          --page->held;
+          continue;
+        }
+        lines_[make_room(moved)] = number + i;
+        states[i] = write ? kHeld | kDirty : kHeld;
+        if (!write) moved.read += line_bytes_;
       }
-      ++page->held;  // so that the page outlives the line that makes room
-      const size_t free = make_room(moved);
-      lines_[free] = {number, write, false};
-      place = static_cast<uint32_t>(free + 1);
-      if (!write) moved.read += line_bytes_;
     }
+    number += count;
   }
 }
 

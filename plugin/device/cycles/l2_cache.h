@@ -27,20 +27,20 @@ class L2Cache {
 
  private:
   static constexpr int64_t kPageLines = 1024;
+  static constexpr uint8_t kHeld = 1, kTouched = 2, kDirty = 4;
   struct Page {
-    uint32_t place[kPageLines] = {};  // per line its place in lines_, plus one; 0 if absent
-    int64_t held = 0;
+    uint8_t state[kPageLines] = {};  // of each line
+    int64_t held = 0;                // lines
   };
-  struct Line {
-    int64_t number;
-    bool dirty, touched;
-  };
+  static bool all_held(const uint8_t* states, int64_t count);
   size_t make_room(Moved& moved);
+  int64_t line_of(int64_t byte) const { return shift_ >= 0 ? byte >> shift_ : byte / line_bytes_; }
 
   int64_t line_bytes_, bytes_;
+  int shift_;  // of a byte's number to its line's; -1 where lines are no power of two
   size_t capacity_;
   std::vector<std::unique_ptr<Page>> pages_;  // those that hold a line
-  std::vector<Line> lines_;                   // in the order they came, around `hand_`
+  std::vector<int64_t> lines_;                // numbers of those that are held, as they came, around `hand_`
   size_t hand_ = 0;
 };
 

@@ -36,25 +36,25 @@ int64_t MemoryModel::Scattered::next(int64_t row, int64_t bytes, int64_t trip) {
   return place;
 }
 
-L2Cache::Moved MemoryModel::touch(const Traffic& t) {
+L2Cache::Moved MemoryModel::touch(const Traffic& t, int64_t first) {
   Argument& a = arguments_[t.argument];
   L2Cache::Moved moved;
-  const auto segment = [&](int64_t first) {
-    const int64_t from = std::clamp<int64_t>(first, 0, a.bytes);
-    const int64_t to = std::clamp<int64_t>(first + t.row_bytes, 0, a.bytes);
+  const auto segment = [&](int64_t at) {
+    const int64_t from = std::clamp<int64_t>(at, 0, a.bytes);
+    const int64_t to = std::clamp<int64_t>(at + t.row_bytes, 0, a.bytes);
     cache_.touch(a.address + from, to - from, t.write, moved);
   };
   if (!t.scattered) {
-    t.for_each(segment);
+    t.for_each(first, segment);
   } else {
     for (int64_t r = 0; r < t.rows; ++r) segment(a.scattered.next(t.row_bytes, a.bytes, trip_));
   }
   return moved;
 }
 
-void MemoryModel::start(const Traffic& t, int owner, double now) {
+void MemoryModel::start(const Traffic& t, int64_t first, int owner, double now) {
   advance(now);
-  const L2Cache::Moved moved = touch(t);
+  const L2Cache::Moved moved = touch(t, first);
   // A segment that does not fill its lines wastes part of the port; no piece is moved in less than 32 bytes.
   const double lines = (t.row_bytes + target_.l2_line - 1) / target_.l2_line * target_.l2_line;
   const double aligned = std::clamp(t.row_bytes / lines, target_.misaligned_efficiency, 1.0);
@@ -64,6 +64,7 @@ void MemoryModel::start(const Traffic& t, int owner, double now) {
   const double read = t.rate * moved.read / port_bytes, written = t.rate * moved.written / port_bytes;
   const double asks = read / target_.hbm_read_efficiency + written / target_.hbm_write_efficiency;
   active_.push_back({owner, port_bytes, t.rate, read, written, asks, 0});
+  asking_ += asks > 0;
   changed_ = true;
 }
 
@@ -82,34 +83,35 @@ void MemoryModel::advance(double now) {
 void MemoryModel::share() {
   changed_ = false;
   double read = 0, write = 0, asked = 0;
-  int asking = 0;
-  for (const Transfer& t : active_) {
-    read += t.read;
-    write += t.write;
-    asked += t.asks;
-    asking += t.asks > 0;
+  if (asking_ > 0) {
+    for (const Transfer& t : active_) {
+      read += t.read;
+      write += t.write;
+      asked += t.asks;
+    }
   }
   const double turning = turnaround_ * std::min(read, write);
   const double hbm = asked > 0 ? hbm_rate_ / (1 + turning / asked) : hbm_rate_;  // without the turns
-  const double most = asked > hbm ? fair_share(hbm, asking) : std::numeric_limits<double>::infinity();
+  const double most = asked > hbm ? fair_share(hbm) : std::numeric_limits<double>::infinity();
   double l2 = 0;
   for (Transfer& t : active_) {
-    t.rate = t.asks > most ? t.port * most / t.asks : t.port;
+    t.rate = asked > hbm && t.asks > most ? t.port * most / t.asks : t.port;
     l2 += t.rate;
   }
   const double l2_scale = l2 > l2_rate_ ? l2_rate_ / l2 : 1;
   limit_ = asked > hbm ? Limit::kHbm : l2 > l2_rate_ ? Limit::kL2 : Limit::kPorts;
-  next_ = std::numeric_limits<double>::infinity();
+  double soonest = std::numeric_limits<double>::infinity();
   for (Transfer& t : active_) {
     t.rate *= l2_scale;
-    next_ = std::min(next_, now_ + std::max(t.left, 0.0) / t.rate);
+    soonest = std::min(soonest, std::max(t.left, 0.0) / t.rate);
   }
+  next_ = now_ + soonest;
 }
 
 // The most that one of those that ask gets: what is left when all that ask for less have theirs, divided by
 // the others.
-double MemoryModel::fair_share(double hbm, int asking) const {
-  double most = hbm / asking;
+double MemoryModel::fair_share(double hbm) const {
+  double most = hbm / asking_;
   for (;;) {
     double rest = hbm;
     int others = 0;
@@ -131,6 +133,7 @@ const std::vector<int>& MemoryModel::finish(double now) {
   for (size_t i = active_.size(); i-- > 0;) {
     if (active_[i].left > 1e-6 * active_[i].port) continue;
     finished_.push_back(active_[i].owner);
+    asking_ -= active_[i].asks > 0;
     active_[i] = active_.back();
     active_.pop_back();
   }

@@ -18,8 +18,9 @@ class MemoryModel {
   MemoryModel(const Kernel& kernel, const Target& target, L2Cache& cache, std::span<const int64_t> addresses,
               int64_t trip);
 
-  // Starts a transfer at time `now` (cycles); `owner` is given back by finish().
-  void start(const Traffic& traffic, int owner, double now);
+  // Starts a transfer whose first segment lies at `first` at time `now` (cycles); `owner` is given back by
+  // finish().
+  void start(const Traffic& traffic, int64_t first, int owner, double now);
   // Time of the next completion if nothing starts before, or infinity.
   double next() {
     if (changed_) share();
@@ -53,10 +54,10 @@ class MemoryModel {
     int64_t address, bytes;
     Scattered scattered;
   };
-  L2Cache::Moved touch(const Traffic& traffic);
+  L2Cache::Moved touch(const Traffic& traffic, int64_t first);
   void advance(double now);
   void share();
-  double fair_share(double hbm, int asking) const;
+  double fair_share(double hbm) const;
 
   const Target& target_;
   L2Cache& cache_;
@@ -65,6 +66,7 @@ class MemoryModel {
   double turnaround_;  // time that a written byte costs beside a read one, in bytes of nominal bandwidth
   std::vector<Argument> arguments_;
   std::vector<Transfer> active_;
+  int asking_ = 0;        // of active_, for HBM
   bool changed_ = false;  // active_, since rates were shared out
   std::vector<int> finished_;
   double now_ = 0, next_ = std::numeric_limits<double>::infinity();

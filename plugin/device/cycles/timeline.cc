@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -21,28 +22,49 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 
 enum class Act : uint8_t { kWork, kSet, kWait, kCrossSet, kCrossWait };
 
+// Small, as a simulation is mostly this: traffic stands elsewhere.
 struct Queued {
-  Act act;
-  int instruction;
   double issued;
-  int flag = 0;  // set, wait: (src * kPipes + dst) * kEvents + event; cross: the flag
-  double cycles = 0;
-  Traffic traffic;
+  double cycles;
+  const Traffic* traffic;  // null: none
+  int64_t first;           // of `traffic`
+  int instruction;
+  int16_t flag;  // set, wait: (src * kPipes + dst) * kEvents + event; cross: the flag
+  Act act;
+  bool own;  // `traffic` is of this instruction alone
 };
+static_assert(kPipes * kPipes * kEvents <= INT16_MAX && kCrossFlags <= INT16_MAX);
 
-// What a pipe holds, in order. Places are used again with what they own: a simulation is mostly this.
+// What a pipe holds, in order.
 class Queue {
  public:
   bool empty() const { return size_ == 0; }
-  size_t size() const { return size_; }
+  bool full() const { return size_ == kQueueDepth; }
   Queued& front() { return places_[first_]; }
   const Queued& front() const { return places_[first_]; }
   Queued& push() { return places_[(first_ + size_++) % kQueueDepth]; }
   void pop_front() { first_ = (first_ + 1) % kQueueDepth, --size_; }
 
  private:
+  uint32_t first_ = 0, size_ = 0;
   std::array<Queued, kQueueDepth> places_;
-  size_t first_ = 0, size_ = 0;
+};
+
+// Traffic whose shape registers decide, while it is queued.
+class TrafficPool {
+ public:
+  const Traffic* keep(const Traffic& traffic) {
+    if (free_.empty()) free_.push_back(all_.emplace_back(std::make_unique<Traffic>()).get());
+    Traffic* place = free_.back();
+    free_.pop_back();
+    *place = traffic;
+    return place;
+  }
+  void drop(const Traffic* traffic) { free_.push_back(const_cast<Traffic*>(traffic)); }
+
+ private:
+  std::vector<std::unique_ptr<Traffic>> all_;
+  std::vector<Traffic*> free_;
 };
 
 struct SimulatedCore;
@@ -60,20 +82,26 @@ struct SimulatedCore {
   std::optional<Walk> walk;
   bool walked = true;
   double scalar_clock = 0, scalar_busy = 0;
-  int scalar_wait = -1;  // flag the scalar unit waits for
-  double look = kNever;  // when an event looks at what is issued but not due yet
+  int scalar_wait = -1;                   // flag the scalar unit waits for
+  double look = kNever;                   // when an event looks at what is issued but not due yet
+  uint32_t held = 0, busy = 0, full = 0;  // pipes whose queue holds something; that work; whose queue is full
   Queue queue[kPipes];
-  bool busy[kPipes] = {};
   double started[kPipes] = {}, worked[kPipes] = {}, moved[kPipes] = {};
   double operations = 0, ideal = 0, assumed = 0;
   int flags[kPipes * kPipes * kEvents] = {};
   bool had_work = false;
 
-  bool idle() const {
-    if (!walked) return false;
-    for (int p = 0; p < kPipes; ++p)
-      if (busy[p] || !queue[p].empty()) return false;
-    return true;
+  bool idle() const { return walked && held == 0; }  // what a pipe works at is in its queue
+  Queued& push(int p) {
+    Queued& place = queue[p].push();
+    held |= 1u << p;
+    if (queue[p].full()) full |= 1u << p;
+    return place;
+  }
+  void pop(int p) {
+    queue[p].pop_front();
+    full &= ~(1u << p);
+    if (queue[p].empty()) held &= ~(1u << p);
   }
 };
 
@@ -84,6 +112,7 @@ class Simulation {
       : kernel_(kernel),
         target_(target),
         shape_(kernel),
+        costs_(kernel, target),
         memory_(kernel, target, cache, launch.addresses, launch.trip),
         trip_(launch.trip),
         trace_(trace),
@@ -153,10 +182,9 @@ class Simulation {
       progress(core);
       return;
     }
-    Queued& q = core.queue[e.pipe].front();
-    if (q.traffic.argument >= 0 &&
-        q.traffic.rows > 0) {  // start-up over: the transfer goes on in the shared memory
-      memory_.start(q.traffic, e.core * kPipes + e.pipe, now_);
+    const Queued& q = core.queue[e.pipe].front();
+    if (q.traffic && q.traffic->rows > 0) {  // start-up over: the transfer goes on in the shared memory
+      memory_.start(*q.traffic, q.first, e.core * kPipes + e.pipe, now_);
     } else {
       complete(core, e.pipe);
     }
@@ -171,8 +199,9 @@ class Simulation {
       trace_->push_back(
           {core.unit->number, unit, static_cast<Pipe>(pipe), q.instruction, core.started[pipe], now_});
     }
-    core.queue[pipe].pop_front();
-    core.busy[pipe] = false;
+    if (q.own) traffics_.drop(q.traffic);
+    core.pop(pipe);
+    core.busy &= ~(1u << pipe);
     progress(core);
   }
 
@@ -181,8 +210,9 @@ class Simulation {
     bool moved = true, crossed = false;
     while (moved) {
       moved = issue(core);
-      for (int p = 0; p < kPipes; ++p) {
-        while (!core.busy[p] && !core.queue[p].empty() && start(core, p, crossed)) moved = true;
+      for (uint32_t ready = core.held & ~core.busy; ready; ready &= ready - 1) {
+        const int p = std::countr_zero(ready);
+        while (core.held >> p & 1 && start(core, p, crossed)) moved = true;
       }
     }
     if (crossed)
@@ -203,7 +233,7 @@ class Simulation {
     Unit& unit = *core.unit;
     switch (q.act) {
       case Act::kWork:
-        core.busy[p] = true;
+        core.busy |= 1u << p;
         core.started[p] = now_;
         events_.push({now_ + q.cycles, core.index, p});
         return false;
@@ -234,7 +264,7 @@ class Simulation {
         }
         break;
     }
-    core.queue[p].pop_front();
+    core.pop(p);
     return true;
   }
 
@@ -249,8 +279,7 @@ class Simulation {
         --core.flags[core.scalar_wait];
         core.scalar_wait = -1;
       }
-      for (int p = 0; p < kPipes; ++p)
-        if (core.queue[p].size() >= kQueueDepth) return moved;
+      if (core.full) return moved;
       const int index = core.walk->next();
       if (index < 0) {
         core.walked = true;
@@ -271,9 +300,8 @@ class Simulation {
                               (core.walk->value(i.event_) & (kEvents - 1)));
     };
     const auto push = [&](int64_t pipe, Act act, int flag, double cycles = 0) -> Queued& {
-      Queued& q = core.queue[pipe].push();
-      q.act = act, q.instruction = index, q.issued = core.scalar_clock, q.flag = flag, q.cycles = cycles;
-      return q;
+      return core.push(static_cast<int>(pipe)) = {core.scalar_clock,          cycles, nullptr, 0, index,
+                                                  static_cast<int16_t>(flag), act,    false};
     };
     switch (instruction.opcode()) {
       case Opcode::kset_flag: {
@@ -307,7 +335,8 @@ class Simulation {
       default:
         break;
     }
-    const Cost cost = cost_of(*core.walk, instruction, target_);
+    const CostTable::Entry& entry = costs_.at(*core.walk, index);
+    const Cost& cost = entry.cost;
     core.operations += cost.operations;
     core.ideal += cost.ideal;
     core.assumed += cost.assumed;
@@ -320,10 +349,10 @@ class Simulation {
     }
     core.had_work = true;
     Queued& q = push(static_cast<int>(cost.pipe), Act::kWork, 0, cost.cycles);
-    if (cost.traffic.argument >= 0)
-      q.traffic = cost.traffic;
-    else
-      q.traffic.argument = -1;
+    if (cost.traffic.argument < 0) return;
+    q.traffic = entry.fixed ? &cost.traffic : traffics_.keep(cost.traffic);
+    q.own = !entry.fixed;
+    q.first = entry.first(*core.walk);
   }
 
   int cross(const SimulatedCore& core, const Affine& flag) const {
@@ -369,6 +398,8 @@ class Simulation {
   const Kernel& kernel_;
   const Target& target_;
   Shape shape_;
+  CostTable costs_;
+  TrafficPool traffics_;
   MemoryModel memory_;
   int64_t trip_;
   std::vector<Interval>* trace_;
