@@ -6,7 +6,7 @@ A loop that one kernel can run from start to end is a launch like any other (cod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..codegen.lower_region import first_fitting, lower_region, name_sources, region_key
@@ -38,9 +38,10 @@ class _Lowering:
         self._loops = LoopKernels(target)
         self._lowered: dict[object, tuple[Region, list[Step]]] = {}
 
-    def schedule(self, schedule: Schedule) -> Schedule:
+    def schedule(self, schedule: Schedule, outer: Iterable[Value] = ()) -> Schedule:
+        """Return the schedule in steps; `outer` are the values around it that are in memory already."""
         result = Schedule(schedule.graph)
-        available: set[Value] = set()
+        available: set[Value] = set(outer)
         for item in self._chained(schedule):
             if isinstance(item, Launch):
                 result.items += [*self._constants(item.arguments, available), item]
@@ -48,7 +49,8 @@ class _Lowering:
                 result.items += self._loop(item, available)
             elif isinstance(item, Branches):
                 result.items += self._constants([*item.op.operands, *item.captured], available)
-                result.items.append(Branches(item.op, item.captured, [self.schedule(part) for part in item.branches]))
+                branches = [self.schedule(part, item.captured) for part in item.branches]
+                result.items.append(Branches(item.op, item.captured, branches))
             else:
                 assert isinstance(item, Region), "[lower schedule] the schedule is lowered already"
                 result.items += self._constants(item.inputs, available)
@@ -118,7 +120,8 @@ class _Lowering:
         steps = self._kernel_of(item)
         if steps is None:
             constants = self._constants([*item.op.operands, *item.captured], available)
-            return [*constants, Loop(item.op, item.captured, self.schedule(item.cond), self.schedule(item.body))]
+            cond, body = (self.schedule(part, item.captured) for part in item.parts)
+            return [*constants, Loop(item.op, item.captured, cond, body)]
         (launch,) = steps
         assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
         name_sources(steps, [item.op])
