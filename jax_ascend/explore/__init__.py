@@ -181,7 +181,7 @@ def explore_data(program: Program, stages: ExploredStages) -> dict[str, Any]:
         "events": [
             [e.start + e.times * e.dispatch, e.times * e.seconds, _number(found, e.core, e.name)]
             for e in found.events
-            if e.core != "control"
+            if e.core not in ("control", "wait")
         ],
     }
 

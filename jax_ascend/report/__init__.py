@@ -144,7 +144,7 @@ def _timeline(found: Estimate) -> tuple[dict[str, list[Any]], list[str], dict[in
     lanes: dict[tuple[str, str], int] = {}
     intervals: dict[int, list[Any]] = {}
     left = _MOST_INTERVALS
-    for number, e in enumerate(found.events):
+    for number, e in enumerate(e for e in found.events if e.core != "wait"):
         control = e.core == "control"
         fields["start"].append(_rounded(e.start))
         fields["dispatch"].append(_rounded(e.dispatch))
