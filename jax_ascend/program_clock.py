@@ -8,7 +8,7 @@ Buffers lie in one memory: parameters, results that take over none of them, cons
 simulated, where two buffers take turns the second, and one more, which stands for all that follow. Where it is known what an
 execution decided (trips, branches), every trip is visited; a launch is simulated the first three times, the last of which
 stands for those that follow. A kernel that moves far more than the L2 holds takes the same time wherever it is launched, and is
-simulated once.
+simulated once in a process.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ Run = tuple[Site, str, str, int]  # a command's place, its core and name, and a 
 _ALIGNMENT = 4096  # bytes, of every buffer
 _SIMULATED = 3  # executions of one command, where each is visited
 _MUCH = 4  # times what the L2 holds: what is left there by others changes the time of a launch that moves so much by 1 % at most
+_LARGE: dict[object, tuple[dict[str, float], tuple[Interval, ...]]] = {}  # figures and intervals of kernels that do
+_MOST_LARGE = 512  # of them
 Buffer = tuple[int, int, bool]  # address, bytes, whether it is written
 
 
@@ -149,6 +151,7 @@ class ProgramClock:
             for n, c in enumerate(commands_in_order(function.commands))
         }
         self._lanes = lanes or Lanes(0, 0, 0)
+        self._keys: dict[int, object] = {}
         self._decisions = decisions
         self._trip = 0  # of the innermost loop
         if warm:
@@ -161,7 +164,6 @@ class ProgramClock:
         self.seconds = 0.0  # of the program: when the cores are free
         self._linked = 0.0  # when the links are
         self._pending: list[_Pending] = []
-        self._known: dict[int, dict[str, float]] = {}  # figures of kernels that move far more than the L2 holds
         self._left = self._lanes.most
         self._seen: set[int] = set()  # kernels of which intervals are kept
         self._simulated: dict[Site, tuple[int, dict[str, float]]] = {}
@@ -290,7 +292,7 @@ class ProgramClock:
         if needed:
             last = needed[-1]  # the links' queue is in order
             if last.end > self.seconds:
-                site, core, name, _ = last.run
+                site, _, name, _ = last.run
                 sums = self.sites[last.run].sums
                 sums["exposed"] = sums.get("exposed", 0.0) + last.end - self.seconds
                 self.events.append(Event(site, "wait", "wait", name, self.seconds, 0.0, last.end - self.seconds, 1))
@@ -337,12 +339,13 @@ class ProgramClock:
         self._wait(buffers)
         intervals: tuple[Interval, ...] = ()
         count, sums = self._simulated.get(site, (0, {}))
-        if kernel in self._known:
-            sums = self._known[kernel]
+        if large := _LARGE.get(self._key(kernel)):
+            sums, intervals = large
             self._passed(buffers)
+            if kernel in self._seen:
+                intervals = ()
         elif self._decisions is None or count < _SIMULATED:
             if self._left > 0 and kernel not in self._seen:
-                self._seen.add(kernel)
                 time, found = self._clock.trace(
                     kernel, addresses, min(self._left, self._lanes.most_of_a_kernel), self._trip, self._lanes.cores
                 )
@@ -353,8 +356,17 @@ class ProgramClock:
             sums = _flat(time)
             self._simulated[site] = count + 1, sums
             if sums["gm_read"] + sums["gm_written"] >= _MUCH * self._target.l2_bytes:
-                self._known[kernel] = sums
+                _LARGE[self._key(kernel)] = sums, intervals
+                while len(_LARGE) > _MOST_LARGE:
+                    _LARGE.pop(next(iter(_LARGE)))
+        self._seen.add(kernel)
         self._add(site, "launch", spec.core, spec.name, times, sums, intervals, kernel)
+
+    def _key(self, kernel: int) -> object:
+        """Return what equal kernels have in common, of which equal instructions are kept."""
+        if kernel not in self._keys:
+            self._keys[kernel] = self._target, tuple(self._program.kernels[kernel].encode()), self._lanes
+        return self._keys[kernel]
 
     def _passed(self, buffers: Sequence[Buffer]) -> dict[str, float]:
         """Let buffers go through the L2: their ends, of those that are larger."""

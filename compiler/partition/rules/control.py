@@ -51,9 +51,9 @@ def reshard(p: Partitioner, op: ops.Reshard) -> None:
     (x,) = op.operands
     piece = p.piece(x)
     to = p.usable(op.to, x.shape, terms=True) or piece.sharding
-    if p.uses[op.result] == 1 and not to.partial and to.mesh == piece.sharding.mesh:
-        if not set(piece.sharding.partial) & set(to.axes):  # whoever needs it may need less of the sum
-            to = Sharding(to.mesh, to.dims, piece.sharding.partial)
+    apart = set(piece.sharding.partial)
+    if p.uses[op.result] == 1 and not to.partial and to.mesh == piece.sharding.mesh and not apart & set(to.axes):
+        to = Sharding(to.mesh, to.dims, piece.sharding.partial)  # whoever needs it may need less of the sum
     p.pieces[op.result] = p.reshard(piece, to)
 
 
