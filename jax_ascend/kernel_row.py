@@ -88,7 +88,7 @@ def make_row(
 ) -> KernelRow:
     """Return the row of what ran on one type of core."""
     each = max(total.launches, 1)
-    dispatch = total.launches * target.launch_dispatch
+    dispatch = 0.0 if core == "links" else total.launches * target.launch_dispatch
     on_core = core in ("aic", "aiv", "mix")
     busy_seconds = total["cycles"] / target.clock if on_core else total["seconds"]
     seconds = busy_seconds + dispatch

@@ -2,7 +2,8 @@
 
 A device has two queues, that of its cores and that of its links, each in order. An exchange between devices starts when the
 commands before it are done and goes on beside those after it, until one needs what it writes or would write what it reads:
-that one waits, as do the end of a trip and of the program. Exchanges that vector cores make are in the cores' queue.
+that one waits, as do the end of a trip and of the program. What an exchange takes to start goes on beside the one before it.
+Exchanges that vector cores make are in the cores' queue.
 
 Buffers lie in one memory: parameters, results that take over none of them, constants, the frame. Of a loop the first trip is
 simulated, where two buffers take turns the second, and one more, which stands for all that follow. Where it is known what an
@@ -63,7 +64,7 @@ class Totals:
 
     `sums` are by what plugin/device/cycles reports of a launch; those of pipes and cores as "cube_busy.M", "cube_cycles" (of the
     launches times the cores with work). Commands that are no kernels have "seconds", without dispatch, instead of "cycles";
-    exchanges have "exposed", the seconds in which the cores wait for them.
+    exchanges have them with it, and "exposed", those in which the cores wait for them.
     """
 
     launches: int = 0
@@ -269,22 +270,24 @@ class ProgramClock:
         buffers = [(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))]
         size = sum(sizes[results:])
         time = exchange_time(name, size, fields["groups"], self._target)
-        sums = {"seconds": time.seconds, "bytes": size}
+        start, busy = time.start + self._target.launch_dispatch, time.links + time.network
+        sums = {"seconds": start + busy, "bytes": size}
         if time.on_cores:
             self._wait(buffers)
-            sums["exposed"] = time.seconds + self._target.launch_dispatch
+            sums["exposed"] = sums["seconds"]
             self._add(site, "collective", "links", name, times, sums | self._touched(buffers))
             return
+        begin = max(self.seconds, self._linked)
+        # It starts while the one before it is on the links.
+        end = max(self.seconds + times * start, self._linked) + times * busy
+        sums |= {"seconds": (end - begin) / times} | self._passed(buffers)
         run = site, "links", name, -1
-        sums |= self._passed(buffers)
         self.sites.setdefault(run, Totals()).add(sums, times)
-        event = Event(
-            site, "collective", "links", name, max(self.seconds, self._linked), self._target.launch_dispatch, time.seconds, times,
-            network=time.network,
-        )  # fmt: skip
-        self.events.append(event)
-        self._linked = event.end
-        self._pending.append(_Pending(run, event.end, buffers))
+        self.events.append(
+            Event(site, "collective", "links", name, begin, 0.0, sums["seconds"], times, network=time.network)
+        )
+        self._linked = end
+        self._pending.append(_Pending(run, end, buffers))
 
     def _wait(self, buffers: Sequence[Buffer] | None = None) -> None:
         """Wait for the exchanges that what comes next on these buffers needs; without buffers, for all."""
@@ -402,9 +405,8 @@ class ProgramClock:
             return
         self.sites.setdefault((site, core, name, kernel), Totals()).add(sums, times)
         seconds = sums["cycles"] / self._target.clock if kind == "launch" else sums["seconds"]
-        event = Event(
-            site, kind, core, name, self.seconds, self._target.launch_dispatch, seconds, times, kernel, intervals
-        )
+        dispatch = 0.0 if core == "links" else self._target.launch_dispatch  # which has it in its seconds
+        event = Event(site, kind, core, name, self.seconds, dispatch, seconds, times, kernel, intervals)
         self.events.append(event)
         self.seconds = event.end
 

@@ -113,7 +113,7 @@ def draw_execution(device: DeviceTracks, program: Program, events: Sequence[Even
 
 
 def _draw_exchange(device: DeviceTracks, e: Event, begin: float, args: dict[str, Value]) -> None:
-    """Draw an exchange, with its start, on the links of the server and then on the network, as far as it is on these."""
+    """Draw an exchange, with what it waits to start, on the links of the server and then on the network, as far as it is on these."""
     label = e.name if e.times == 1 else f"{e.name} x {e.times}"
     end = begin + (e.end - e.start) * 1e9
     turn = end - e.network * e.times * 1e9

@@ -29,6 +29,7 @@ from .remove_barriers import remove_barriers
 from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
+from .split_exchanges import split_exchanges
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -40,6 +41,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     simplify_loops,
+    split_exchanges,
     legalize_collectives,
     decompose_general_reduce,
     decompose_general_sort,

@@ -8,7 +8,8 @@
 
 A launch costs as much as what a small kernel does, and a kernel of few blocks leaves the other cores idle. A launch waits
 until something reads what it makes, or until enough wait: an optimizer's updates, which only the results of the program
-need, come together so. What waits keeps its inputs alive, hence a limit on their bytes.
+need, come together so. What waits keeps its inputs alive, hence a limit on their bytes. A launch that needs an exchange between
+devices, which may be under way, does not hold up others: those before it that do not are launched first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from ..codegen.steps import Call, Launch, Rename
+from ..codegen.steps import Call, Exchange, Join, Launch, Rename
 from ..graph.graph import Value
 from ..graph.location import distinct
 from ..isa.machine import LIMITS, Pipe
@@ -49,11 +50,16 @@ class _Merger:
         self.items: list[Item] = []
         self._waiting: list[Launch] = []
         self._made: set[Value] = set()  # by those that wait
+        self._exchanged: set[Value] = set()  # by exchanges, and not read yet
         self._ready: dict[int, tuple[Kernel, Kernel]] = {}  # kernels with addresses and flags, by identity
 
     def add(self, item: Item) -> None:
-        if any(value in self._made for value in _reads(item)):
+        reads = _reads(item)
+        if any(value in self._made for value in reads) or not self._exchanged.isdisjoint(reads):
             self.flush()
+        self._exchanged.difference_update(reads)
+        if isinstance(item, Exchange):
+            self._exchanged.update(item.outputs)
         if not isinstance(item, Launch) or not _may_share(item):
             self.items.append(item)
             return
@@ -132,6 +138,8 @@ def _inputs(launch: Launch) -> list[Value]:
 def _reads(item: Item) -> list[Value]:
     if isinstance(item, Rename):
         return [item.input, item.output]  # which a launch before it may make too
+    if isinstance(item, Join):
+        return [*item.inputs, item.output]
     if isinstance(item, Call):
         return [*item.arguments, *(i for _, i in item.starts_as)]
     if isinstance(item, (Loop, Branches)):
