@@ -1,6 +1,7 @@
 """What is compiled, as it goes through the passes of pipeline.py, and the passes of the back half on it.
 
     fuse_regions             graph      -> schedule of regions
+    schedule_exchanges       regions    -> in an order in which exchanges between devices have something beside them
     lower_regions            regions    -> steps: kernels with layouts, copies, control flow
     allocate_tiles           layouts    -> addresses of tiles
     insert_synchronization   addresses  -> flags between pipes
@@ -24,6 +25,7 @@ from .partition.op_sharding import op_sharding
 from .planning.lower_schedule import lower_schedule
 from .planning.place_values import Placer, print_placement
 from .planning.schedule import Schedule, distinct_launches, kernels, print_schedule, walk
+from .planning.schedule_exchanges import schedule_exchanges
 from .planning.schedule_regions import schedule_regions
 from .planning.write_program import write_program
 from .program.program import Costs, Program
@@ -60,6 +62,10 @@ class Pass:
 
 def _fuse(c: Compilation) -> None:
     c.schedule = schedule_regions(c.module.main, c.target)
+
+
+def _order(c: Compilation) -> None:
+    schedule_exchanges(c.schedule, c.target)
 
 
 def _lower(c: Compilation) -> None:
@@ -118,6 +124,7 @@ def _verify_nothing(c: Compilation) -> None:
 
 BACK_PASSES = (
     Pass("fuse_regions", _fuse, _show_regions, _verify_regions),
+    Pass("schedule_exchanges", _order, lambda c: print_schedule(c.schedule), _verify_nothing),
     Pass("lower_regions", _lower, _show_steps, _verify_kernels),
     Pass("allocate_tiles", _allocate, _show_kernels, _verify_addressed),
     Pass("insert_synchronization", _synchronise, _show_kernels, _verify_addressed),

@@ -2,95 +2,125 @@
 
 A server's devices have a link to each other, or to a switch: all of them at once give `exchange_bandwidth` to a device. Small
 exchanges are kernels of the vector cores, which start at once; large ones are tasks of the links, which take long to start. What spans
-servers goes over the network from each device to its counterparts first, or last, so that the network sees every byte once.
+servers goes over the network from each device to its counterparts first, or last, so that the network sees every byte once. Devices
+are numbered server by server.
 docs/device.md has the sources; tests/cycles/test_exchange_time.py compares with published times.
 """
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from .targets import Target
 
 _ONE_SHOT = 16 * 2**10  # bytes up to which every device reads all operands of a reduction: HCCL's own choice
 
 
-def exchange_seconds(exchange: str, bytes: float, devices: int, target: Target) -> float:
-    """Return the seconds from when the last device comes until all have their results.
+@dataclass(frozen=True)
+class ExchangeTime:
+    """What an exchange takes, in seconds: before its first byte, between devices of a server, and over the network."""
+
+    start: float = 0.0
+    links: float = 0.0
+    network: float = 0.0
+    on_cores: bool = False  # vector cores make it, which compute nothing meanwhile
+
+    @property
+    def seconds(self) -> float:
+        """From when the last device comes until all have their results."""
+        return self.start + self.links + self.network
+
+
+def exchange_time(exchange: str, bytes: float, groups: Iterable[Sequence[int]], target: Target) -> ExchangeTime:
+    """Return what an exchange takes: that of the group which takes longest.
 
     Args:
         exchange: its name in isa/stream.py.
         bytes: of one device's operands.
-        devices: in a group.
+        groups: the numbers of the devices that exchange data with each other; servers have target.server_devices each.
         target: whose links they are.
     """
-    if devices < 2:
-        return 0.0
-    e = _Exchange(devices, target)
+    reaches = {_reach(group, target) for group in groups if len(group) > 1}
+    return max((_time(exchange, bytes, _Exchange(*r, target)) for r in reaches), key=_seconds, default=ExchangeTime())
+
+
+def _seconds(time: ExchangeTime) -> float:
+    return time.seconds
+
+
+def _reach(group: Sequence[int], target: Target) -> tuple[int, int]:
+    """Return the most devices that a server has of a group, and how many servers have some."""
+    servers = Counter(device // target.server_devices for device in group)
+    return max(servers.values()), len(servers)
+
+
+def _time(exchange: str, bytes: float, e: _Exchange) -> ExchangeTime:
+    devices = e.devices
+    part = bytes / devices
     match exchange:
         case "all_gather":
-            return e.start(bytes) + e.gather(bytes)
+            return e.parts(bytes, 1, e.gather(bytes))
         case "reduce_scatter":
-            return e.start(bytes / devices) + e.scatter(bytes)
-        case "all_reduce" if bytes <= _ONE_SHOT and devices <= target.server_devices:
-            return target.exchange_small_start + e.small(bytes * (devices - 1))
+            return e.parts(part, 1, e.scatter(bytes))
+        case "all_reduce" if bytes <= _ONE_SHOT and e.servers == 1:
+            t = e.target
+            small = bytes * (devices - 1) / t.exchange_small_bandwidth
+            return ExchangeTime(t.exchange_small_start, small, on_cores=True)
         case "all_reduce":
-            part = bytes / devices
-            return 2 * e.start(part) + e.scatter(bytes) + e.gather(part)
+            return e.parts(part, 2, e.scatter(bytes), e.gather(part))
         case "collective_broadcast":
-            part = bytes / devices
-            return 2 * e.start(part) + 2 * e.gather(part)
+            return e.parts(part, 2, e.gather(part), e.gather(part))
         case "collective_permute":
-            return e.start(bytes) + e.to_one(bytes)
+            return e.parts(bytes, 1, e.to_one(bytes))
         case _:
-            part = bytes / devices
-            return e.start(part) + e.to_each(part)
+            return e.parts(part, 1, e.to_each(part))
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Bytes that each device gets: of others' memories, at a rate, and over the network, in so many turns."""
+
+    received: float
+    rate: float
+    sent: float = 0.0
+    turns: int = 0
 
 
 class _Exchange:
-    """Times of a group's moves, without their start. Devices fill servers one after the other."""
+    """Moves of a group's exchanges. Servers have as many of its devices each, which have a way to the network each."""
 
-    def __init__(self, devices: int, target: Target) -> None:
-        self.target, self.devices = target, devices
-        self.inside = min(devices, target.server_devices)
-        self.servers = -(-devices // self.inside)
-        self._is_small = False
+    def __init__(self, inside: int, servers: int, target: Target) -> None:
+        self.target, self.inside, self.servers = target, inside, servers
+        self.devices = inside * servers
 
-    def start(self, part: float) -> float:
-        """Return the time before the first byte of parts of this size; it decides how the bytes go."""
+    def parts(self, part: float, starts: int, *moves: _Moves) -> ExchangeTime:
+        """Return the time of moves of parts of this size, which decides how they go."""
         t = self.target
-        self._is_small = self.servers == 1 and part <= t.exchange_small_bytes * self.devices
-        return t.exchange_small_start if self._is_small else t.exchange_start
+        small = self.servers == 1 and part <= t.exchange_small_bytes * self.devices
+        start = starts * (t.exchange_small_start if small else t.exchange_start)
+        links = sum(m.received / (t.exchange_small_bandwidth if small else m.rate) for m in moves)
+        network = sum(m.turns * (t.network_latency + m.sent / t.network_bandwidth) for m in moves)
+        return ExchangeTime(start, links, network, small)
 
-    def small(self, received: float) -> float:
-        """Return the time of bytes that vector cores read from others' memories."""
-        return received / self.target.exchange_small_bandwidth
-
-    def gather(self, part: float) -> float:
-        """Return the time until each has the parts of all."""
+    def gather(self, part: float) -> _Moves:
+        """Return what gives each the parts of all."""
         received = (self.inside - 1) * part * self.servers
-        if self._is_small:
-            return self.small(received)
-        return received / self.target.exchange_bandwidth + self._network(part, self.servers - 1)
+        return _Moves(received, self.target.exchange_bandwidth, part, self.servers - 1)
 
-    def scatter(self, whole: float) -> float:
-        """Return the time until each has its part of the sum."""
+    def scatter(self, whole: float) -> _Moves:
+        """Return what gives each its part of the sum."""
         received = (self.inside - 1) * whole / self.inside
-        if self._is_small:
-            return self.small(received)
-        return received / self.target.exchange_reduction + self._network(whole / self.devices, self.servers - 1)
+        return _Moves(received, self.target.exchange_reduction, whole / self.devices, self.servers - 1)
 
-    def to_one(self, bytes: float) -> float:
-        """Return the time until each has what one other sends; with several servers some send to another one."""
+    def to_one(self, bytes: float) -> _Moves:
+        """Return what gives each what one other sends; with several servers some send to another one."""
         if self.servers > 1:
-            return self._network(bytes, 1)
-        return bytes / self.target.peer_bandwidth
+            return _Moves(0.0, 1.0, bytes, 1)
+        return _Moves(bytes, self.target.peer_bandwidth)
 
-    def to_each(self, part: float) -> float:
-        """Return the time until each has a part from every other."""
+    def to_each(self, part: float) -> _Moves:
+        """Return what gives each a part from every other."""
         received = (self.inside - 1) * part
-        if self._is_small:
-            return self.small(received)
-        return received / self.target.exchange_bandwidth + self._network(part, self.devices - self.inside)
-
-    def _network(self, bytes: float, times: int) -> float:
-        t = self.target
-        return times * (t.network_latency + bytes / t.network_bandwidth)
+        return _Moves(received, self.target.exchange_bandwidth, part, self.devices - self.inside)

@@ -82,7 +82,7 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
     """Say what most of the time goes to: one or two words a reader can act on, the busiest pipe where nothing stands out."""
     dispatch = total.launches * target.launch_dispatch
     if core not in ("aic", "aiv", "mix"):
-        if total["seconds"] <= dispatch:
+        if total["seconds"] <= dispatch and core != "links":
             return "launch"
         at_hbm = total["hbm_bytes"] > 0 and core == "sdma"
         return {

@@ -39,7 +39,10 @@ class HostFunction:
     def __call__(self, results: list[View], operands: list[View]) -> str | None:
         """Call the function on copies of the operands and store what it gives; return the traceback of what it raised."""
         try:
-            self.run([_array(v) for v in results], [_array(v) for v in operands])
+            from .jax_compat import outside_meshes
+
+            with outside_meshes():
+                self.run([_array(v) for v in results], [_array(v) for v in operands])
         except BaseException as error:  # KeyboardInterrupt, SystemExit: no Python is around this to take it
             return "".join(traceback.format_exception(error))
         return None

@@ -1,7 +1,8 @@
 """What a function would cost on silicon: compile it, execute nothing, add up simulated kernel times.
 
-The time of a launch comes from the event-driven model in plugin/device/cycles, on the L2 that those before it left; a
-program's time is the sum over its launches (program_clock.py), each with its dispatch.
+The time of a launch comes from the event-driven model in plugin/device/cycles, on the L2 that those before it left; launches
+follow each other, each with its dispatch, and exchanges with other devices go on beside them (program_clock.py). Of a program
+for many devices one is simulated: all run the same commands, at the same time.
 """
 
 from __future__ import annotations
@@ -68,9 +69,29 @@ class Estimate:
         return {m: n for m in MEMORIES if (n := sum(r.bytes.get(m, 0.0) for r in self.kernels))}
 
     @property
+    def devices(self) -> int:
+        """How many devices run the program; all figures are of one of them."""
+        return self.program.replicas * self.program.partitions
+
+    @property
+    def communication(self) -> float:
+        """Seconds of exchanges with other devices."""
+        return sum(r.seconds for r in self.kernels if r.core == "links")
+
+    @property
+    def exposed(self) -> float:
+        """Seconds in which the device waits for exchanges; in the others of `communication` it computes."""
+        return sum(r.exposed for r in self.kernels if r.core == "links")
+
+    @property
+    def fits(self) -> bool:
+        """Whether the device's HBM holds what the program allocates, its arguments included."""
+        return self.memory.allocated <= self.target.hbm_bytes
+
+    @property
     def roofline(self) -> float:
         """The least time that the kernels' work takes on the device, over `seconds`."""
-        return sum(r.roofline * r.seconds for r in self.kernels) / self.seconds if self.seconds else 0.0
+        return sum(r.roofline * r.exposed for r in self.kernels) / self.seconds if self.seconds else 0.0
 
     @property
     def dispatch(self) -> float:
@@ -162,6 +183,10 @@ class Estimate:
             "target": asdict(self.target),
             "seconds": self.seconds,
             "cycles": self.cycles,
+            "devices": self.devices,
+            "communication": self.communication,
+            "exposed": self.exposed,
+            "fits": self.fits,
             "flops": self.flops,
             "bytes": self.bytes,
             "roofline": self.roofline,
@@ -204,7 +229,8 @@ def estimate(
         fn: a function JAX can trace (jitted or not); or, without arguments, a Lowered, Compiled or Exported object, or the path
             of a StableHLO file or a program.
         args, kwargs: its arguments: arrays, or jax.ShapeDtypeStruct pytrees. Keywords that are named as ours are bound by
-            functools.partial.
+            functools.partial. Shardings may be on a jax.sharding.AbstractMesh of up to 1,024 devices and more; the estimate is then
+            of one of them.
         target: a target's name, a TOML file of one, or a Target; None is what a compiled object is for, else what
             JAX_ASCEND_TARGET says, else an Ascend 910B2.
         l2: what the L2 holds at the start: nothing ("cold"), or what the same call left there ("warm", as in a benchmark
@@ -232,11 +258,10 @@ def estimate_program(program: Program, l2: str = "cold", lanes: Lanes | None = N
     kernels, places = rows_of(program, debug, clock.sites, clock.seconds)
     memory = memory_use(program, debug, clock.events, clock.seconds)
     assumptions = [*clock.assumptions, *_assumptions(program, clock.sites)]
-    seconds = sum(r.seconds for r in kernels)
     return Estimate(
         program.target,
-        seconds,
-        seconds * program.target.clock,
+        clock.seconds,
+        clock.seconds * program.target.clock,
         kernels,
         places,
         memory,

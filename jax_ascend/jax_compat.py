@@ -11,6 +11,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 | `compilation_cache.put_executable_and_time` | JAX 0.12 tries to write programs that call the host | a warning for each |
 | `array.ArrayImpl.__dlpack__`, `__dlpack_device__` | know CPUs and GPUs only | no DLPack export |
+| `config.abstract_mesh_context_manager`, `device_context` | the meshes that a thread has set, which functions of the host do not see | they compute on the mesh's devices what they have on the CPU, and fail |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
 
@@ -18,10 +19,26 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .callbacks import BufferFunction, HostFunction, Numbered
+
+
+@contextmanager
+def outside_meshes() -> Iterator[None]:
+    """Leave the meshes that the thread has set, as functions of the host do that XLA calls on threads of its own."""
+    from jax._src import config, mesh
+
+    empty = {"abstract_mesh_context_manager": "empty_abstract_mesh", "device_context": "empty_concrete_mesh"}
+    contexts = [(getattr(config, c, None), getattr(mesh, e, None)) for c, e in empty.items()]
+    left = [(c, c.swap_local(e)) for c, e in contexts if c is not None and e is not None]
+    try:
+        yield
+    finally:
+        for context, before in left:
+            context.set_local(before)
 
 
 def stablehlo_versions() -> tuple[list[int], list[int]]:

@@ -26,13 +26,16 @@ class KernelRow:
     cycles: float  # of one launch, without dispatch: the mean
     hbm_bytes: float  # of one launch, the mean: what HBM reads, and what it writes as the L2 makes room
     busy: dict[str, float]  # msprof's name of a pipe -> share of the launches' cycles, mean over the cores with work
-    share: float  # of the program's seconds
+    share: float  # of the program's seconds: of those in which it is what runs, or what is waited for
     bound: str  # by what, in words
     roofline: float  # the least time that its work takes on the device over `seconds`
     flops: float  # of all launches; a multiply-accumulate is two
     bytes: dict[str, float]  # of all launches, by memory
     dispatch: float  # seconds of `seconds`
     assumed: float  # seconds of `seconds` that rest on figures which are our own assumptions
+    exposed: (
+        float  # seconds of `seconds` in which it holds the program up; the rest of an exchange is beside other work
+    )
     sources: tuple[Location, ...]  # the first stands for it
 
     @property
@@ -85,12 +88,13 @@ def make_row(
 ) -> KernelRow:
     """Return the row of what ran on one type of core."""
     each = max(total.launches, 1)
-    dispatch = total.launches * target.launch_dispatch
+    dispatch = 0.0 if core == "links" else total.launches * target.launch_dispatch
     on_core = core in ("aic", "aiv", "mix")
     busy_seconds = total["cycles"] / target.clock if on_core else total["seconds"]
     seconds = busy_seconds + dispatch
     cores = total["cube_cycles"] + total["vector_cycles"]
     assumed = busy_seconds * min(total["assumed"] / cores, 1.0) if cores else (busy_seconds if core != "sdma" else 0.0)
+    exposed = total["exposed"] if core == "links" else seconds
     least = max(ideal_seconds(core, total, target).values())
     return KernelRow(
         name,
@@ -101,13 +105,14 @@ def make_row(
         busy_seconds * target.clock / each,
         total["hbm_bytes"] / each,
         busy_ratios(total),
-        seconds / program_seconds if program_seconds else 0.0,
+        exposed / program_seconds if program_seconds else 0.0,
         bound_by(core, total, target),
         least / seconds if seconds else 0.0,
         total["cube_operations"] + total["vector_operations"] + total["operations"],
         {memory: n for memory, names in MEMORIES.items() if (n := sum(total[k] for k in names))},
         dispatch,
         assumed,
+        exposed,
         distinct(sources),
     )
 
@@ -148,6 +153,7 @@ def join_rows(name: str, rows: Sequence[KernelRow]) -> KernelRow:
         dict(bytes),
         sum(r.dispatch for r in rows),
         sum(r.assumed for r in rows),
+        sum(r.exposed for r in rows),
         distinct(p for r in sorted(rows, key=lambda r: -r.seconds) for p in r.sources),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .compiler.program.debug import Debug, commands_in_order
@@ -59,8 +59,9 @@ class MemoryUse:
 def memory_use(program: Program, debug: Debug, events: Iterable[Event], end: float) -> MemoryUse:
     """Return the buffers of a program whose execution took these events and ended at `end`."""
     entry = program.functions[0]
-    spans = _spans(program, events, end)
+    spans, inner_spans = _spans(program, events, end)
     used: dict[int, tuple[float, float, str]] = {}  # slot -> first and last use, and who was first
+    inside = _inside(entry.commands)
     number = 0
     for command in entry.commands:
         inner = list(commands_in_order([command]))
@@ -71,8 +72,11 @@ def memory_use(program: Program, debug: Debug, events: Iterable[Event], end: flo
             name = program.kernels[kernel].name if kernel >= 0 else c.spec.name
             first = f"{name}\n{places[0].line if places else ''}"
             for slot in _slots(c):
+                begins, ends = inner_spans.get(n, (start, stop)) if slot in inside else (start, stop)
                 known = used.get(slot)
-                used[slot] = (start, stop, first) if known is None else (known[0], max(known[1], stop), known[2])
+                used[slot] = (
+                    (begins, ends, first) if known is None else (min(known[0], begins), max(known[1], ends), known[2])
+                )
         number += len(inner)
     buffers: list[Buffer] = []
     for i, type in enumerate(program.parameters):
@@ -95,14 +99,20 @@ def memory_use(program: Program, debug: Debug, events: Iterable[Event], end: flo
     return MemoryUse(buffers, parameters + results + len(program.constants) + entry.frame_bytes)
 
 
-def _spans(program: Program, events: Iterable[Event], end: float) -> dict[int, tuple[float, float]]:
-    """Return when each command of the entry function that stands in no other began and ended, by its number."""
-    times: dict[int, tuple[float, float]] = {}
+Spans = dict[int, tuple[float, float]]
+
+
+def _spans(program: Program, events: Iterable[Event], end: float) -> tuple[Spans, Spans]:
+    """Return when each command of the entry function that stands in no other began and ended, by its number; and the last run of each."""
+    times: Spans = {}
+    last: Spans = {}
     for e in events:
         if e.site[0] == 0:
             start, stop = times.get(e.site[1], (e.start, e.end))
             times[e.site[1]] = min(start, e.start), max(stop, e.end)
-    spans: dict[int, tuple[float, float]] = {}
+            if e.core != "wait":
+                last[e.site[1]] = e.start, e.end
+    spans: Spans = {}
     number, now = 0, 0.0
     for command in program.functions[0].commands:
         inner = sum(1 for _ in commands_in_order([command]))
@@ -110,7 +120,21 @@ def _spans(program: Program, events: Iterable[Event], end: float) -> dict[int, t
         spans[number] = (min(s for s, _ in known), max(e for _, e in known)) if known else (now, now)
         now = spans[number][1]
         number += inner
-    return spans
+    return spans, last
+
+
+def _inside(commands: Sequence[Command]) -> set[int]:
+    """Return the slots that only the inside of one loop or branch uses, each trip anew: what a loop carries is set before it."""
+    users: dict[int, set[int]] = {}
+    carried: set[int] = set()
+    for number, command in enumerate(commands):
+        inner = list(commands_in_order([command]))
+        for c in inner:
+            for slot in _slots(c):
+                users.setdefault(slot, set()).add(number if len(inner) > 1 else -1)
+            if c.spec.name == "loop":
+                carried.update(slot for pair in c.values[1] for slot in pair)
+    return {slot for slot, numbers in users.items() if len(numbers) == 1 and -1 not in numbers} - carried
 
 
 def _slots(command: Command) -> Iterator[int]:

@@ -1,19 +1,25 @@
 """A program's commands on the clock, one after the other, with the L2 that each leaves to the next.
 
+A device has two queues, that of its cores and that of its links, each in order. An exchange between devices starts when the
+commands before it are done and goes on beside those after it, until one needs what it writes or would write what it reads:
+that one waits, as do the end of a trip and of the program. What an exchange takes to start goes on beside the one before it.
+Exchanges that vector cores make are in the cores' queue.
+
 Buffers lie in one memory: parameters, results that take over none of them, constants, the frame. Of a loop the first trip is
 simulated, where two buffers take turns the second, and one more, which stands for all that follow. Where it is known what an
 execution decided (trips, branches), every trip is visited; a launch is simulated the first three times, the last of which
-stands for those that follow.
+stands for those that follow. A kernel that moves far more than the L2 holds takes the same time wherever it is launched, and is
+simulated once in a process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from . import _plugin
-from .compiler.exchange_time import exchange_seconds
+from .compiler.exchange_time import exchange_time
 from .compiler.isa.stream import AICPU_BY_NAME
 from .compiler.program.debug import commands_in_order
 from .compiler.program.program import Command, Function, Program
@@ -24,6 +30,23 @@ Site = tuple[int, int]  # of a command: its function, and its place among comman
 Run = tuple[Site, str, str, int]  # a command's place, its core and name, and a launch's kernel or -1
 _ALIGNMENT = 4096  # bytes, of every buffer
 _SIMULATED = 3  # executions of one command, where each is visited
+_MUCH = 4  # times what the L2 holds: what is left there by others changes the time of a launch that moves so much by 1 % at most
+_LARGE: dict[object, tuple[dict[str, float], tuple[Interval, ...]]] = {}  # figures and intervals of kernels that do
+_MOST_LARGE = 512  # of them
+Buffer = tuple[int, int, bool]  # address, bytes, whether it is written
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An exchange that goes on beside the cores."""
+
+    run: Run
+    end: float
+    buffers: Sequence[Buffer]
+
+    def keeps_waiting(self, buffers: Sequence[Buffer]) -> bool:
+        """Whether a command on these buffers needs what it writes, or would write what it reads or writes."""
+        return any((w or v) and a < b + m and b < a + n for a, n, w in buffers for b, m, v in self.buffers)
 
 
 @dataclass(frozen=True)
@@ -40,7 +63,8 @@ class Totals:
     """Sums over the runs of one command, or of several.
 
     `sums` are by what plugin/device/cycles reports of a launch; those of pipes and cores as "cube_busy.M", "cube_cycles" (of the
-    launches times the cores with work). Commands that are no kernels have "seconds", without dispatch, instead of "cycles".
+    launches times the cores with work). Commands that are no kernels have "seconds", without dispatch, instead of "cycles";
+    exchanges have them with it, and "exposed", those in which the cores wait for them.
     """
 
     launches: int = 0
@@ -67,7 +91,8 @@ class Totals:
 class Event:
     """What a command did, `times` times in a row; times are seconds from the start of the program.
 
-    Of a loop it is all of its trips, which follow; `number` says how often a loop went round, or which branch was taken.
+    Of a loop it is all of its trips, which follow; `number` says how often a loop went round, or which branch was taken. Of an
+    exchange, `network` is the part of its seconds that it is on the network. A "wait" is for the exchange of that name.
     """
 
     site: Site
@@ -80,6 +105,7 @@ class Event:
     times: int
     number: int = -1
     intervals: tuple[Interval, ...] = ()
+    network: float = 0.0
 
     @property
     def end(self) -> float:
@@ -126,6 +152,7 @@ class ProgramClock:
             for n, c in enumerate(commands_in_order(function.commands))
         }
         self._lanes = lanes or Lanes(0, 0, 0)
+        self._keys: dict[int, object] = {}
         self._decisions = decisions
         self._trip = 0  # of the innermost loop
         if warm:
@@ -135,13 +162,16 @@ class ProgramClock:
     def _execute(self) -> None:
         self.sites: dict[Run, Totals] = {}
         self.events: list[Event] = []
-        self.seconds = 0.0  # of the program
+        self.seconds = 0.0  # of the program: when the cores are free
+        self._linked = 0.0  # when the links are
+        self._pending: list[_Pending] = []
         self._left = self._lanes.most
         self._seen: set[int] = set()  # kernels of which intervals are kept
         self._simulated: dict[Site, tuple[int, dict[str, float]]] = {}
         entry = self._program.functions[0]
         self._transfer(self._program)
         self._visit(entry.commands, self._table(entry), 1)
+        self._wait()
 
     def _transfer(self, program: Program) -> None:
         """Charge the link for parameters and results that live in the host's memory, once each."""
@@ -186,22 +216,27 @@ class ProgramClock:
                 case "aicpu":
                     op, used, parameters = c.values
                     spec = AICPU_BY_NAME[op]
-                    buffers = [(table[s], slots[s].bytes) for s in used]
                     written = spec.written(parameters)
-                    sums = self._touched([(a, n, i < written) for i, (a, n) in enumerate(buffers)])
-                    operations, size = spec.flops(parameters), sum(n for _, n in buffers)
+                    buffers = [(table[s], slots[s].bytes, i < written) for i, s in enumerate(used)]
+                    self._wait(buffers)
+                    sums = self._touched(buffers)
+                    operations, size = spec.flops(parameters), sum(n for _, n, _ in buffers)
                     seconds = operations / self._target.aicpu_rate + size / self._target.aicpu_bandwidth
                     sums |= {"seconds": seconds, "operations": operations, "bytes": size}
                     self._add(site, name, "aicpu", op, times, sums)
                 case "copy":
                     used, size = list(c.values[:2]), c.values[2]
-                    sums = self._touched([(table[used[1]], size, False), (table[used[0]], size, True)])
+                    buffers = [(table[used[1]], size, False), (table[used[0]], size, True)]
+                    self._wait(buffers)
+                    sums = self._touched(buffers)
                     target = self._target
                     at_hbm = sums["hbm_bytes"] / (target.hbm_bandwidth * target.hbm_mixed_efficiency)
                     seconds = max(at_hbm, 2 * size / target.l2_total)
                     sums |= {"seconds": seconds, "bytes": 2 * size, "gm_read": size, "gm_written": size}
                     self._add(site, name, "sdma", "copy", times, sums)
                 case "host_call" | "ffi_call":
+                    results = len(c.values[2])
+                    self._wait([(table[s], slots[s].bytes, i < results) for i, s in enumerate(c.values[1])])
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
                     sums = {"seconds": size / self._target.host_bandwidth, "bytes": size}
                     self._add(site, name, "host", "host_call", times, sums)
@@ -230,12 +265,42 @@ class ProgramClock:
 
     def _exchange(self, site: Site, c: Command, table: list[int], times: int) -> None:
         fields = {field.name: value for field, value in c.fields()}
-        used, results = fields["slots"], len(fields["results"])
+        name, used, results = fields["exchange"], fields["slots"], len(fields["results"])
         sizes = [t.bytes for t in (*fields["results"], *fields["operands"])]
-        sums = self._touched([(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))])
-        size, devices = sum(sizes[results:]), max(map(len, fields["groups"]), default=1)
-        sums |= {"seconds": exchange_seconds(fields["exchange"], size, devices, self._target), "bytes": size}
-        self._add(site, "collective", "links", fields["exchange"], times, sums)
+        buffers = [(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))]
+        size = sum(sizes[results:])
+        time = exchange_time(name, size, fields["groups"], self._target)
+        start, busy = time.start + self._target.launch_dispatch, time.links + time.network
+        sums = {"seconds": start + busy, "bytes": size}
+        if time.on_cores:
+            self._wait(buffers)
+            sums["exposed"] = sums["seconds"]
+            self._add(site, "collective", "links", name, times, sums | self._touched(buffers))
+            return
+        begin = max(self.seconds, self._linked)
+        # It starts while the one before it is on the links.
+        end = max(self.seconds + times * start, self._linked) + times * busy
+        sums |= {"seconds": (end - begin) / times} | self._passed(buffers)
+        run = site, "links", name, -1
+        self.sites.setdefault(run, Totals()).add(sums, times)
+        self.events.append(
+            Event(site, "collective", "links", name, begin, 0.0, sums["seconds"], times, network=time.network)
+        )
+        self._linked = end
+        self._pending.append(_Pending(run, end, buffers))
+
+    def _wait(self, buffers: Sequence[Buffer] | None = None) -> None:
+        """Wait for the exchanges that what comes next on these buffers needs; without buffers, for all."""
+        needed = [p for p in self._pending if buffers is None or p.keeps_waiting(buffers)]
+        if needed:
+            last = needed[-1]  # the links' queue is in order
+            if last.end > self.seconds:
+                site, _, name, _ = last.run
+                sums = self.sites[last.run].sums
+                sums["exposed"] = sums.get("exposed", 0.0) + last.end - self.seconds
+                self.events.append(Event(site, "wait", "wait", name, self.seconds, 0.0, last.end - self.seconds, 1))
+                self.seconds = last.end
+        self._pending = [p for p in self._pending if p.end > self.seconds]
 
     def _loop(self, site: Site, loop: Command, table: list[int], times: int, function: int) -> None:
         _, swaps, condition, body, trips = loop.values
@@ -253,6 +318,7 @@ class ProgramClock:
         for self._trip, part in enumerate(parts):
             self._visit(condition, table, times * part, function)
             self._visit(body, table, times * part, function)
+            self._wait()  # so that a trip may stand for many
             if part % 2:
                 for a, b in swaps:
                     table[a], table[b] = table[b], table[a]
@@ -271,11 +337,18 @@ class ProgramClock:
 
     def _launch(self, site: Site, kernel: int, addresses: list[int], times: int) -> None:
         spec = self._program.kernels[kernel]
+        sizes = [-(-a.size * a.dtype.bits // 8) for a in spec.arguments]
+        buffers = [(at, n, a.writes) for at, n, a in zip(addresses, sizes, spec.arguments, strict=True)]
+        self._wait(buffers)
         intervals: tuple[Interval, ...] = ()
         count, sums = self._simulated.get(site, (0, {}))
-        if self._decisions is None or count < _SIMULATED:
+        if large := _LARGE.get(self._key(kernel)):
+            sums, intervals = large
+            self._passed(buffers)
+            if kernel in self._seen:
+                intervals = ()
+        elif self._decisions is None or count < _SIMULATED:
             if self._left > 0 and kernel not in self._seen:
-                self._seen.add(kernel)
                 time, found = self._clock.trace(
                     kernel, addresses, min(self._left, self._lanes.most_of_a_kernel), self._trip, self._lanes.cores
                 )
@@ -285,9 +358,32 @@ class ProgramClock:
                 time = self._clock.launch(kernel, addresses, self._trip)
             sums = _flat(time)
             self._simulated[site] = count + 1, sums
+            if sums["gm_read"] + sums["gm_written"] >= _MUCH * self._target.l2_bytes:
+                _LARGE[self._key(kernel)] = sums, intervals
+                while len(_LARGE) > _MOST_LARGE:
+                    _LARGE.pop(next(iter(_LARGE)))
+        self._seen.add(kernel)
         self._add(site, "launch", spec.core, spec.name, times, sums, intervals, kernel)
 
-    def _touched(self, buffers: list[tuple[int, int, bool]]) -> dict[str, float]:
+    def _key(self, kernel: int) -> object:
+        """Return what equal kernels have in common, of which equal instructions are kept."""
+        if kernel not in self._keys:
+            self._keys[kernel] = self._target, tuple(self._program.kernels[kernel].encode()), self._lanes
+        return self._keys[kernel]
+
+    def _passed(self, buffers: Sequence[Buffer]) -> dict[str, float]:
+        """Let buffers go through the L2: their ends, of those that are larger."""
+        most = self._target.l2_bytes
+        found = {"hbm_bytes": 0.0, "hbm_read": 0.0, "hbm_written": 0.0}
+        for address, size, write in buffers:
+            cut = max(0, size - most)
+            moved = self._touched([(address + cut, size - cut, write)])
+            moved["hbm_written" if write else "hbm_read"] += cut
+            moved["hbm_bytes"] += cut
+            found = {name: found[name] + moved[name] for name in found}
+        return found
+
+    def _touched(self, buffers: Sequence[Buffer]) -> dict[str, float]:
         read = written = 0
         for address, size, write in buffers:
             r, w = self._clock.touch(address, size, write)
@@ -309,9 +405,8 @@ class ProgramClock:
             return
         self.sites.setdefault((site, core, name, kernel), Totals()).add(sums, times)
         seconds = sums["cycles"] / self._target.clock if kind == "launch" else sums["seconds"]
-        event = Event(
-            site, kind, core, name, self.seconds, self._target.launch_dispatch, seconds, times, kernel, intervals
-        )
+        dispatch = 0.0 if core == "links" else self._target.launch_dispatch  # which has it in its seconds
+        event = Event(site, kind, core, name, self.seconds, dispatch, seconds, times, kernel, intervals)
         self.events.append(event)
         self.seconds = event.end
 

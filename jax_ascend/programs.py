@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -136,4 +137,23 @@ def _bytecode(lowered: Any) -> bytes:
 
     module = lowered.compiler_ir("stablehlo")
     assert module is not None
-    return mlir.module_to_bytecode(module)
+    return mlir.module_to_bytecode(_on_its_mesh(module))
+
+
+def _on_its_mesh(module: Any) -> Any:
+    """Return a module for as many devices as its mesh has: JAX counts those of arguments and results alone.
+
+    So a function whose abstract mesh is named inside of it only, as by shard_map, is lowered for one device.
+    """
+    from jaxlib.mlir import ir
+    from jaxlib.mlir.dialects import sdy
+
+    meshes = [sdy.MeshAttr(op.attributes["mesh"]) for op in module.body.operations if op.operation.name == "sdy.mesh"]
+    devices = max((math.prod(sdy.MeshAxisAttr(axis).size for axis in mesh.axes) for mesh in meshes), default=1)
+    count = "mhlo.num_partitions"
+    attributes = module.operation.attributes
+    if devices == 1 or count not in attributes or ir.IntegerAttr(attributes[count]).value > 1:
+        return module
+    copy = module.operation.clone()
+    copy.attributes[count] = ir.IntegerAttr.get(attributes[count].type, devices)
+    return copy

@@ -15,9 +15,12 @@ PIPES = ("S", "MTE2", "MTE1", "M", "V", "FIXP", "MTE3")  # from what comes in to
 _QUEUES = {
     **dict.fromkeys(("aic", "aiv", "mix"), "kernels"),
     "aicpu": "AICPU",
-    **dict.fromkeys(("sdma", "links"), "copies"),
+    "sdma": "copies",
     "host": "host",
+    "links": "links in the server",
+    "wait": "kernels",
 }
+_LINKS = ("links in the server", "network")
 _TEXT = 160  # characters of an instruction that a slice shows
 
 
@@ -49,7 +52,11 @@ class DeviceTracks:
         return self._queues[name]
 
     def prepare(self, events: Iterable[Event]) -> None:
-        """Make tracks for the pipes that events have instructions of, cores by number and pipes in their order."""
+        """Make tracks for the links, and the pipes that events have instructions of, cores by number and pipes in their order."""
+        events = list(events)
+        if any(e.core == "links" for e in events):
+            for name in _LINKS:
+                self._queues.setdefault(name, self.trace.track(name, self._process))
         lanes = {(core_name(e.core, i[0], i[1]), i[2]) for e in events for i in e.intervals}
         known = sorted(lanes, key=lambda lane: (_numbers(lane[0]), PIPES.index(lane[1])))
         for core, pipe in known:
@@ -70,7 +77,9 @@ def _numbers(name: str) -> tuple[int, int, int]:
 def device_timeline(program: Program, events: Sequence[Event], memory: MemoryUse, name: str = "") -> bytes:
     """Return the trace of one execution that begins at 0."""
     trace = TrackEvents()
-    process = trace.process(name or f"{program.target.name}: {program.name}")
+    devices = program.replicas * program.partitions
+    each = f", each of {devices} devices" if devices > 1 else ""
+    process = trace.process(name or f"{program.target.name}: {program.name}{each}")
     device = DeviceTracks(trace, process, memory=True)
     for time, live in memory.curve:
         trace.counter(device.memory, time * 1e9, live)
@@ -89,12 +98,29 @@ def draw_execution(device: DeviceTracks, program: Program, events: Sequence[Even
             label = f"loop x {e.number}" if e.kind == "loop" else f"branch {e.number}"
             trace.slice(device.queue("loops"), label, begin, (start + e.end) * 1e9, e.kind, args)
             continue
+        if e.kind == "wait":
+            trace.slice(device.queue("kernels"), f"wait for {e.name}", begin, (start + e.end) * 1e9, "wait", args)
+            continue
         # The launches of one event follow each other; they are one slice of dispatch and one of work, so that times add up.
         dispatched = begin + e.dispatch * e.times * 1e9
+        if e.kind == "collective":
+            _draw_exchange(device, e, begin, args)
+            continue
         trace.slice(device.queue("dispatch"), e.name, begin, dispatched, "dispatch", {"launches": e.times})
         label = e.name if e.times == 1 else f"{e.name} x {e.times}"
         trace.slice(device.queue(_QUEUES[e.core]), label, dispatched, (start + e.end) * 1e9, e.core, args)
         _draw_pipes(device, program, debug, e, dispatched)
+
+
+def _draw_exchange(device: DeviceTracks, e: Event, begin: float, args: dict[str, Value]) -> None:
+    """Draw an exchange, with what it waits to start, on the links of the server and then on the network, as far as it is on these."""
+    label = e.name if e.times == 1 else f"{e.name} x {e.times}"
+    end = begin + (e.end - e.start) * 1e9
+    turn = end - e.network * e.times * 1e9
+    if turn > begin:
+        device.trace.slice(device.queue("links in the server"), label, begin, turn, "links", args)
+    if end > turn:
+        device.trace.slice(device.queue("network"), label, turn, end, "network", args)
 
 
 def _draw_pipes(device: DeviceTracks, program: Program, debug: Debug, e: Event, begin: float) -> None:

@@ -56,6 +56,7 @@ def estimate_table(found: Estimate, by: Grouping, sort: str, rows: int | None, p
         f"{si(found.flops, 'flop')}, HBM {si(found.bytes.get('HBM read', 0.0), 'B')} read and "
         f"{si(found.bytes.get('HBM written', 0.0), 'B')} written; HBM in use: at most {si(peak, 'B')}, "
         f"allocated {si(found.memory.allocated, 'B')}",
+        *_together(found),
     ]
     name = {"kernel": "kernel", "launch": "kernel", "line": "line", "scope": "scope"}[by]
     width = min(max([len(name), *(len(_shown(r, by)) for r in cut)]), 44)
@@ -83,6 +84,21 @@ def estimate_table(found: Estimate, by: Grouping, sort: str, rows: int | None, p
     if found.assumed >= 0.005:
         lines.append(f"{found.assumed:.0%} of the time rests on rates that are our own assumptions")
     return "\n".join(lines + [f"assumed: {a}" for a in found.assumptions])
+
+
+def _together(found: Estimate) -> list[str]:
+    """Return the lines on what several devices do, and on what does not fit."""
+    lines: list[str] = []
+    if found.devices > 1:
+        lines.append(
+            f"each of {found.devices} devices: {si(found.seconds - found.exposed, 's')} of computing, {si(found.exposed, 's')} of "
+            f"exposed communication, of {si(found.communication, 's')} in all"
+        )
+    if not found.fits:
+        lines.append(
+            f"does not fit: {si(found.memory.allocated, 'B')} are allocated, a device has {si(found.target.hbm_bytes, 'B')} of HBM"
+        )
+    return lines
 
 
 def _shown(row: KernelRow, by: Grouping) -> str:
@@ -114,6 +130,7 @@ def estimate_html(found: Estimate, most: int = 30) -> str:
     more = f"<p>and {len(listed) - most} more</p>" if len(listed) > most else ""
     notes = "".join(f"<li>{html.escape(a)}</li>" for a in found.assumptions)
     _, peak = found.memory.peak
+    notes = "".join(f"<li>{html.escape(line)}</li>" for line in _together(found)) + notes
     title = (
         f"<b>{html.escape(found.name)}</b> on {html.escape(found.target.name)}: <b>{si(found.seconds, 's')}</b>, "
         f"{found.roofline:.0%} of the roofline, {si(found.flops, 'flop')}, at most {si(peak, 'B')} of HBM"
@@ -154,7 +171,7 @@ def op_summary(found: Estimate) -> list[dict[str, Any]]:
     """Return msprof's op_summary: a row per launch, with its start; equal trips of a loop are one row (`Count`)."""
     rows: list[dict[str, Any]] = []
     program = found.program
-    for number, e in enumerate(e for e in found.events if e.core != "control"):
+    for number, e in enumerate(e for e in found.events if e.core not in ("control", "wait")):
         kernel = e.number if e.kind == "launch" else -1
         row = found.places[e.site, e.core, e.name, kernel]
         spec = program.kernels[kernel] if kernel >= 0 else None

@@ -95,8 +95,16 @@ class Rename:
     input: Value
 
 
+@dataclass(eq=False)
+class Join:
+    """`output` is `inputs` one after the other in memory: they are computed in their places, and there is no work."""
+
+    output: Value
+    inputs: list[Value]
+
+
 Call = Launch | AicpuLaunch | CallHost | Exchange | DeviceNumber
-Step = Call | Rename
+Step = Call | Rename | Join
 
 
 @dataclass(eq=False)

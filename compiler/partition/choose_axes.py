@@ -22,13 +22,14 @@ def choose_axes(
     operands = [_by_factor(s, dims, plan, mesh) for s, dims in zip(given, plan.operands, strict=True)]
     results = [_by_factor(s, dims, plan, mesh) if s else {} for s, dims in zip(wanted, plan.results, strict=True)]
 
+    part = _parts(plan)
+
     def take(votes: dict[int, Axes]) -> None:
-        used = {a for axes in chosen.values() for a in axes}
         for factor, axes in votes.items():
+            used = {a for other, taken in chosen.items() if part[other] == part[factor] for a in taken}
             free = next((i for i, a in enumerate(axes) if a in used), len(axes))
             if factor not in chosen and free:
                 chosen[factor] = axes[:free]
-                used.update(axes[:free])
 
     for factor in plan.reductions:
         lie = [votes.get(factor, ()) for votes, dims in zip(operands, plan.operands) if _has(dims, factor)]
@@ -44,6 +45,16 @@ def choose_axes(
     axes = [chosen.get(f, ()) for f in range(len(plan.sizes))]
     _keep_in_order(plan, mesh, axes)
     return axes
+
+
+def _parts(plan: Plan) -> list[int]:
+    """Return for each factor the part of the op that it belongs to: an axis cuts one factor of a part."""
+    part = [0] * len(plan.sizes)
+    if plan.separate:
+        for i, dims in enumerate(plan.operands):
+            for factor in (factor for factors in dims for factor in factors):
+                part[factor] = i
+    return part
 
 
 def _has(dims: Dims, factor: int) -> bool:

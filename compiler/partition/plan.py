@@ -31,6 +31,7 @@ class Plan:
         operands, results: the factors of their dimensions.
         reductions: factors that no result has, with the kind of reduction that puts together what devices get.
         even: factors that are cut only into equal parts.
+        separate: operand i and result i have nothing to do with the others, so an axis may cut a factor of each.
         local: what computes the results from parts; left out, the op itself does, with fewer elements.
     """
 
@@ -39,6 +40,7 @@ class Plan:
     results: list[Dims]
     reductions: Mapping[int, str] = field(default_factory=lambda: {})
     even: frozenset[int] = frozenset()
+    separate: bool = False
     local: Callable[[Part], Sequence[Value]] | None = None
 
 

@@ -32,6 +32,7 @@ from .simplify_loops import simplify_loops
 from .sort_last_dimension import sort_last_dimension
 from .unroll_depthwise import unroll_depthwise
 from .sum_over_results import sum_over_results
+from .split_exchanges import split_exchanges
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]
@@ -43,6 +44,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     simplify,
     eliminate_common_subexpressions,
     simplify_loops,
+    split_exchanges,
     legalize_collectives,
     decompose_general_reduce,
     decompose_general_sort,

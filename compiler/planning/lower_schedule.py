@@ -6,24 +6,26 @@ A loop that one kernel can run from start to end is a launch like any other (cod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..codegen.lower_region import first_fitting, lower_region, name_sources, region_key
 from ..codegen.on_chip.lower_chain import chain_ways, is_small
 from ..codegen.on_chip.lower_loop import LoopKernels
-from ..codegen.steps import Launch, Rename, Step
+from ..codegen.steps import Join, Launch, Rename, Step
 from ..codegen.vector.lower_loop import loop_ways
 from ..codegen.vector.nodes import NotVectorizable
 from ..fusion.region import Region
 from ..graph.graph import Op, Value
 from ..graph.location import Location, distinct
-from ..graph.ops import Constant
+from ..graph.ops import Concatenate, Constant
+from ..isa.stream import SLOT_ALIGNMENT
 from ..kernel_passes.allocate_tiles import DoesNotFit
 from ..targets import Target
 from .schedule import Branches, Item, Loop, Materialise, Schedule, walk
 from .side_by_side import merge_launches
 
+_LARGE = 1 << 20  # bytes of a concatenation whose parts are computed in their places
 CONSTANT_LIMIT = 1 << 16  # bytes beyond which a constant of equal elements is filled by a kernel, not stored
 
 
@@ -38,9 +40,12 @@ class _Lowering:
         self._loops = LoopKernels(target)
         self._lowered: dict[object, tuple[Region, list[Step]]] = {}
 
-    def schedule(self, schedule: Schedule) -> Schedule:
+    def schedule(self, schedule: Schedule, outer: Iterable[Value] = ()) -> Schedule:
+        """Return the schedule in steps; `outer` are the values around it that are in memory already."""
         result = Schedule(schedule.graph)
-        available: set[Value] = set()
+        available: set[Value] = set(outer)
+        made = {v for item in schedule.items for v in _makes(item)}
+        readers = _readers(schedule)
         for item in self._chained(schedule):
             if isinstance(item, Launch):
                 result.items += [*self._constants(item.arguments, available), item]
@@ -48,11 +53,13 @@ class _Lowering:
                 result.items += self._loop(item, available)
             elif isinstance(item, Branches):
                 result.items += self._constants([*item.op.operands, *item.captured], available)
-                result.items.append(Branches(item.op, item.captured, [self.schedule(part) for part in item.branches]))
+                branches = [self.schedule(part, item.captured) for part in item.branches]
+                result.items.append(Branches(item.op, item.captured, branches))
             else:
                 assert isinstance(item, Region), "[lower schedule] the schedule is lowered already"
                 result.items += self._constants(item.inputs, available)
-                result.items += self.region(item)
+                join = _join(item, made, readers)
+                result.items += self.region(item) if join is None else [join]
         result.items += self._constants(schedule.graph.results, available)
         result.items = merge_launches(result.items, self.target)
         return result
@@ -118,7 +125,8 @@ class _Lowering:
         steps = self._kernel_of(item)
         if steps is None:
             constants = self._constants([*item.op.operands, *item.captured], available)
-            return [*constants, Loop(item.op, item.captured, self.schedule(item.cond), self.schedule(item.body))]
+            cond, body = (self.schedule(part, item.captured) for part in item.parts)
+            return [*constants, Loop(item.op, item.captured, cond, body)]
         (launch,) = steps
         assert isinstance(launch, Launch), "a loop that is a kernel is one launch"
         name_sources(steps, [item.op])
@@ -150,6 +158,20 @@ class _Lowering:
         for op, other in zip(original.ops, region.ops, strict=True):
             moved.setdefault(op.loc, other.loc)
         return [_instantiate(step, mapping, moved) for step in steps]
+
+
+def _join(region: Region, made: set[Value], readers: dict[Value, set[int]]) -> Join | None:
+    """Return the step for a concatenation of large values that nobody else reads, so that they can be computed in its result.
+
+    Its parts lie one after the other in memory: no dimension before the one it is along has more than an element.
+    """
+    op = region.ops[-1]
+    if len(region.ops) > 1 or not isinstance(op, Concatenate) or op.result.type.bytes < _LARGE:
+        return None
+    if any(n > 1 for n in op.result.shape[: op.dimension]) or -1 in readers.get(op.result, ()):
+        return None
+    alone = all(v in made and readers[v] == {id(region)} and not v.type.bytes % SLOT_ALIGNMENT for v in op.operands)
+    return Join(op.result, list(op.operands)) if alone and len(set(op.operands)) == len(op.operands) else None
 
 
 def _reads(item: Item) -> list[Value]:

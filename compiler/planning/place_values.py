@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import Call, Rename
+from ..codegen.steps import Call, Exchange, Join, Rename
 from ..fusion.region import Region
 from ..graph.graph import Value
 from .schedule import Branches, Item, Loop, Materialise, Schedule, name_of
@@ -19,15 +19,21 @@ from .schedule import Branches, Item, Loop, Materialise, Schedule, name_of
 
 @dataclass(eq=False)
 class Storage:
-    """A buffer; first and last are the positions in the schedule between which it holds something."""
+    """A buffer; first and last are the positions in the schedule between which it holds something.
 
-    kind: str  # parameter | result | constant | frame
+    A part is some bytes of another one, its `whole`, from `offset` on. What has parts stays where it is: loops do not exchange it.
+    """
+
+    kind: str  # parameter | result | constant | frame | part
     bytes: int
     first: int
     last: int
     number: int = -1  # of the parameter or result
     writable: bool = True
     values: list[Value] = field(default_factory=lambda: [])
+    whole: Storage | None = None
+    offset: int = 0
+    has_parts: bool = False
 
 
 @dataclass(eq=False)
@@ -67,6 +73,8 @@ class Placer:
         self._span: dict[Item, tuple[int, int]] = {}
         self._wanted: dict[Value, list[Storage]] = {}
         self._exchanged: list[tuple[Storage, Storage]] = []
+        self._parts: dict[Join, list[Storage]] = {}
+        self._waited: dict[Exchange, int] = {}
         self._now = 0
         end = self._number(schedule, 1) + 1
         graph = schedule.graph
@@ -118,7 +126,22 @@ class Placer:
             time += 1
         for value in schedule.graph.results:
             last[value] = max(last.get(value, 0), time)
+        self._note_waits(schedule, time)
         return time + 1
+
+    def _note_waits(self, schedule: Schedule, end: int) -> None:
+        """Note until when an exchange may go on beside others: until something needs its results."""
+        needed: dict[Value, int] = {}
+        for item in reversed(schedule.items):
+            if isinstance(item, (Rename, Join)):
+                for value in _reads(item):
+                    needed[value] = min(needed.get(value, end), needed.get(item.output, end))
+                continue
+            if isinstance(item, Exchange):
+                self._waited[item] = min((needed.get(v, end) for v in item.outputs), default=end) - 1
+            control = isinstance(item, (Loop, Branches))
+            for value in [*item.op.operands, *item.captured] if control else _reads(item):
+                needed[value] = self._span[item][0]
 
     # -- storage ----------------------------------------------------------------------------------------------
 
@@ -131,6 +154,8 @@ class Placer:
         self.storage[value] = storage
         storage.values.append(value)
         storage.last = max(storage.last, self._last_use.get(value, 0), self._now)
+        if storage.whole is not None:
+            storage.whole.first = min(storage.whole.first, self._now)
 
     def _free(self, storage: Storage, present: tuple[Value, ...] = ()) -> bool:
         """Whether nothing in it is read from now on; values of `present` may still be read by the present step."""
@@ -182,6 +207,8 @@ class Placer:
                     self._assign(item.op.result, self._new("constant", item.op.result, writable=False))
             elif isinstance(item, Rename):
                 self._assign(item.output, self.storage[item.input])
+            elif isinstance(item, Join):
+                self._place_join(item, placed)
             else:
                 assert not isinstance(item, Region), f"[place values] a {item.kind} region was not lowered"
                 self._place_step(item, placed)
@@ -190,16 +217,42 @@ class Placer:
         return result
 
     def _pass_wishes_up(self, schedule: Schedule) -> None:
-        """What a value wants that shares its operand's buffer, the operand wants too."""
+        """What a value wants that shares its operand's buffer, the operand wants too; inputs of a join want their parts."""
         for item in reversed(schedule.items):
+            if isinstance(item, Join):
+                self._divide(item)
             pairs: tuple[tuple[Value, Value], ...] = ()
             if isinstance(item, Rename):
                 pairs = ((item.output, item.input),)
+            elif isinstance(item, Exchange):
+                pairs = item.starts_as + item.may_alias
             elif isinstance(item, Call):
                 pairs = item.starts_as
             for output, operand in pairs:
                 if output in self._wanted:
                     self._wanted.setdefault(operand, []).extend(self._wanted[output])
+
+    def _divide(self, item: Join) -> None:
+        """Make the buffer of a join, and let its inputs want their parts of it."""
+        start, end = self._span[item]
+        whole = Storage("frame", item.output.type.bytes, start, end, has_parts=True)
+        self.all.append(whole)
+        parts: list[Storage] = []
+        offset = 0
+        for value in item.inputs:
+            parts.append(Storage("part", value.type.bytes, start, end, whole=whole, offset=offset))
+            self._wanted.setdefault(value, []).append(parts[-1])
+            offset += value.type.bytes
+        self.all += parts
+        self._parts[item] = parts
+
+    def _place_join(self, item: Join, placed: Placed) -> None:
+        parts = self._parts[item]
+        for value, part in zip(item.inputs, parts, strict=True):
+            if self.storage[value] is not part:
+                placed.before.append(Copy(part, self.storage[value], part.bytes))
+        assert parts[0].whole is not None
+        self._assign(item.output, parts[0].whole)
 
     def _place_step(self, item: Call, placed: Placed) -> None:
         starts = dict(item.starts_as)
@@ -215,6 +268,12 @@ class Placer:
             if output in starts and self.storage[starts[output]] is not storage:
                 placed.before.append(Copy(storage, self.storage[starts[output]], output.type.bytes))
             self._assign(output, storage)
+        if isinstance(item, Exchange):  # it may read its operands until it is waited for
+            for value in item.arguments[len(item.outputs) :]:
+                storage = self.storage[value]
+                if storage not in taken:
+                    self._last_use[value] = max(self._last_use[value], self._waited[item])
+                    storage.last = max(storage.last, self._waited[item])
 
     def _place_loop(self, item: Loop, placed: Placed) -> None:
         op, (start, end) = item.op, self._span[item]
@@ -222,7 +281,7 @@ class Placer:
         homes: list[Storage] = []
         for i, operand in enumerate(op.operands):
             home = self.storage[operand]
-            ours = home.kind == "frame" and home not in homes and operand not in outside
+            ours = home.kind == "frame" and not home.has_parts and home not in homes and operand not in outside
             if ours and all(self._last_use[v] <= start for v in home.values):
                 home.values = []  # the loop takes it over: nothing else reads what it held
             else:
@@ -312,13 +371,15 @@ def print_placement(placer: Placer) -> str:
 def _reads(item: Item) -> list[Value]:
     if isinstance(item, Rename):
         return [item.input]
+    if isinstance(item, Join):
+        return item.inputs
     if isinstance(item, Call):
         return [*item.arguments, *(i for _, i in item.starts_as)]
     return []
 
 
 def _writes(item: Item) -> list[Value]:
-    if isinstance(item, Rename):
+    if isinstance(item, (Rename, Join)):
         return [item.output]
     if isinstance(item, Call):
         return item.outputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Launch, Rename, Step
+from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Join, Launch, Rename, Step
 from ..fusion.region import Region
 from ..graph.graph import Graph, Value
 from ..graph.ops import Case, Constant, While
@@ -135,6 +135,8 @@ def _lines(schedule: Schedule, names: dict[Value, str], indent: str) -> Iterator
                 yield f"{indent}{name} {show(reads)} -> {show(item.outputs)}"
             case Rename():
                 yield f"{indent}rename {show([item.input])} -> {show([item.output])}"
+            case Join():
+                yield f"{indent}join {show(item.inputs)} -> {show([item.output])}"
             case Materialise():
                 yield f"{indent}constant -> {show([item.op.result])}"
             case Loop() | Branches():

@@ -8,7 +8,8 @@
 
 A launch costs as much as what a small kernel does, and a kernel of few blocks leaves the other cores idle. A launch waits
 until something reads what it makes, or until enough wait: an optimizer's updates, which only the results of the program
-need, come together so. What waits keeps its inputs alive, hence a limit on their bytes.
+need, come together so. What waits keeps its inputs alive, hence a limit on their bytes. A launch that needs an exchange between
+devices, which may be under way, does not hold up others: those before it that do not are launched first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from ..codegen.steps import Call, Launch, Rename
+from ..codegen.steps import Call, Exchange, Join, Launch, Rename
 from ..graph.graph import Value
 from ..graph.location import distinct
 from ..isa.machine import LIMITS, Pipe
@@ -56,15 +57,21 @@ class _Merger:
         self.target = target
         self.items: list[Item] = []
         self._waiting = {core: _Waiting() for core in _PIPES}
+        self._exchanged: set[Value] = set()  # by exchanges, and not read yet
         # By the identity of kernels, which are kept: with addresses and flags, and several as one.
         self._ready: dict[int, tuple[Kernel, Kernel]] = {}
         self._merged: dict[tuple[int, ...], tuple[tuple[Kernel, ...], Kernel]] = {}
 
     def add(self, item: Item) -> None:
         reads = _reads(item)
+        if not self._exchanged.isdisjoint(reads):
+            self.flush()
         for waiting in self._waiting.values():
             if any(value in waiting.made for value in reads):
                 self._emit(waiting)
+        self._exchanged.difference_update(reads)
+        if isinstance(item, Exchange):
+            self._exchanged.update(item.outputs)
         if not isinstance(item, Launch) or not self._may_share(item):
             self.items.append(item)
             return
@@ -159,6 +166,8 @@ def _inputs(launch: Launch) -> list[Value]:
 def _reads(item: Item) -> list[Value]:
     if isinstance(item, Rename):
         return [item.input, item.output]  # which a launch before it may make too
+    if isinstance(item, Join):
+        return [*item.inputs, item.output]
     if isinstance(item, Call):
         return [*item.arguments, *(i for _, i in item.starts_as)]
     if isinstance(item, (Loop, Branches)):

@@ -11,7 +11,7 @@ from bisect import bisect
 
 import numpy as np
 
-from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Launch, Rename
+from ..codegen.steps import AicpuLaunch, Call, CallHost, DeviceNumber, Exchange, Join, Launch, Rename
 from ..graph.location import Location, distinct
 from ..graph.ops import Draw, Foreign
 from ..graph.trip_count import trip_count
@@ -91,8 +91,12 @@ class _Writer:
 
     def slot(self, storage: Storage) -> int:
         if storage not in self._slots:
-            offset = self._offsets[storage] if storage.kind == "frame" else storage.number
-            self._slots[storage] = self.function.slot(storage.kind, offset, storage.bytes)
+            kind, offset = storage.kind, storage.number
+            if storage.whole is not None:
+                kind, offset = "frame", self._offsets[storage.whole] + storage.offset
+            elif kind == "frame":
+                offset = self._offsets[storage]
+            self._slots[storage] = self.function.slot(kind, offset, storage.bytes)
         return self._slots[storage]
 
     def slots(self, item: Call) -> list[int]:
@@ -148,7 +152,7 @@ class _Writer:
 
     def item(self, placed: Placed) -> list[Command]:
         item = placed.item
-        if isinstance(item, Rename):
+        if isinstance(item, (Rename, Join)):
             return []
         if isinstance(item, Materialise):
             self.constant(item)

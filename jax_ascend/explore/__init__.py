@@ -189,7 +189,7 @@ def explore_data(program: Program, stages: ExploredStages) -> dict[str, Any]:
                 places.of(found.places[e.site, *_key(e)].sources),
             ]
             for e in found.events
-            if e.core != "control"
+            if e.core not in ("control", "wait")
         ],
     }
 

@@ -196,7 +196,8 @@ def _timeline(runs: Sequence[Run]) -> dict[str, Any]:
     lanes: dict[tuple[str, str], int] = {}
     intervals: dict[int, list[Any]] = {}
     left = _MOST_INTERVALS
-    for run, e in itertools.islice(((r, e) for r in runs for e in r.events), _MOST_EVENTS):
+    events = ((r, e) for r in runs for e in r.events if e.core != "wait")
+    for run, e in itertools.islice(events, _MOST_EVENTS):
         number, control, debug = len(fields["start"]), e.core == "control", run.program.sources()
         fields["start"].append(_rounded(run.start + e.start))
         fields["dispatch"].append(_rounded(e.dispatch))

@@ -34,11 +34,12 @@ def plan_program(name, schedule, result_alias, target):
 
 def run_back_passes(module):
     """Run the back half of the compiler, checking what every pass leaves; return the regions and the compilation."""
-    compilation, stages, regions = Compilation(module, TARGET), Stages(check=True), []
+    compilation, stages = Compilation(module, TARGET), Stages(check=True)
+    regions: dict[Region, None] = {}
     for back_pass in BACK_PASSES:
         stages.run(back_pass, compilation)
-        regions += [item for item in walk(compilation.schedule) if isinstance(item, Region)]
-    return regions, compilation
+        regions |= dict.fromkeys(item for item in walk(compilation.schedule) if isinstance(item, Region))
+    return list(regions), compilation
 
 
 def compile_graph(function, arguments):

@@ -246,7 +246,12 @@ def test_golden(request, name):
 
 
 def test_every_pass_has_a_golden_text():
-    of_many_devices = {"combine_collectives", "legalize_collectives", "partition"}  # in tests/partition
+    of_many_devices = {
+        "combine_collectives",
+        "legalize_collectives",
+        "partition",
+        "split_exchanges",
+    }  # in tests/partition
     elsewhere = {"alias_donors"}  # test_alias_donors.py
     assert {p.__name__ for p in passes.GRAPH_PASSES} == {*CASES, *of_many_devices, *elsewhere}
 

@@ -9,6 +9,7 @@ check.expect_eq_const %0, dense<1> : tensor<i64>
 import re
 
 CHECK = re.compile(r'^[ \t]*"?check\.(expect_(?:eq|almost_eq|close))(_const)?"?\b', re.MULTILINE)
+RUN_PARALLEL = "interpreter.run_parallel"  # runs a function on several devices (parallel_module.py)
 OPENING, CLOSING = "<[({", ">])}"
 
 

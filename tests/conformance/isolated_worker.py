@@ -50,6 +50,7 @@ class Worker:
 def serve(connection, platform):
     """Answer every case received, (name, text), with a record, until the other end closes."""
     os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ["JAX_ASCEND_DEVICES"] = os.environ["JAX_NUM_CPU_DEVICES"] = "8"
     os.environ["JAX_PLATFORMS"] = "cpu" if platform == "cpu" else f"{platform},cpu"
     while True:
         try:
@@ -63,10 +64,13 @@ def serve(connection, platform):
 
 def run_module(text, platform):
     """Run one module; status is pass, mismatch, unsupported, compile_error, run_error or parse_error."""
+    from check_dialect import RUN_PARALLEL
     from checked_module import ops_of, split
     from judge import judge
 
     record = {"ops": ops_of(text)}
+    if RUN_PARALLEL in text:
+        return {**record, **run_devices(text, platform)}
     try:
         module = split(text)
         data = run(load(module.data, "cpu"), []) if module.data else []
@@ -85,6 +89,26 @@ def run_module(text, platform):
     judged = (judge(check, actual, expected, tolerance) for (check, tolerance), actual, expected in pairs)
     wrong = [message for message in judged if message]
     return {**record, "status": "mismatch" if wrong else "pass", "message": "; ".join(wrong)}
+
+
+def run_devices(text, platform):
+    """Run a module for several devices; status is as of `run_module`."""
+    import parallel_module
+    from judge import judge
+
+    try:
+        module = parallel_module.split(text)
+        data = run(load(module.data, "cpu"), [])
+    except Exception as error:
+        return {"status": "parse_error", "message": describe(error)}
+    try:
+        pairs = parallel_module.run_parallel(module, data, platform)
+    except Exception as error:
+        status = "unsupported" if "UNIMPLEMENTED" in str(error) else "run_error"
+        return {"status": status, "message": describe(error)}
+    judged = (judge(check, *pair, tolerance) for (check, tolerance, _), pair in zip(module.checks, pairs))
+    wrong = [message for message in judged if message]
+    return {"status": "mismatch" if wrong else "pass", "message": "; ".join(wrong)}
 
 
 def describe(error):

@@ -4,8 +4,9 @@
         [--workers 2] [--json FILE] [--markdown docs/conformance.md] [--update]
 
 DIR is where openxla/stablehlo's test data is unpacked; without --data it is the environment variable STABLEHLO_DATA.
-The suites are testdata (stablehlo/testdata/*.mlir), quantized (stablehlo/testdata/quantized) and examples, those of
-the specification (stablehlo/tests/interpret) that check something and need one device.
+The suites are testdata (stablehlo/testdata/*.mlir), quantized (stablehlo/testdata/quantized), examples, those of
+the specification (stablehlo/tests/interpret) that check something and need one device, and devices, those of them that need
+several.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from check_dialect import modules_of
+from check_dialect import RUN_PARALLEL, modules_of
 from isolated_worker import Worker
 
 KNOWN_FAILURES = Path(__file__).with_name("known_failures.txt")
@@ -29,10 +30,11 @@ SUITES = {
     "testdata": ("stablehlo/testdata", "*.mlir"),
     "quantized": ("stablehlo/testdata/quantized", "*.mlir"),
     "examples": ("stablehlo/tests/interpret", "**/*.mlir"),
+    "devices": ("stablehlo/tests/interpret", "**/*.mlir"),
 }
 NOT_OURS = re.compile(
     r"interpreter\.|expect_serialized_eq|func @main\(%"
-)  # several devices, files, inputs from outside
+)  # the interpreter's, files, inputs from outside
 
 
 def find_modules(data, pattern="", suite="testdata"):
@@ -46,7 +48,8 @@ def find_modules(data, pattern="", suite="testdata"):
         parts = modules_of(path.read_text())
         for number, text in parts:
             name = path.stem if len(parts) == 1 else f"{path.stem}#{number}"
-            if re.search(pattern, name) and "check." in text and not NOT_OURS.search(text):
+            ours = RUN_PARALLEL in text if suite == "devices" else not NOT_OURS.search(text)
+            if re.search(pattern, name) and "check." in text and ours:
                 found.append((name, text))
     return found
 

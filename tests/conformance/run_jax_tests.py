@@ -1,7 +1,7 @@
 """Run JAX's own tests on the device and on XLA:CPU, and say file by file what passes.
 
     python tests/conformance/run_jax_tests.py CHECKOUT [FILE...] [--sample 250] [--seed 0] [--seconds 600] [--x64]
-        [--json FILE] [--markdown FILE]
+        [--devices 1] [--json FILE] [--markdown FILE]
 
 CHECKOUT is jax-ml/jax at the tag of the installed JAX. A FILE is a name such as lax_test; without any, all files that
 need one device are run. pytest, absl-py and hypothesis have to be installed. Of each file a random sample is run,
@@ -9,7 +9,8 @@ the same for the same seed, in the order of the sample; `--seconds` bounds the t
 then is said. Tests that JAX restricts to CPUs, GPUs and TPUs run as on a CPU. A test that ends its process counts as
 crashed, one that takes longer than 120 s as hung, and the rest of the file goes on. What does not pass is run again on
 XLA:CPU alone: the last column says how much of it passes there. known_jax_tests.txt has the reason of each such test; one
-without ends this script with 1.
+without ends this script with 1. With `--devices` both platforms have so many, and tests that are skipped on the device are run
+on XLA:CPU too.
 """
 
 import argparse
@@ -79,7 +80,7 @@ def pytest_runtest_logreport(report):
 """
 
 
-def run_pytest(checkout, folder, arguments, platforms, x64, chosen=None, log=None, seconds=None):
+def run_pytest(checkout, folder, arguments, platforms, options, chosen=None, log=None, seconds=None):
     """Run pytest in the checkout's tests; returns its output, or with a log ends it when a test or all take too long."""
     selection = folder / "chosen"
     selection.unlink(missing_ok=True)
@@ -87,7 +88,9 @@ def run_pytest(checkout, folder, arguments, platforms, x64, chosen=None, log=Non
         selection.write_text("\n".join(chosen))
     environment = os.environ | {
         "JAX_PLATFORMS": platforms,
-        "JAX_ENABLE_X64": str(int(x64)),
+        "JAX_ENABLE_X64": str(int(options.x64)),
+        "JAX_ASCEND_DEVICES": str(options.devices),
+        "JAX_NUM_CPU_DEVICES": str(options.devices if options.devices > 1 else -1),
         "PYTHONPATH": str(folder),
         "JAX_TESTS_LOG": str(log or folder / "unused"),
         "JAX_TESTS_CHECKOUT": str(checkout),
@@ -119,21 +122,21 @@ def run_pytest(checkout, folder, arguments, platforms, x64, chosen=None, log=Non
     return ""
 
 
-def collect(checkout, folder, name, x64):
+def collect(checkout, folder, name, options):
     """Return the ids of a file's tests."""
-    out = run_pytest(checkout, folder, ["--collect-only", f"{name}.py"], "cpu", x64)
+    out = run_pytest(checkout, folder, ["--collect-only", f"{name}.py"], "cpu", options)
     return [line for line in out.splitlines() if line.startswith(f"{name}.py::")]
 
 
-def run_tests(checkout, folder, tests, platforms, x64, seconds):
-    """Return the outcome of each test that could be run in so many seconds: passed, failed, skipped, crashed or hung."""
-    outcomes, left, deadline = {}, list(tests), time.monotonic() + seconds
+def run_tests(checkout, folder, tests, platforms, options):
+    """Return the outcome of each test that could be run in `options.seconds`: passed, failed, skipped, crashed or hung."""
+    outcomes, left, deadline = {}, list(tests), time.monotonic() + options.seconds
     while left and time.monotonic() < deadline:
         log = folder / "log"
         log.write_text("")
         batch = left[:50]
         file = batch[0].partition("::")[0]
-        run_pytest(checkout, folder, [file], platforms, x64, batch, log, deadline - time.monotonic())
+        run_pytest(checkout, folder, [file], platforms, options, batch, log, deadline - time.monotonic())
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         for word, test in lines:
             if word != "start" and outcomes.get(test) != "failed":  # as of a test that failed to tear down
@@ -150,16 +153,21 @@ def run_tests(checkout, folder, tests, platforms, x64, seconds):
 
 def measure(checkout, folder, name, arguments):
     """Return the record of a file."""
-    tests = collect(checkout, folder, name, arguments.x64)
+    tests = collect(checkout, folder, name, arguments)
     chosen = list(tests)
     random.Random(f"{arguments.seed} {name}").shuffle(chosen)
     chosen = chosen[: arguments.sample]
-    found = run_tests(checkout, folder, chosen, "ascend,cpu", arguments.x64, arguments.seconds)
+    found = run_tests(checkout, folder, chosen, "ascend,cpu", arguments)
     counts = collections.Counter(found.values())
-    odd = [test for test, outcome in found.items() if outcome not in ("passed", "skipped")]
-    there = run_tests(checkout, folder, odd, "cpu", arguments.x64, arguments.seconds)
+    again = [
+        test
+        for test, outcome in found.items()
+        if outcome != "passed" and (outcome != "skipped" or arguments.devices > 1)
+    ]
+    there = run_tests(checkout, folder, again, "cpu", arguments)
+    odd = [test for test in again if found[test] != "skipped" or there.get(test) == "passed"]
     return {
-        "file": name, "x64": arguments.x64, "seed": arguments.seed, "sample": arguments.sample, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
+        "file": name, "devices": arguments.devices, "x64": arguments.x64, "seed": arguments.seed, "sample": arguments.sample, "collected": len(tests), "sampled": len(chosen), "ran": len(found),
         "passed": counts["passed"], "skipped": counts["skipped"],
         "odd": {test: {"ascend": found[test], "cpu": there.get(test, "not run")} for test in odd},
     }  # fmt: skip
@@ -210,8 +218,13 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
     parser.add_argument("--seconds", type=float, default=600, help="for one file (default 600)")
     parser.add_argument("--x64", action="store_true", help="with JAX_ENABLE_X64")
+    parser.add_argument("--devices", type=int, default=1, help="of both platforms (default 1)")
     parser.add_argument("--json", type=Path, help="file for the records; those of a run that was cut are kept")
-    parser.add_argument("--markdown", type=Path, help="page that gets the table between its marks `jax`")
+    parser.add_argument(
+        "--markdown",
+        type=Path,
+        help="page that gets the table between its marks `jax`, with several devices `jax-devices`",
+    )
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     names = [name.removesuffix(".py") for name in arguments.files]
@@ -219,8 +232,9 @@ def main():
     if not names or not all((checkout / "tests" / f"{name}.py").exists() for name in names):
         parser.error(f"{checkout} has no tests of these names; expected a checkout of jax-ml/jax")
     records = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else []
-    kept = {(r["file"], r["x64"], r["seed"], r["sample"]) for r in records}
-    names = [name for name in names if (name, arguments.x64, arguments.seed, arguments.sample) not in kept]
+    key = arguments.x64, arguments.seed, arguments.sample, arguments.devices
+    kept = {(r["file"], r["x64"], r["seed"], r["sample"], r.get("devices", 1)) for r in records}
+    names = [name for name in names if (name, *key) not in kept]
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         (folder / "jax_tests_plugin.py").write_text(PLUGIN)
@@ -235,7 +249,8 @@ def main():
     text = table(records)
     print(text)
     if arguments.markdown:
-        page, begin, end = arguments.markdown.read_text(), "<!-- jax: begin -->\n", "<!-- jax: end -->"
+        mark = "jax-devices" if arguments.devices > 1 else "jax"
+        page, begin, end = arguments.markdown.read_text(), f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->"
         arguments.markdown.write_text(page.split(begin)[0] + begin + text + end + page.split(end)[1])
     if new := [test for test, reason in differences(records).items() if not reason]:
         sys.exit(f"{len(new)} pass on XLA:CPU only, and {KNOWN.name} has no reason: {', '.join(new)}")

@@ -2,10 +2,17 @@
 
 import pytest
 
-from jax_ascend.compiler.exchange_time import exchange_seconds
+from jax_ascend.compiler.exchange_time import exchange_time
 from jax_ascend.compiler.targets import TARGETS, Target
 
 KB, MIB = 1000, 2**20
+
+
+def exchange_seconds(exchange, bytes, devices, target):
+    """The time of one group of devices that fill servers one after the other."""
+    return exchange_time(exchange, bytes, [range(devices)], target).seconds
+
+
 # Atlas 800 A3 (dies of a 910C), CANN 8.5: devices, bytes of each, microseconds; from the comm alignment report of
 # Horacehxw/msModeling, 2026-03.
 GATHER = [
@@ -68,3 +75,23 @@ def test_more_takes_longer(exchange, name):
         assert times == sorted(times) and times[0] > 0
     small, large = (exchange_seconds(exchange, 1e8, n * target.server_devices, target) for n in (1, 2))
     assert small < large
+
+
+def test_where_a_group_lies_decides():
+    """Devices of eight servers, one of each: all goes over the network, each device by its own way."""
+    target = Target()
+    inside = exchange_time("all_gather", 1e6, [range(8)], target)
+    across = exchange_time("all_gather", 1e6, [range(0, 64, 8)], target)
+    assert inside.network == 0 and inside.links == pytest.approx(7e6 / target.exchange_bandwidth)
+    assert across.links == 0
+    assert across.network == pytest.approx(7 * (target.network_latency + 1e6 / target.network_bandwidth))
+    both = exchange_time("all_gather", 1e6, [range(8), range(0, 64, 8)], target)
+    assert both == across
+
+
+def test_vector_cores_make_small_exchanges():
+    target = Target()
+    for exchange in ("all_reduce", "all_gather", "all_to_all"):
+        assert exchange_time(exchange, 4096, [range(8)], target).on_cores
+        assert not exchange_time(exchange, 1e8, [range(8)], target).on_cores
+        assert not exchange_time(exchange, 4096, [range(16)], target).on_cores

@@ -133,6 +133,21 @@ def test_what_fails_on_one_device_fails_on_all_at_once():
     np.testing.assert_array_equal(np.asarray(total(mesh)(x)), 8 + np.arange(8.0))
 
 
+def test_a_function_of_the_host_does_not_see_the_callers_mesh():
+    """What it gets is on the CPU; JAX refuses arithmetic on it within a mesh of other devices."""
+    mesh = mesh_on("ascend")
+
+    def inner(v):
+        assert jax.sharding.get_abstract_mesh().empty
+        return jnp.asarray(v, device=jax.devices("cpu")[0]) + 1
+
+    with jax.set_mesh(mesh):
+        x = jax.device_put(np.zeros(8, np.float32), NamedSharding(mesh, P("i")))
+        f = jax.jit(lambda x: jax.pure_callback(inner, jax.ShapeDtypeStruct(x.shape, x.dtype), x))
+        np.testing.assert_array_equal(f(x), np.ones(8))
+        assert not jax.sharding.get_abstract_mesh().empty
+
+
 def test_a_failure_reaches_what_depends_on_it():
     mesh = mesh_on("ascend")
     bad = jax.jit(lambda x: jax.pure_callback(lambda v: 1 / 0, jax.ShapeDtypeStruct(x.shape, x.dtype), x))

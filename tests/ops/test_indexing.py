@@ -17,6 +17,12 @@ def along(x, i):
     return jnp.take_along_axis(x, i % 5, axis=1), jnp.take_along_axis(x, jnp.argsort(x, 0), axis=0)
 
 
+def normalized_member(x, i):
+    """A row is too long to stay in UB: the member is read twice, in two loops."""
+    x = lax.dynamic_index_in_dim(x, i, 0, False)
+    return x * lax.rsqrt((x**2).mean(-1, keepdims=True) + 1e-5)
+
+
 def out_of_range(x, i):
     i = i * 3
     return x.at[i].get(mode="fill", fill_value=7), x.at[i].get(mode="clip"), x.at[i].set(1, mode="drop")
@@ -143,6 +149,7 @@ CASES = [
     case("one hot product", lambda i, w: jax.nn.one_hot(i, 9) @ w, "i32[20] 0..8", "f32[9,17]", grad=True),
     case("searchsorted", lambda a, v: jnp.searchsorted(jnp.sort(a), v), "f32[50]", "f32[20]"),
     case("interp", lambda x: jnp.interp(x, jnp.arange(5.0), jnp.arange(5.0) ** 2), "f32[20] 0..4", grad=True),
+    case("long rows of a member", normalized_member, "f32[3,2,40000]", "i32[] 0..2"),
     case("empty indices", lambda x, i: (x[i], x.at[i].add(1)), "f32[9,5]", "i32[0]"),
 ]
 

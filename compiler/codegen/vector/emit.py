@@ -42,6 +42,7 @@ class Scope:
     """What is known between the opening of a loop and its end."""
 
     tiles: dict[tuple[Node, Kind], TileRef] = field(default_factory=lambda: {})
+    starts: dict[tuple[Value, int], Affine] = field(default_factory=lambda: {})  # of dynamic slices, by value and limit
     slot: Affine = field(default_factory=Affine)
     in_loop: bool = False
 
@@ -60,7 +61,6 @@ class SectionEmitter:
         self.order: dict[Node, int] = {}
         self.depths: dict[Node, int] = {}
         self.stored: set[Node] = set()
-        self.starts: dict[tuple[Value, int, int], Affine] = {}
 
     # --- the nest ---
 
@@ -388,12 +388,13 @@ class SectionEmitter:
         )
 
     def _start(self, value: Value, limit: int, stride: int) -> Affine:
-        key = (value, limit, stride)
-        if key not in self.starts:
-            at = self.b.scalar("sload", self.b.view(self.arguments[value], 0, (1,), (1,), 0))
-            low = self.b.scalar("smax", at, 0)
-            self.starts[key] = self.b.scalar("smin", low, limit)
-        return self.starts[key] * stride
+        for scope in reversed(self.scopes):
+            if (value, limit) in scope.starts:
+                return scope.starts[value, limit] * stride
+        at = self.b.scalar("sload", self.b.view(self.arguments[value], 0, (1,), (1,), 0))
+        low = self.b.scalar("smax", at, 0)
+        start = self.scopes[-1].starts[value, limit] = self.b.scalar("smin", low, limit)
+        return start * stride
 
     def _is_transposed(self, access: Access, kind: Kind) -> bool:
         if kind != (True, True):

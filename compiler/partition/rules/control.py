@@ -49,7 +49,12 @@ def call(p: Partitioner, op: ops.Call) -> None:
 def reshard(p: Partitioner, op: ops.Reshard) -> None:
     """Bring the operand to where the program says."""
     (x,) = op.operands
-    p.pieces[op.result] = p.reshard(p.piece(x), p.usable(op.to, x.shape, terms=True) or p.piece(x).sharding)
+    piece = p.piece(x)
+    to = p.usable(op.to, x.shape, terms=True) or piece.sharding
+    apart = set(piece.sharding.partial)
+    if p.uses[op.result] == 1 and not to.partial and to.mesh == piece.sharding.mesh and not apart & set(to.axes):
+        to = Sharding(to.mesh, to.dims, piece.sharding.partial)  # whoever needs it may need less of the sum
+    p.pieces[op.result] = p.reshard(piece, to)
 
 
 def manual_computation(p: Partitioner, op: ops.ManualComputation) -> None:

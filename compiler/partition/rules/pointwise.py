@@ -29,7 +29,7 @@ def separate(op: Op) -> Plan:
     """Return factors of each operand, which are those of the result of the same number."""
     f = Factors()
     dims = [f.each(v.shape) for v in op.operands]
-    return Plan(f.sizes, dims, dims)
+    return Plan(f.sizes, dims, dims, separate=True)
 
 
 PLANS: dict[type[Op], Callable[..., Plan]] = {
