@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plugin/device/aicpu/lapack_functions.h"
+#include "plugin/processes/zmq.h"
 #include "plugin/python_object.h"
 #include "plugin/runtime/compiler.h"
 
@@ -84,6 +85,11 @@ std::string target_in_python(std::string_view name) {
 std::uintptr_t aicpu::lapack_address(const std::string& name) {
   Gil gil;
   return std::stoull(call("lapack_for_plugin", "(s#)", name.data(), size(name)));
+}
+
+std::string zmq::addresses(const std::string& names) {
+  Gil gil;
+  return call("zeromq_for_plugin", "(s#)", names.data(), size(names));
 }
 
 }  // namespace ascend

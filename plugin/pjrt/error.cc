@@ -28,6 +28,12 @@ constexpr ErrorTable kTable = {sizeof(ErrorTable), sizeof(void*), nullptr, destr
 
 Error* to_error(const Status& status) { return status ? new Error{&kTable, *status} : nullptr; }
 
+Status take_status(Error* error) {
+  auto status = std::make_shared<Failure>(std::move(error->failure));
+  destroy(error);
+  return status;
+}
+
 void fill_errors(Api& api) {
   fill(api.Error_Destroy_, [](Error_Destroy& a) { destroy(a.error); });
   fill(api.Error_Message_, [](Error_Message& a) { a.message = a.error->failure.message; });

@@ -18,6 +18,7 @@ struct ExecutableHandle {
 
 // A new error handle; null for success.
 Error* to_error(const Status& status);
+Status take_status(Error* error);  // of an error handle, which it destroys
 
 // The size of a struct as its last caller said; 0 if nobody passed one.
 template <class A>
