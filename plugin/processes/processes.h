@@ -32,8 +32,8 @@ class Processes {
  public:
   struct Options {
     int self = 0, count = 1;
-    std::string host;  // where this process is reached; "": what its system says
-    int64_t seconds = 600;      // how long to wait for another process
+    std::string host;       // where this process is reached; "": what its system says
+    int64_t seconds = 600;  // how long to wait for another process
   };
   // Meets the others, which must have the same `facts`. Throws Error, also if Ctrl-C ends the wait.
   Processes(const Options& options, KeyValueStore& store, int devices, const std::string& facts);

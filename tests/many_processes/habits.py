@@ -156,7 +156,7 @@ def compiled_programs():
     f = jax.jit(lambda x: x.sum(0), in_shardings=cut, out_shardings=whole)
     compiled = f.lower(jax.ShapeDtypeStruct((8, 4), np.float32)).compile()
     check("all-reduce" in compiled.as_text(), compiled.as_text())
-    np.testing.assert_allclose(np.asarray(compiled(place(numbers((8, 4)), mesh))), numbers((8, 4)).sum(0), rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(compiled(place(numbers((8, 4)), mesh))), numbers((8, 4)).sum(0), 1e-5, 1e-6)
 
 
 HABITS = [
