@@ -41,15 +41,6 @@ class LoadedProgram final : public Program {
 
   bool is_collective() const override { return stream_.collective(); }
 
-  bool meets_across(std::span<const int> processes) const override {
-    return std::ranges::any_of(plans_, [&](const auto& plan) {
-      return std::ranges::any_of(plan.second.meetings(), [&](const auto& meeting) {
-        return std::ranges::any_of(meeting,
-                                   [&](int64_t d) { return processes[d] != processes[meeting.front()]; });
-      });
-    });
-  }
-
   uint64_t exchanges_hash() const override { return hash_of_exchanges(module_); }
 
   using Program::execute;

@@ -64,9 +64,6 @@ class Program {
   // Whether its devices have to run it together: it has exchanges.
   virtual bool is_collective() const = 0;
 
-  // Whether devices that do not all belong to one process meet in it, by the process of each device number.
-  virtual bool meets_across(std::span<const int> processes) const = 0;
-
   // Equal for programs whose devices can meet: they have the same exchanges.
   virtual uint64_t exchanges_hash() const = 0;
 

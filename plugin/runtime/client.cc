@@ -88,6 +88,8 @@ Client::Options Client::Options::from(pjrt::NamedValues values) {
       options.processes.count = static_cast<int>(value.int64_value);
     } else if (name == "node_id" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
       options.processes.self = static_cast<int>(value.int64_value);
+    } else if (name == "partition_index" && value.type == pjrt::kInt64) {
+      // of jax.distributed: slices of machines, which are not told apart here
     } else if (name == "process_seconds" && value.type == pjrt::kInt64 && value.int64_value > 0) {
       options.processes.seconds = value.int64_value;
     } else if (name == "host" && value.type == pjrt::kString) {

@@ -1,5 +1,6 @@
 #include "plugin/runtime/executable.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "plugin/ffi/calls.h"
@@ -91,7 +92,8 @@ LoadedExecutable::LoadedExecutable(Client* client, std::shared_ptr<const Executa
       executable(std::move(executable_)),
       assignment(complete(std::move(given), client->devices.size())),
       owners(owners_of(assignment, *client)),
-      spans(executable->program->is_collective() && executable->program->meets_across(owners)) {
+      spans(executable->program->is_collective() &&
+            std::ranges::any_of(owners, [&](int owner) { return owner != client->process(); })) {
   for (int index = 0; index < static_cast<int>(assignment.devices.size()); ++index) {
     Device* device = client->device(assignment.devices[index]);
     if (!device->addressable()) continue;

@@ -60,7 +60,7 @@ class LoadedExecutable {
   std::vector<Device*> devices;                    // of this process
   std::vector<pjrt::LogicalDeviceId> logical_ids;  // of `devices`
   const std::vector<int> owners;                   // the process of each device of the assignment
-  const bool spans;  // devices of several processes meet in it: these launch it together
+  const bool spans;  // it has exchanges and devices of other processes, which launch it, too
   std::atomic<bool> deleted{false};
 
  private:

@@ -27,6 +27,8 @@ def free_port():
 class Processes:
     """`count` processes that run `python script arguments`, each with `devices` devices.
 
+    {process} and {coordinator} in arguments are filled in.
+
     `environments` has the variables of each that are others than this process's.
     """
 
@@ -46,7 +48,8 @@ class Processes:
             self.outputs.append(output)
             self.running.append(
                 subprocess.Popen(
-                    [sys.executable, FOLDER / script, *arguments],
+                    [sys.executable, FOLDER / script]
+                    + [a.format(process=process, coordinator=coordinator) for a in arguments],
                     env=env,
                     stdout=output,
                     stderr=subprocess.STDOUT,

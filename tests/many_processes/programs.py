@@ -138,6 +138,12 @@ def divided(mesh):
     return params, value, sort(place(numbers((32, 12)), grid, P("a"))), again(place(numbers((32, 12)), grid, P("a")))
 
 
+def apart(mesh):
+    """No exchange leaves a process: the groups are neighbours."""
+    pairs = [[d, d + 1] for d in range(0, 8, 2)]
+    return mapped(lambda x: lax.psum(x, "i", axis_index_groups=pairs), mesh, numbers((8, 5)))
+
+
 def replicas(mesh):
     f = jax.pmap(lambda x: lax.psum(x, "i") + lax.axis_index("i"), axis_name="i", devices=list(mesh.devices.flat))
     count = jax.local_device_count() if jax.process_count() > 1 else 8
@@ -157,7 +163,7 @@ def parts_of_the_mesh(mesh):
     return values
 
 
-ALL = [moves, sums, sizes, ragged, control, order, divided, replicas, parts_of_the_mesh]
+ALL = [moves, sums, sizes, ragged, control, order, divided, apart, replicas, parts_of_the_mesh]
 
 
 def digests(program, mesh):
