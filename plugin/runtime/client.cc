@@ -1,6 +1,8 @@
 #include "plugin/runtime/client.h"
 
 #include <algorithm>
+#include <charconv>
+#include <climits>
 #include <utility>
 
 #include "plugin/error.h"
@@ -73,27 +75,41 @@ void Device::check_addressable() const {
                        "jax.make_array_from_process_local_data."));
 }
 
+namespace {
+
+// A whole number, also as the text of one: jax_pjrt_client_create_options="devices:8". -1 if it is none.
+int64_t whole_number(const pjrt::NamedValue& value) {
+  if (value.type == pjrt::kInt64) return value.int64_value;
+  int64_t number = -1;
+  if (value.type != pjrt::kString) return number;
+  const char* last = value.string_value + value.value_size;
+  const auto [end, error] = std::from_chars(value.string_value, last, number);
+  return error == std::errc() && end == last ? number : -1;
+}
+
+}  // namespace
+
 Client::Options Client::Options::from(pjrt::NamedValues values) {
   Options options;
   for (const auto& value : values) {
     std::string_view name = value.name;
+    const int64_t number = whole_number(value);
     if (name == "target" && value.type == pjrt::kString) {
       options.target.assign(value.string_value, value.value_size);
-    } else if (name == "devices" && value.type == pjrt::kInt64 && value.int64_value > 0 &&
-               value.int64_value <= 4096) {
-      options.devices = static_cast<int>(value.int64_value);
-    } else if (name == "hbm_bytes" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
-      options.hbm_bytes = value.int64_value;
-    } else if (name == "num_nodes" && value.type == pjrt::kInt64 && value.int64_value > 0) {
-      options.processes.count = static_cast<int>(value.int64_value);
-    } else if (name == "node_id" && value.type == pjrt::kInt64 && value.int64_value >= 0) {
-      options.processes.self = static_cast<int>(value.int64_value);
-    } else if (name == "partition_index" && value.type == pjrt::kInt64) {
-      // of jax.distributed: slices of machines, which are not told apart here
-    } else if (name == "process_seconds" && value.type == pjrt::kInt64 && value.int64_value > 0) {
-      options.processes.seconds = value.int64_value;
     } else if (name == "host" && value.type == pjrt::kString) {
       options.processes.host.assign(value.string_value, value.value_size);
+    } else if (name == "devices" && number > 0 && number <= 4096) {
+      options.devices = static_cast<int>(number);
+    } else if (name == "hbm_bytes" && number >= 0) {
+      options.hbm_bytes = number;
+    } else if (name == "process_seconds" && number > 0) {
+      options.processes.seconds = number;
+    } else if (name == "num_nodes" && number > 0 && number <= INT_MAX) {
+      options.processes.count = static_cast<int>(number);
+    } else if (name == "node_id" && number >= 0 && number <= INT_MAX) {
+      options.processes.self = static_cast<int>(number);
+    } else if (name == "partition_index" && number >= 0) {
+      // of jax.distributed: slices of machines, which are not told apart here
     } else {
       throw Error(Code::kInvalidArgument,
                   "[client] unusable option '" + std::string(name) +

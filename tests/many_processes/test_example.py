@@ -7,7 +7,24 @@ from pathlib import Path
 from launching import require_transport, run
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_gpt.py"
-SMALL = ["--mesh", "data=2,model=2", "--steps", "5", "--layers", "1", "--width", "32", "--heads", "2", "--context", "16", "--batch", "4", "--sample", "0"]
+SMALL = [
+    "--mesh",
+    "data=2,model=2",
+    "--steps",
+    "5",
+    "--layers",
+    "1",
+    "--width",
+    "32",
+    "--heads",
+    "2",
+    "--context",
+    "16",
+    "--batch",
+    "4",
+    "--sample",
+    "0",
+]
 
 
 def test_training_in_two_processes(tmp_path):
