@@ -19,7 +19,7 @@ def argument_parser(description, *, steps):
 
 def use_platform(platform):
     """Make the first device of `platform` the one that JAX uses, and return it."""
-    device = jax.devices(platform)[0]
+    device = jax.local_devices(backend=platform)[0]
     jax.config.update("jax_default_device", device)
     return device
 

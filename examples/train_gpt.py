@@ -7,12 +7,15 @@ gradients clipped by their global norm. Nothing here knows the device but `--pla
     python examples/train_gpt.py                    # the emulated NPU
     python examples/train_gpt.py --platform cpu     # XLA's own CPU backend: the same losses
     python examples/train_gpt.py --mesh data=4,model=2    # eight devices: the same losses again
+    python examples/train_gpt.py --mesh data=4,model=2 --processes 2 --process-id 0 &
+    python examples/train_gpt.py --mesh data=4,model=2 --processes 2 --process-id 1    # of two processes: the same bits
 """
 
 import functools
 import math
 import os
 import pydoc_data.topics
+import sys
 import time
 from typing import NamedTuple
 
@@ -185,10 +188,17 @@ def main(argv=None):
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--sample", type=int, default=400, help="characters to write at the end")
     parser.add_argument("--mesh", help="devices by axis, as data=4,model=2: batches along data, matrices along model")
+    parser.add_argument("--processes", type=int, default=1, help="that have the devices of the mesh, each as many")
+    parser.add_argument("--process-id", type=int, default=0, help="of this one; the first one prints")
+    parser.add_argument("--coordinator", default="127.0.0.1:12340", help="where the first process is reached")
     args = parser.parse_args(argv)
     axes = axes_of(args.mesh) if args.mesh else None
     if axes:
-        os.environ.setdefault("JAX_ASCEND_DEVICES", str(math.prod(axes.values())))
+        os.environ.setdefault("JAX_ASCEND_DEVICES", str(math.prod(axes.values()) // args.processes))
+    if args.processes > 1:
+        jax.distributed.initialize(args.coordinator, args.processes, args.process_id)
+    if args.process_id > 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     device = use_platform(args.platform)
 
     text = load_text()
@@ -202,9 +212,13 @@ def main(argv=None):
     if axes:
         devices = jax.devices(args.platform)[: math.prod(axes.values())]
         mesh = jax.make_mesh(tuple(axes.values()), tuple(axes), (AxisType.Auto,) * len(axes), devices=devices)
-        where = jax.tree_util.tree_map_with_path(along_model, params)
-        params = jax.tree.map(lambda p, spec: jax.device_put(p, NamedSharding(mesh, spec)), params, where)
-        place = functools.partial(jax.device_put, device=NamedSharding(mesh, PartitionSpec("data")))
+
+        def place(value, spec=PartitionSpec("data")):  # noqa: B008
+            """Every process gives the parts on its own devices."""
+            value = np.asarray(value)
+            return jax.make_array_from_callback(value.shape, NamedSharding(mesh, spec), lambda index: value[index])
+
+        params = jax.tree.map(place, params, jax.tree_util.tree_map_with_path(along_model, params))
     count = sum(p.size for p in jax.tree.leaves(params))
     print(f"{device.device_kind}: {count / 1e6:.2f} M parameters in {args.dtype}, {len(text) / 1e3:.0f} kB of text")
 

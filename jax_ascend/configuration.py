@@ -72,7 +72,22 @@ PRIORITY = Variable(
     "JAX_ASCEND_PRIORITY", int, -1, "an integer", "above 0 the default device (JAX_PLATFORMS=ascend,cpu does it too)"
 )
 
-VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, CHECK, PRIORITY)
+PROCESS_SECONDS = Variable(
+    "JAX_ASCEND_PROCESS_SECONDS",
+    _positive,
+    600,
+    "a positive integer",
+    "how long a process waits for another one of `jax.distributed` that lives, but sends nothing",
+)
+HOST = Variable(
+    "JAX_ASCEND_HOST",
+    str,
+    "",
+    "a name or an address",
+    "where the processes of other machines reach this one; unset means its host name",
+)
+
+VARIABLES = (DEVICES, TARGET, HBM_BYTES, DUMP, CHECK, PRIORITY, PROCESS_SECONDS, HOST)
 
 
 def target_text(name: str = "") -> str:
@@ -93,4 +108,10 @@ def target_text(name: str = "") -> str:
 
 def client_options() -> dict[str, str | int]:
     """Return the options a client is created with."""
-    return {"target": target_text(), "devices": DEVICES.get(), "hbm_bytes": HBM_BYTES.get()}
+    return {
+        "target": target_text(),
+        "devices": DEVICES.get(),
+        "hbm_bytes": HBM_BYTES.get(),
+        "process_seconds": PROCESS_SECONDS.get(),
+        "host": HOST.get(),
+    }

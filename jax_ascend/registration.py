@@ -74,7 +74,7 @@ def _end_work() -> None:
     while True:
         try:  # Ctrl-C arrives between two waits
             if _plugin.drain(0.05):
-                return
+                return _plugin.leave(EXIT_SECONDS)
         except KeyboardInterrupt:
             end = 0.0
         if time.monotonic() > end:
@@ -122,6 +122,13 @@ def lapack_for_plugin(name: str) -> tuple[int, bytes]:
     from . import lapack
 
     return _answer(lambda: str(lapack.address(name)).encode())
+
+
+def zeromq_for_plugin(names: str) -> tuple[int, bytes]:
+    """Return the addresses of functions of ZeroMQ as decimal digits, in the order of their names, as compile_for_plugin."""
+    from . import zeromq
+
+    return _answer(lambda: " ".join(map(str, zeromq.addresses(names.split()))).encode())
 
 
 def _answer(run: Callable[[], bytes]) -> tuple[int, bytes]:

@@ -41,6 +41,16 @@ NB_MODULE(_plugin, m) {
       nb::arg("seconds"),
       "Waits until all work accepted by all devices of this process is done, callbacks included; returns "
       "False if that takes longer.");
+  m.def(
+      "leave",
+      [](double seconds) {
+        nb::gil_scoped_release release;
+        ascend::Client::leave_all(std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
+      },
+      nb::arg("seconds"),
+      "Ends what this process has to do with the others of a program, which may take so long: they get what "
+      "was "
+      "sent.");
   m.def("cancel", &ascend::Client::cancel_all, nb::arg("for_good") = false,
         "Ends the launches that all devices of this process have accepted so far, for good those to come as "
         "well: they fail as cancelled. drain() waits until they have ended.");

@@ -10,6 +10,7 @@ enum class Code : int {
   kCancelled = 1,
   kUnknown = 2,
   kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
   kNotFound = 5,
   kAlreadyExists = 6,
   kResourceExhausted = 8,
@@ -17,6 +18,7 @@ enum class Code : int {
   kOutOfRange = 11,
   kUnimplemented = 12,
   kInternal = 13,
+  kUnavailable = 14,
   kDataLoss = 15,
 };
 

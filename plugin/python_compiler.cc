@@ -8,6 +8,7 @@
 
 #include "plugin/device/aicpu/lapack_functions.h"
 #include "plugin/isa/message.h"
+#include "plugin/processes/zmq.h"
 #include "plugin/python_object.h"
 #include "plugin/runtime/compiler.h"
 
@@ -91,6 +92,11 @@ std::string profiler_in_python(const char* step) {
 std::uintptr_t aicpu::lapack_address(const std::string& name) {
   Gil gil;
   return std::stoull(call("lapack", "lapack_for_plugin", "(s#)", name.data(), size(name)));
+}
+
+std::string zmq::addresses(const std::string& names) {
+  Gil gil;
+  return call("several processes", "zeromq_for_plugin", "(s#)", names.data(), size(names));
 }
 
 }  // namespace ascend

@@ -31,7 +31,7 @@ from . import (
     shape,
 )
 from .scope import Importer, ModuleState, Scope
-from .shardings import Shardings, propagate
+from .shardings import GSPMD, Shardings, propagate
 
 _FAMILIES = (
     collectives,
@@ -156,9 +156,13 @@ def propagated(module: ir.Module) -> ir.Module:
 
 def _exact(state: ModuleState, main: ir.OpView, attrs: dict[str, Any], value: Value) -> Sharding | None:
     """Return how a parameter or result lies; a token has no dimensions there, and one here."""
-    if state.shardings is None or "sdy.sharding" not in attrs:
+    if state.shardings is None or ("sdy.sharding" not in attrs and "mhlo.sharding" not in attrs):
         return None
     try:
+        if "sdy.sharding" not in attrs:
+            if attrs["mhlo.sharding"].value == "{replicated}":
+                return None
+            raise UnsupportedOp(GSPMD)
         found = state.shardings.read(attrs["sdy.sharding"], exact=True)
         return found if found and len(found.dims) == value.type.rank else None
     except UnsupportedOp as reason:

@@ -19,6 +19,7 @@ from .fourier import fft
 from .log_gamma import log_gamma
 from .scope import Importer, Scope
 from .shape import pass_through
+from .shardings import GSPMD
 from .sorting import approximate_top_k, sort
 
 _PASS_THROUGH_CALLS = {
@@ -73,14 +74,26 @@ _CALLS: dict[str, Importer] = {
 }
 """Importers of custom call targets that say an op of the Graph."""
 
+_REFUSED_ON_SEVERAL = {
+    "CustomSPMDPartitioning": (
+        "a function with custom_partitioning, which another partitioner calls; call what each device does in jax.shard_map"
+    ),
+    "InspectSharding": (
+        "jax.debug.inspect_array_sharding in a program over several devices, which another partitioner calls; return the "
+        "array and look at its sharding, or at jax.jit(f).lower(...).compile().output_shardings"
+    ),
+    "Sharding": GSPMD,
+}
+"""Targets that a program over one device does not have, or need, and why one over several is refused."""
+
 
 def custom_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     """Import a custom call; sharding annotations give their operand."""
     attributes: Any = op.attributes
     target = attributes["call_target_name"].value
     operands, types = scope.operands(op), scope.result_types(op)
-    if target == "Sharding" and scope.module.num_partitions > 1:
-        raise UnsupportedOp("a sharding in the form of GSPMD; set jax_use_shardy_partitioner to True")
+    if target in _REFUSED_ON_SEVERAL and scope.module.num_partitions > 1:
+        raise UnsupportedOp(_REFUSED_ON_SEVERAL[target])
     if target in _PASS_THROUGH_CALLS and [v.type for v in operands] == types:
         return pass_through(scope, op)
     if target in _CALLS:

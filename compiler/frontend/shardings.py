@@ -22,6 +22,7 @@ from ..errors import UnsupportedOp
 from ..graph.sharding import Axes, Mesh, Sharding
 from .deserialize import bytecode
 
+GSPMD = "a sharding in the form of GSPMD; set jax_use_shardy_partitioner to True"
 _PIPELINE = "builtin.module(sdy-propagation-pipeline,sdy-close-shardings)"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _PART = re.compile(r'"((?:[^"\\]|\\.)*)":\((\d+)\)(\d+)')

@@ -30,9 +30,9 @@ from .remove_empty_tensors import remove_empty_tensors
 from .simplify import simplify
 from .simplify_loops import simplify_loops
 from .sort_last_dimension import sort_last_dimension
-from .unroll_depthwise import unroll_depthwise
-from .sum_over_results import sum_over_results
 from .split_exchanges import split_exchanges
+from .sum_over_results import sum_over_results
+from .unroll_depthwise import unroll_depthwise
 from .widen_small_integers import widen_small_integers
 
 GraphPass = Callable[[Module, object], None]

@@ -41,13 +41,16 @@ class LoadedProgram final : public Program {
 
   bool is_collective() const override { return stream_.collective(); }
 
+  uint64_t exchanges_hash() const override { return hash_of_exchanges(module_); }
+
   using Program::execute;
-  void execute(std::span<const DeviceRun> runs, bool spread) const override {
-    if (is_collective() && static_cast<int64_t>(runs.size()) != module_.replicas * module_.partitions)
+  void execute(std::span<const DeviceRun> runs, bool spread, Others* others) const override {
+    if (is_collective() && !others &&
+        static_cast<int64_t>(runs.size()) != module_.replicas * module_.partitions)
       throw Error(Code::kInvalidArgument, concat("[execute ", module_.name, "] expected runs of all ",
                                                  module_.replicas * module_.partitions,
                                                  " devices of the program, got ", runs.size(), "."));
-    run_together(stream_, plans_, runs, spread);
+    run_together(stream_, plans_, runs, spread, others);
   }
 
  private:

@@ -14,6 +14,8 @@
 
 namespace ascend {
 
+class Others;
+
 struct TensorSpec {
   DType dtype;
   std::vector<int64_t> dims;
@@ -62,6 +64,9 @@ class Program {
   // Whether its devices have to run it together: it has exchanges.
   virtual bool is_collective() const = 0;
 
+  // Equal for programs whose devices can meet: they have the same exchanges.
+  virtual uint64_t exchanges_hash() const = 0;
+
   // The functions of the host that it calls, by number: without them, as after loading its bytes, it cannot
   // run.
   virtual const std::vector<int64_t>& host_calls() const = 0;
@@ -82,10 +87,11 @@ class Program {
     execute({&run, 1});
   }
 
-  // As above on several devices at once: run i is that of device number i, or of the only one that runs.
-  // Those of a program that is collective must all be there. In an order that the values do not depend on, on
-  // the pool's threads if `spread` says so. What fails on one ends it on all.
-  virtual void execute(std::span<const DeviceRun> runs, bool spread = false) const = 0;
+  // As above on several devices at once, which their contexts name. Those of a program that is collective
+  // must all be there, or `others` have them. In an order that the values do not depend on, on the pool's
+  // threads if `spread` says so. What fails on one ends it on all.
+  virtual void execute(std::span<const DeviceRun> runs, bool spread = false,
+                       Others* others = nullptr) const = 0;
 };
 
 }  // namespace ascend

@@ -135,10 +135,21 @@ struct MemoryLayout : Args {
 struct ShapeSpec : Args { List<const int64_t> dims; int type; };
 struct CompileInput : Args { char* code; size_t code_size; Text format; };
 
-// ---- client
+// ---- client; a caller's key-value store, which makes its errors by ours
+using MakeError = Error* (*)(int code, const char* message, size_t size);
+struct KeyValueGet : Args {
+  Text key;
+  int milliseconds;
+  MakeError* make_error;
+  void* user;
+  char* value; size_t value_size;
+  void (*deleter)(char* value);
+};
+struct KeyValuePut : Args { Text key, value; MakeError* make_error; void* user; };
 struct Client_Create : Args {
   NamedValues options;
-  void* kv_get; void* kv_get_user; void* kv_put; void* kv_put_user;
+  Error* (*kv_get)(KeyValueGet*); void* kv_get_user;
+  Error* (*kv_put)(KeyValuePut*); void* kv_put_user;
   Client* client;
   void* kv_try_get; void* kv_try_get_user;
 };

@@ -6,7 +6,8 @@ namespace {
 
 void fill_descriptions(Api& api) {
   fill(api.DeviceDescription_Id_, [](DeviceDescription_Id& a) { a.id = a.description->id; });
-  fill(api.DeviceDescription_ProcessIndex_, [](DeviceDescription_ProcessIndex& a) { a.process_index = 0; });
+  fill(api.DeviceDescription_ProcessIndex_,
+       [](DeviceDescription_ProcessIndex& a) { a.process_index = a.description->process; });
   fill(api.DeviceDescription_Attributes_, [](DeviceDescription_Attributes& a) {
     auto view = a.description->attributes.view();
     a.count = view.count;
@@ -23,9 +24,10 @@ void fill_descriptions(Api& api) {
 void fill_devices(Api& api) {
   fill_descriptions(api);
   fill(api.Device_GetDescription_, [](Device_GetDescription& a) { a.description = a.device->description; });
-  fill(api.Device_IsAddressable_, [](Device_IsAddressable& a) { a.is_addressable = true; });
+  fill(api.Device_IsAddressable_,
+       [](Device_IsAddressable& a) { a.is_addressable = a.device->addressable(); });
   fill(api.Device_LocalHardwareId_,
-       [](Device_LocalHardwareId& a) { a.local_hardware_id = a.device->description->id; });
+       [](Device_LocalHardwareId& a) { a.local_hardware_id = a.device->description->local_id; });
   fill(api.Device_AddressableMemories_, [](Device_AddressableMemories& a) {
     a.memories = {a.device->memories, std::size(a.device->memories)};
   });

@@ -27,6 +27,12 @@ void destroy_error(Error* error) { delete error; }
 std::string_view error_message(const Error* error) { return error->failure.message; }
 int error_code(const Error* error) { return static_cast<int>(error->failure.code); }
 
+Status take_status(Error* error) {
+  auto status = std::make_shared<Failure>(std::move(error->failure));
+  destroy_error(error);
+  return status;
+}
+
 void fill_errors(Api& api) {
   fill(api.Error_Destroy_, [](Error_Destroy& a) { destroy_error(a.error); });
   fill(api.Error_Message_, [](Error_Message& a) { a.message = error_message(a.error); });

@@ -21,6 +21,7 @@ Error* to_error(const Status& status);
 void destroy_error(Error* error);
 std::string_view error_message(const Error* error);
 int error_code(const Error* error);
+Status take_status(Error* error);  // of an error handle, which it destroys
 
 // The size of a struct as its last caller said; 0 if nobody passed one.
 template <class A>

@@ -57,6 +57,7 @@ Arena::Arena(std::string place, uint64_t capacity)
       capacity_(capacity),
       cached_limit_(std::max<uint64_t>(physical_bytes() / 4, 1 << 30)) {
   // Twice the capacity, so that fragmentation cannot exhaust addresses before bytes.
+  if (capacity == 0) return;  // it gives nothing
   for (range_ = round_up(capacity, kSpanUnit) * 2; range_ >= kSlabBytes;
        range_ = round_up(range_ / 2, kSpanUnit)) {
     void* base =
@@ -73,7 +74,9 @@ Arena::Arena(std::string place, uint64_t capacity)
   stats_.limit = capacity_;
 }
 
-Arena::~Arena() { munmap(base_, range_); }
+Arena::~Arena() {
+  if (base_) munmap(base_, range_);
+}
 
 void Arena::exhausted(uint64_t bytes) const {
   throw Error(Code::kResourceExhausted,

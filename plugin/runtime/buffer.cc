@@ -176,6 +176,7 @@ Ref<Event> Buffer::copy_to_host(void* target, std::vector<int64_t> strides) cons
 }
 
 Buffer* Buffer::copy_to(MemorySpace* target) const {
+  target->device->check_addressable();
   auto done = Event::pending();
   auto copy = std::make_unique<Buffer>(dtype, dims, target, done);
   read_when_ready(done, bytes, [storage = copy->storage_, size = bytes](const std::byte* source) {

@@ -1,5 +1,6 @@
 #include "plugin/runtime/executable.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "plugin/ffi/calls.h"
@@ -77,18 +78,33 @@ DeviceAssignment complete(DeviceAssignment assignment, size_t devices) {
   return assignment;
 }
 
+std::vector<int> owners_of(const DeviceAssignment& assignment, const Client& client) {
+  std::vector<int> owners;
+  for (int id : assignment.devices) owners.push_back(client.device(id)->description->process);
+  return owners;
+}
+
 }  // namespace
 
-LoadedExecutable::LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable,
+LoadedExecutable::LoadedExecutable(Client* client, std::shared_ptr<const Executable> executable_,
                                    DeviceAssignment given)
     : client(client),
-      executable(std::move(executable)),
-      assignment(complete(std::move(given), client->devices.size())) {
-  for (int id : assignment.devices) {
-    int index = static_cast<int>(devices.size());
+      executable(std::move(executable_)),
+      assignment(complete(std::move(given), client->devices.size())),
+      owners(owners_of(assignment, *client)),
+      spans(executable->program->is_collective() &&
+            std::ranges::any_of(owners, [&](int owner) { return owner != client->process(); })) {
+  for (int index = 0; index < static_cast<int>(assignment.devices.size()); ++index) {
+    Device* device = client->device(assignment.devices[index]);
+    if (!device->addressable()) continue;
     logical_ids.push_back({index / assignment.partitions, index % assignment.partitions});
-    devices.push_back(client->device(id));
+    devices.push_back(device);
   }
+  if (devices.empty())
+    throw Error(Code::kInvalidArgument,
+                concat("[load ", executable->header().name,
+                       "] none of the program's devices belongs to this process, ", client->process(),
+                       ". Have the processes run it that own its devices."));
 }
 
 }  // namespace ascend

@@ -47,19 +47,21 @@ class LoadedExecutable {
     std::span<Buffer* const> arguments;
     std::span<Buffer*> outputs;
   };
-  // Launches on one device, or together on all of `devices`, in their order. Returns once the launch is
-  // accepted, for which it may have to wait: not to be called with the GIL held. The events returned are
-  // those of each device's outputs. Throws if the arguments do not fit; what fails later is the events'
-  // status, the same for all. Functions of the host are called at `desk`; a trace of the host knows the call
-  // by `traced_call`.
+  // Launches on one device, or together on all of `devices`, in their order, and with those of other
+  // processes. Returns once the launch is accepted, for which it may have to wait: not to be called with the
+  // GIL held. The events returned are those of each device's outputs. Throws if the arguments do not fit;
+  // what fails later is the events' status, the same for all. Functions of the host are called at `desk`; a
+  // trace of the host knows the call by `traced_call`.
   std::vector<Ref<Event>> launch(std::span<const Placement> places, std::span<const int64_t> non_donatable,
                                  std::shared_ptr<HostDesk> desk = nullptr, int64_t traced_call = -1);
 
   Client* const client;
   const std::shared_ptr<const Executable> executable;
   const DeviceAssignment assignment;
-  std::vector<Device*> devices;
+  std::vector<Device*> devices;                    // of this process
   std::vector<pjrt::LogicalDeviceId> logical_ids;  // of `devices`
+  const std::vector<int> owners;                   // the process of each device of the assignment
+  const bool spans;  // it has exchanges and devices of other processes, which launch it, too
   std::atomic<bool> deleted{false};
 
  private:

@@ -47,8 +47,9 @@ struct Launch : Task {
   std::shared_ptr<const ForeignFunctions> foreign;  // of `context`
   std::shared_ptr<Arena> workspace_arena;
   std::shared_ptr<std::atomic<int64_t>> last_run;
-  std::shared_ptr<Joint> joint;  // null: it runs alone
-  bool is_ready = false;         // of its part in `joint`
+  std::shared_ptr<Joint> joint;               // null: it runs alone
+  std::shared_ptr<Processes::Launch> others;  // null: all its devices are of this process
+  bool is_ready = false;                      // of its part in `joint`
   std::vector<Ref<Storage>> parameters, results;
   std::vector<std::pair<int, Ref<Storage>>>
       copies;                              // parameter -> what its storage must be filled with first
@@ -88,6 +89,7 @@ struct Launch : Task {
   // read there. (What is overwritten there, no later launch reads: it was given away.)
   bool may_pass(const Task& other) const override {
     const auto& earlier = static_cast<const Launch&>(other);  // the queue of launches has no other tasks
+    if (others && earlier.others) return false;               // other processes run them in this order, too
     return std::ranges::none_of(overwrites, [&](const Storage* storage) {
       const auto same = [=](const Ref<Storage>& read) { return read.get() == storage; };
       return std::ranges::any_of(earlier.parameters, same) ||
@@ -104,6 +106,7 @@ struct Launch : Task {
     } catch (...) {
       status = current_failure();
     }
+    if (const auto& others = parts.front()->others) others->end(status);
     for (Launch* part : parts) {
       part->status = status;
       // Memory goes back before anyone hears that the launch is over.
@@ -145,11 +148,13 @@ struct Launch : Task {
       return DeviceRun{parts[i]->context, all.first(inputs), all.subspan(inputs),
                        workspaces.empty() ? nullptr : workspaces[i]->data()};
     };
+    Processes::Launch* others = first.others.get();
+    if (others) others->await_turn(first.context);
     const int64_t start = now();
     if (parts.size() == 1) {
       const Recorded recorded(parts[0]->context, first.program, first.accepted);
       const DeviceRun run = of_part(0);
-      program.execute({&run, 1});
+      program.execute({&run, 1}, false, others);
     } else {
       std::deque<Recorded> recorded;
       for (Launch* part : parts) recorded.emplace_back(part->context, part->program, part->accepted);
@@ -158,7 +163,7 @@ struct Launch : Task {
       // What waits for the host leaves this thread's queue to others meanwhile, and may not hold the pool.
       const bool spread = program.host_calls().empty() && program.ffi_calls().empty() &&
                           first.last_run->load(std::memory_order_relaxed) > kSpreadNanoseconds;
-      program.execute(runs, spread);
+      program.execute(runs, spread, others);
     }
     first.last_run->store(now() - start, std::memory_order_relaxed);
   }
@@ -296,7 +301,13 @@ std::vector<Ref<Event>> LoadedExecutable::launch(std::span<const Placement> plac
 
   for (size_t i = 0; i < places.size(); ++i)  // may fail, and has changed nothing then
     for (Buffer* argument : places[i].arguments) launches[i]->parameters.push_back(argument->storage());
-  bool run_here = !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
+  if (spans) {
+    const std::shared_ptr<Processes::Launch> others = client->processes->launch(
+        assignment.devices, owners, program.exchanges_hash(), executable->header().name);
+    for (auto& launch : launches) launch->others = others;
+  }
+  bool run_here =
+      !spans && !program.may_block() && last_run_->load(std::memory_order_relaxed) < kInlineNanoseconds;
   std::vector<Ref<Event>> done;
   for (size_t i = 0; i < places.size(); ++i) {
     Launch& launch = *launches[i];

@@ -27,17 +27,23 @@ constexpr int kMostDevices = 4096;
 
 }  // namespace
 
-Topology::Topology(std::string_view given, int count)
+Topology::Topology(std::string_view given, int count) : Topology(given, std::vector{count}) {}
+
+Topology::Topology(std::string_view given, const std::vector<int>& counts)
     : target_text(text_of(given)),
       target(parse_target(target_text)),
       // It differs from the client's version: JAX takes an equal one for the client's own topology and waits
       // for it.
       platform_version(platform_version_of(target, target_text) + " topology") {
-  for (int id = 0; id < count; ++id) {
+  std::vector<std::pair<int, int>> places;  // (process, number there)
+  for (size_t process = 0; process < counts.size(); ++process)
+    for (int local = 0; local < counts[process]; ++local) places.emplace_back(process, local);
+  for (const auto& [process, local] : places) {
     auto& device = devices.emplace_back(std::make_unique<DeviceDescription>());
-    device->id = id;
+    device->id = static_cast<int>(devices.size()) - 1;
+    device->process = process, device->local_id = local;
     device->kind = device_kind(target.name);
-    device->text = std::string(kPlatformName) + ":" + std::to_string(id);
+    device->text = std::string(kPlatformName) + ":" + std::to_string(device->id);
     device->attributes.add("target", target.name);
     device->attributes.add("core_count", target.cube_cores);
     // Integers alone: jaxlib aborts on attributes that are reals.
@@ -48,7 +54,7 @@ Topology::Topology(std::string_view given, int count)
     device_pointers.push_back(device.get());
   }
   attributes.add("target", target.name);
-  serialized = std::string(kDevices) + std::to_string(count) + "\n" + target_text;
+  serialized = std::string(kDevices) + std::to_string(devices.size()) + "\n" + target_text;
 }
 
 std::unique_ptr<Topology> Topology::parse(std::string_view text) {

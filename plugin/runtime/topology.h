@@ -14,8 +14,9 @@ inline constexpr std::string_view kPlatformName = "ascend";
 
 struct DeviceDescription {
   int id;
-  std::string kind;  // "Ascend 910B"
-  std::string text;  // "ascend:0"
+  int process = 0, local_id = 0;  // whose it is, and its number there
+  std::string kind;               // "Ascend 910B"
+  std::string text;               // "ascend:0"
   NamedValueList attributes;
 };
 
@@ -23,6 +24,8 @@ struct Topology {
   // `target` as parse_target reads it; or a name or TOML file that Python knows, "" being the configured one.
   // Throws Error{kInvalidArgument}.
   Topology(std::string_view target, int devices);
+  // Of several processes: how many devices each has.
+  Topology(std::string_view target, const std::vector<int>& devices);
 
   const std::string target_text;  // as parse_target reads it
   const Target target;

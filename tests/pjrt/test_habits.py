@@ -209,9 +209,9 @@ def test_distributed_with_one_process():
     assert done.stdout == "1 [ascend:0] 2.0\n"
 
 
-def test_distributed_with_several_processes_is_refused(device):
-    with pytest.raises(jax.errors.JaxRuntimeError, match=r"several processes is not there yet.*got 2"):
-        xla_client.make_c_api_client("ascend", {"num_nodes": 2, "node_id": 1}, None)
+def test_the_number_of_a_process_is_checked(device):
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"process 2 of 2; expected a process_id below"):
+        xla_client.make_c_api_client("ascend", {"num_nodes": 2, "node_id": 2}, None)
 
 
 @pytest.mark.skipif(PLATFORM != "ascend", reason="kernels of Pallas compile for no CPU either")

@@ -14,6 +14,9 @@ namespace ascend {
 namespace {
 
 constexpr int64_t kPieceBytes = 256 << 10;  // what one thread moves at a time
+// A reduction of more operands is done in shares by the processes that run its devices: of less the second
+// message costs more than it saves.
+constexpr int64_t kSharedBytes = 64 << 10;
 
 // Calls f(first, last) for pieces of [0, count), on the pool's threads if there are several.
 template <class F>
@@ -76,7 +79,8 @@ int64_t bytes_of(const TensorType& type) { return tensor_bytes(type.dtype, type.
 
 }  // namespace
 
-ExchangePlan::ExchangePlan(const CollectiveCommand& command, int64_t devices) : command_(command) {
+ExchangePlan::ExchangePlan(const CollectiveCommand& command, int64_t devices, int64_t number)
+    : command_(command), number_(number) {
   if (command.exchange == Exchange::kcollective_permute) {
     meetings_ = connected(command.groups, devices);
     std::vector<int64_t> source(devices, -1), place(devices);
@@ -101,12 +105,12 @@ ExchangePlan::ExchangePlan(const CollectiveCommand& command, int64_t devices) : 
   }
 }
 
-void ExchangePlan::run(size_t meeting, std::span<const Stream::Cursor* const> members) const {
+void ExchangePlan::run(size_t meeting, Members members, Share share) const {
   switch (command_.exchange) {
     case Exchange::kall_reduce:
-      return reduce(members, false);
+      return reduce(members, share);
     case Exchange::kreduce_scatter:
-      return reduce(members, true);
+      return reduce_scatter(members);
     case Exchange::kall_gather:
       return gather(members);
     case Exchange::kall_to_all:
@@ -119,74 +123,155 @@ void ExchangePlan::run(size_t meeting, std::span<const Stream::Cursor* const> me
   }
 }
 
-void ExchangePlan::reduce(std::span<const Stream::Cursor* const> members, bool scatter) const {
-  const auto count = static_cast<int64_t>(members.size());
+std::vector<ExchangePlan::Range> ExchangePlan::needed(size_t meeting, std::span<const size_t> here,
+                                                      std::span<const size_t> there, Share share) const {
+  std::vector<Range> ranges;
+  const int64_t count = parts(meeting);
+  for (size_t k = 0; k < command_.operands.size(); ++k) {
+    const int64_t bytes = bytes_of(command_.operands[k]);
+    for (size_t from : here) {
+      switch (command_.exchange) {
+        case Exchange::kall_reduce: {
+          const int64_t each = dtype_bytes(command_.operands[k].dtype), elements = bytes / each;
+          const int64_t first = share.first(elements), last = share.last(elements);
+          ranges.push_back({from, k, 0, first * each, (last - first) * each});
+          break;
+        }
+        case Exchange::kreduce_scatter:
+        case Exchange::kall_to_all: {
+          const int64_t part = bytes / count;
+          for (size_t to : there) ranges.push_back({from, k, to, static_cast<int64_t>(to) * part, part});
+          break;
+        }
+        case Exchange::kall_gather:
+        case Exchange::kragged_all_to_all:
+          ranges.push_back({from, k, 0, 0, bytes});
+          break;
+        case Exchange::kcollective_broadcast:
+        case Exchange::kcollective_permute:
+          if (std::ranges::any_of(
+                  there, [&](size_t to) { return senders_[meeting][to] == static_cast<int64_t>(from); }))
+            ranges.push_back({from, k, 0, 0, bytes});
+          break;
+      }
+    }
+  }
+  return ranges;
+}
+
+bool ExchangePlan::is_shared(size_t meeting) const {
+  if (command_.exchange != Exchange::kall_reduce) return false;
+  int64_t bytes = 0;
+  for (const TensorType& type : command_.operands) bytes += bytes_of(type);
+  return bytes * static_cast<int64_t>(meetings_[meeting].size()) > kSharedBytes;
+}
+
+std::vector<ExchangePlan::Range> ExchangePlan::results(size_t member, Share share) const {
+  std::vector<Range> ranges;
+  for (size_t k = 0; k < command_.results.size(); ++k) {
+    const int64_t each = dtype_bytes(command_.results[k].dtype);
+    const int64_t elements = bytes_of(command_.results[k]) / each;
+    const int64_t first = share.first(elements), last = share.last(elements);
+    ranges.push_back({member, k, 0, first * each, (last - first) * each});
+  }
+  return ranges;
+}
+
+// Part `part` of `parts` of an operand.
+const std::byte* ExchangePlan::operand(const Member& member, size_t k, int64_t part, int64_t parts) const {
+  if (!member.cursor) return member.needed[k * parts + part];
+  return operand(member.cursor, k) + bytes_of(command_.operands[k]) / parts * part;
+}
+
+void ExchangePlan::reduce(Members members, Share share) const {
   for (size_t k = 0; k < command_.operands.size(); ++k) {
     const TensorType& type = command_.operands[k];
     const int64_t each = dtype_bytes(type.dtype), elements = bytes_of(type) / each;
+    const int64_t start = share.first(elements), count = share.last(elements) - start;
     const CombineFn combine = find_combination(command_.reduction, type.dtype);
     std::vector<const std::byte*> sources;
     std::vector<std::byte*> targets;
-    for (const auto* member : members)
-      sources.push_back(operand(member, k)), targets.push_back(result(member, k));
-    if (scatter) {  // a target's part starts at its first element
-      const int64_t part = elements / count;
-      in_pieces(elements, std::min(part, kPieceBytes / each), [&](int64_t first, int64_t last) {
-        while (first < last) {
-          const int64_t member = first / part, end = std::min(last, (member + 1) * part);
-          std::byte* target = targets[member] - member * part * each;
-          combine({sources.data(), count, &target, 1, first, end});
-          first = end;
-        }
-      });
-    } else {
-      in_pieces(elements, kPieceBytes / each / 4, [&](int64_t first, int64_t last) {
-        combine({sources.data(), count, targets.data(), count, first, last});
-      });
+    for (const Member& member : members) {
+      sources.push_back(member.cursor ? operand(member.cursor, k) + start * each : member.needed[k]);
+      if (member.cursor) targets.push_back(result(member.cursor, k) + start * each);
     }
+    in_pieces(count, kPieceBytes / each / 4, [&](int64_t first, int64_t last) {
+      combine({sources.data(), static_cast<int64_t>(sources.size()), targets.data(),
+               static_cast<int64_t>(targets.size()), first, last});
+    });
   }
 }
 
-void ExchangePlan::gather(std::span<const Stream::Cursor* const> members) const {
+void ExchangePlan::reduce_scatter(Members members) const {
+  const auto count = static_cast<int64_t>(members.size());
+  for (size_t k = 0; k < command_.operands.size(); ++k) {
+    const TensorType& type = command_.operands[k];
+    const int64_t each = dtype_bytes(type.dtype), part = bytes_of(type) / each / count;
+    const CombineFn combine = find_combination(command_.reduction, type.dtype);
+    std::vector<const std::byte*> sources;  // of each target those of all members
+    std::vector<std::byte*> targets;
+    for (int64_t to = 0; to < count; ++to) {
+      if (!members[to].cursor) continue;
+      targets.push_back(result(members[to].cursor, k));
+      for (const Member& from : members) sources.push_back(operand(from, k, to, count));
+    }
+    const int64_t piece = std::max<int64_t>(1, std::min(part, kPieceBytes / each));
+    const int64_t pieces = (part + piece - 1) / piece;
+    in_pieces(pieces * static_cast<int64_t>(targets.size()), 1, [&](int64_t i, int64_t) {
+      const int64_t target = i / pieces, first = i % pieces * piece;
+      combine({sources.data() + target * count, count, &targets[target], 1, first,
+               std::min(part, first + piece)});
+    });
+  }
+}
+
+void ExchangePlan::gather(Members members) const {
   std::vector<Move> moves;
   for (size_t k = 0; k < command_.operands.size(); ++k) {
     const int64_t bytes = bytes_of(command_.operands[k]);
-    for (const auto* to : members)
+    for (const Member& to : members) {
+      if (!to.cursor) continue;
       for (size_t i = 0; i < members.size(); ++i)
-        moves.push_back({result(to, k) + static_cast<int64_t>(i) * bytes, operand(members[i], k), bytes});
+        moves.push_back(
+            {result(to.cursor, k) + static_cast<int64_t>(i) * bytes, operand(members[i], k, 0, 1), bytes});
+    }
   }
   move_all(moves);
 }
 
-void ExchangePlan::all_to_all(std::span<const Stream::Cursor* const> members) const {
+void ExchangePlan::all_to_all(Members members) const {
   std::vector<Move> moves;
   const auto count = static_cast<int64_t>(members.size());
   for (size_t k = 0; k < command_.operands.size(); ++k) {
     const int64_t part = bytes_of(command_.operands[k]) / count;
-    for (int64_t to = 0; to < count; ++to)
+    for (int64_t to = 0; to < count; ++to) {
+      if (!members[to].cursor) continue;
       for (int64_t from = 0; from < count; ++from)
-        moves.push_back({result(members[to], k) + from * part, operand(members[from], k) + to * part, part});
+        moves.push_back(
+            {result(members[to].cursor, k) + from * part, operand(members[from], k, to, count), part});
+    }
   }
   move_all(moves);
 }
 
-void ExchangePlan::send(size_t meeting, std::span<const Stream::Cursor* const> members) const {
+void ExchangePlan::send(size_t meeting, Members members) const {
   std::vector<Move> moves;
   for (size_t k = 0; k < command_.operands.size(); ++k) {
     for (size_t i = 0; i < members.size(); ++i) {
+      if (!members[i].cursor) continue;
       const int64_t from = senders_[meeting][i];
-      moves.push_back({result(members[i], k), from < 0 ? nullptr : operand(members[from], k),
+      moves.push_back({result(members[i].cursor, k), from < 0 ? nullptr : operand(members[from], k, 0, 1),
                        bytes_of(command_.operands[k])});
     }
   }
   move_all(moves);
 }
 
-void ExchangePlan::ragged(size_t meeting, std::span<const Stream::Cursor* const> members) const {
+void ExchangePlan::ragged(size_t meeting, Members members) const {
   const TensorType &sent = command_.operands[0], &kept = command_.results[0], &numbers = command_.operands[1];
   const bool wide = dtype_bytes(numbers.dtype) == 8;
-  const auto number = [&](const Stream::Cursor* member, size_t k, int64_t i) {
-    const std::byte* list = operand(member, k);
+  const auto number = [&](const Member& member, size_t k, int64_t i) {
+    const std::byte* list = operand(member, k, 0, 1);
     return wide ? reinterpret_cast<const int64_t*>(list)[i] : reinterpret_cast<const int32_t*>(list)[i];
   };
   const auto count = static_cast<int64_t>(members.size());
@@ -209,8 +294,9 @@ void ExchangePlan::ragged(size_t meeting, std::span<const Stream::Cursor* const>
                              " on device ", meetings_[meeting][to],
                              "; expected all of them to be there. Check the offsets and sizes."));
         }
-        std::memmove(result(members[to], 0) + target * row, operand(members[from], 0) + start * row,
-                     size * row);
+        if (!members[to].cursor) continue;
+        std::memmove(result(members[to].cursor, 0) + target * row,
+                     operand(members[from], 0, 0, 1) + start * row, size * row);
       }
     }
   }
