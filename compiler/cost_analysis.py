@@ -12,7 +12,20 @@ from math import prod
 
 from .codegen.steps import Call
 from .graph.graph import Graph, Op
-from .graph.ops import AicpuKernel, ArgReduce, Binary, Case, Compare, Convolution, Dot, Reduce, Select, Unary, While
+from .graph.ops import (
+    AicpuKernel,
+    ArgReduce,
+    Binary,
+    Case,
+    Compare,
+    Convolution,
+    Cumulative,
+    Dot,
+    Reduce,
+    Select,
+    Unary,
+    While,
+)
 from .graph.trip_count import trip_count
 from .isa.stream import AICPU_BY_NAME
 from .planning.schedule import Branches, Loop, Schedule
@@ -73,7 +86,7 @@ def _operations(op: Op) -> Operations:
             return Operations(transcendentals=size)
         case Unary() | Binary() | Compare() | Select():
             return Operations(size)
-        case Reduce() | ArgReduce():
+        case Reduce() | ArgReduce() | Cumulative():
             return Operations(op.operands[0].type.size - size)
         case While():
             return (count_operations(op.cond) + count_operations(op.body)).times(_trips(op))

@@ -21,10 +21,11 @@ from ..graph.builder import Builder
 from ..graph.graph import Op, TensorType, Value
 from ..graph.identities import identity_element
 from ..graph.module import Module
-from ..graph.ops import ReduceWindow
+from ..graph.ops import RUNNING_KINDS, ReduceWindow
 from ..graph.rewrite import rewrite
 from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
+from ..isa.machine import CLASSES
 from .scan import scan
 
 _SHORT = 8  # windows up to this length combine slice by slice
@@ -57,7 +58,8 @@ def _decompose(op: Op, b: Builder) -> list[Value] | None:
 def _along(op: ReduceWindow, b: Builder, x: Value, neutral: Value, d: int) -> Value:
     """Combine along one dimension."""
     window, stride, gap = op.window[d], op.stride[d], op.window_dilation[d]
-    if window == x.shape[d] > _SHORT and stride == gap == op.base_dilation[d] == 1:
+    runs = op.kind in RUNNING_KINDS and x.dtype in CLASSES["number"]
+    if runs and window == x.shape[d] > _SHORT and stride == gap == op.base_dilation[d] == 1:
         if (op.low[d], op.high[d]) == (window - 1, 0):
             return scan(b, op.kind, x, d)
         if (op.low[d], op.high[d]) == (0, window - 1):

@@ -564,6 +564,15 @@ def _aicpu_kernel(op, args, env):
     return [f.view(r.dtype.numpy).reshape(r.shape) for f, r in zip(found, op.results, strict=True)]
 
 
+def _cumulative(op, args, env):
+    fold = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[op.kind]
+    (x,) = args
+    if op.backwards:
+        x = np.flip(x, op.dimension)
+    y = fold.accumulate(x, op.dimension, dtype=x.dtype)
+    return np.flip(y, op.dimension) if op.backwards else y
+
+
 EVALUATE = {
     ops.ArgReduce: _arg_reduce,
     ops.Binary: lambda op, args, env: binary(op.kind, *args),
@@ -576,6 +585,7 @@ EVALUATE = {
     ops.Constant: lambda op, args, env: op.value if op.value.size else op.value.reshape(op.result.shape),
     ops.Convert: _convert,
     ops.Convolution: _convolution,
+    ops.Cumulative: _cumulative,
     ops.Dot: _dot,
     ops.DynamicSlice: _dynamic_slice,
     ops.DynamicUpdateSlice: _dynamic_update_slice,

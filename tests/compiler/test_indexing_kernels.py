@@ -1,4 +1,4 @@
-"""Gathers, scatters and slice updates as kernels, by the reference interpreter against plain NumPy; no hazards."""
+"""Gathers, scatters, slice updates and cumulative ops as kernels, by the reference interpreter against plain NumPy; no hazards."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from jax_ascend.compiler.codegen.indexing import indexing_ways
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.graph.graph import Graph, TensorType
-from jax_ascend.compiler.graph.ops import DynamicUpdateSlice, GatherSlices, ScatterSlices
+from jax_ascend.compiler.graph.ops import Cumulative, DynamicUpdateSlice, GatherSlices, ScatterSlices
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
@@ -105,3 +105,34 @@ def test_update_slice_clamps_and_keeps_the_rest(shape, size, alias):
     expected = x.copy()
     expected[box([min(max(int(s), 0), n - m) for s, n, m in zip(starts, shape, size)], size)] = update
     np.testing.assert_array_equal(run(DynamicUpdateSlice([]), shape, [x, update, *starts], alias), expected)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "dimension"),
+    [
+        ((1,), 0),
+        ((100,), 0),
+        ((9000,), 0),
+        ((3, 70), 1),
+        ((3, 70), 0),
+        ((60, 33), 1),
+        ((2, 300, 3, 33), 1),
+        ((4, 1, 40), 1),
+    ],
+)
+def test_cumulative(shape, dimension, backwards):
+    rng = np.random.default_rng(0)
+    for kind, fold in (("add", np.add), ("max", np.maximum), ("mul", np.multiply)):
+        x = rng.integers(-9, 9, shape).astype(np.int32)
+        turned = np.flip(x, dimension) if backwards else x
+        want = fold.accumulate(turned, dimension, dtype=np.int32)
+        got = run(Cumulative([], kind, dimension, backwards), shape, [x])
+        np.testing.assert_array_equal(got, np.flip(want, dimension) if backwards else want)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint16, np.int64])
+def test_cumulative_of_other_types(dtype):
+    x = np.random.default_rng(0).integers(0, 3, (5, 400)).astype(dtype)
+    np.testing.assert_array_equal(run(Cumulative([], "max", 1), x.shape, [x]), np.maximum.accumulate(x, 1))
+    np.testing.assert_array_equal(run(Cumulative([], "add", 0), x.shape, [x]), np.add.accumulate(x, 0, dtype=dtype))

@@ -1,4 +1,4 @@
-"""Kernels whose addresses are data: gathers, scatters, updates of slices; sorts; and the AICPU's share."""
+"""Kernels of one op alone: gathers, scatters, updates of slices; sorts and cumulative ops; and the AICPU's share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...fusion.region import Region
-from ...graph.ops import AicpuKernel, DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
+from ...graph.ops import AicpuKernel, Cumulative, DynamicUpdateSlice, GatherSlices, ScatterSlices, Sort, TopK
 from ...targets import Target
 from ..steps import Step, Way
 from .aicpu import lower_kernel, lower_sort, lower_top_k
+from .cumulative import lower_cumulative
 from .gather_slices import lower_gather_slices
 from .scatter_slices import lower_scatter_slices
 from .sort_rows import sort_ways, top_k_ways
@@ -19,13 +20,14 @@ _LOWERINGS: dict[type, Callable[[Any, Target], list[Step]]] = {
     GatherSlices: lower_gather_slices,
     ScatterSlices: lower_scatter_slices,
     DynamicUpdateSlice: lower_update_slice,
+    Cumulative: lower_cumulative,
     AicpuKernel: lower_kernel,
     Sort: lower_sort,
     TopK: lower_top_k,
 }
 _ON_VECTORS: dict[type, Callable[[Any, Target], Iterator[Way]]] = {Sort: sort_ways, TopK: top_k_ways}
 """What is tried before."""
-INDEXING_OPS = (GatherSlices, ScatterSlices, DynamicUpdateSlice)
+INDEXING_OPS = (Cumulative, GatherSlices, ScatterSlices, DynamicUpdateSlice)
 AICPU_OPS = (AicpuKernel, Sort, TopK)
 
 

@@ -42,7 +42,16 @@ from .irregular import (
     TopK,
 )
 from .linalg import Convolution, Dot
-from .reduction import REDUCE_KINDS, ArgReduce, GeneralReduce, Reduce, ReduceWindow, SelectAndScatter
+from .reduction import (
+    REDUCE_KINDS,
+    RUNNING_KINDS,
+    ArgReduce,
+    Cumulative,
+    GeneralReduce,
+    Reduce,
+    ReduceWindow,
+    SelectAndScatter,
+)
 from .shape import BroadcastInDim, Concatenate, Constant, Iota, Pad, Reshape, Reverse, Slice, Transpose
 from .sharding import ManualComputation, Reshard
 
@@ -50,6 +59,7 @@ __all__ = [
     "BINARY_KINDS",
     "COMPARE_DIRECTIONS",
     "REDUCE_KINDS",
+    "RUNNING_KINDS",
     "SCATTER_KINDS",
     "UNARY_KINDS",
     "AicpuKernel",
@@ -70,6 +80,7 @@ __all__ = [
     "Constant",
     "Convert",
     "Convolution",
+    "Cumulative",
     "Dot",
     "Draw",
     "DynamicSlice",

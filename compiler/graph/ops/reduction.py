@@ -12,6 +12,7 @@ from ..graph import Graph, Op
 
 REDUCE_KINDS = ("add", "mul", "max", "min", "and", "or", "xor")
 """`max` and `min` propagate NaN, as the elementwise kinds do; `and`, `or`, `xor` are bitwise."""
+RUNNING_KINDS = ("add", "mul", "max", "min")
 
 
 @dataclass(eq=False)
@@ -34,6 +35,27 @@ class Reduce(Op):
         self.require(list(self.dimensions) == sorted(set(self.dimensions)), "dimensions must increase")
         kept = tuple(n for d, n in enumerate(x.shape) if d not in self.dimensions)
         self.require(y.shape == kept and x.dtype is y.dtype, "result type wrong")
+
+
+@dataclass(eq=False)
+class Cumulative(Op):
+    """result[i] = x[0] kind ... kind x[i] along `dimension`; `backwards`, x[i] kind ... kind x[n-1].
+
+    kind is add, mul, max or min, on numbers; NaN propagates.
+    """
+
+    name: ClassVar[str] = "cumulative"
+
+    kind: str
+    dimension: int
+    backwards: bool = False
+
+    def verify(self) -> None:
+        """The result has the operand's type; the kind and the dimension exist."""
+        (x,), (y,) = self.operands, self.results
+        self.require(self.kind in RUNNING_KINDS, f"unknown kind {self.kind!r}")
+        self.require(x.type == y.type, "keeps the type")
+        self.require(0 <= self.dimension < x.type.rank, "dimension out of range")
 
 
 @dataclass(eq=False)

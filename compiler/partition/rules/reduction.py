@@ -17,6 +17,13 @@ def reduce(op: ops.Reduce) -> Plan:
     return Plan(f.sizes, [dims], [kept], {k: op.kind for d in op.dimensions for k in dims[d]})
 
 
+def cumulative(op: ops.Cumulative) -> Plan:
+    """All dimensions but the one it goes along."""
+    f = Factors()
+    dims = f.each(op.operands[0].shape, [op.dimension])
+    return Plan(f.sizes, [dims], [dims])
+
+
 def arg_reduce(op: ops.ArgReduce) -> Plan:
     """The dimension whose index is asked for stays whole."""
     f = Factors()
@@ -57,6 +64,7 @@ def _slid(op: ops.ReduceWindow | ops.SelectAndScatter, dilations: Sequence[Seque
 
 PLANS: dict[type[Op], Callable[..., Plan]] = {
     ops.ArgReduce: arg_reduce,
+    ops.Cumulative: cumulative,
     ops.GeneralReduce: general_reduce,
     ops.Reduce: reduce,
     ops.ReduceWindow: reduce_window,
