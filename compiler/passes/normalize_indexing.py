@@ -4,7 +4,7 @@
     ->
     %s = indices as i32[B, d]    %g = gather_slices(%x, %s): [B, *slice_sizes]    %r = transpose(reshape(%g))
 
-Batching dimensions become one more column of the starts. Index types narrow to i32 by clamping into its range, so
+Batching dimensions become one more column of the starts, unless elements are taken from short rows, each from its own. Index types narrow to i32 by clamping into its range, so
 that what was out of bounds stays so. A scatter with a body of its own gathers, computes and assigns: all slices at once if
 no two of them meet, else one after the other in a loop.
 """
@@ -18,12 +18,15 @@ from ..graph.builder import Builder
 from ..graph.counting_loop import loop
 from ..graph.graph import Op, TensorType, Value
 from ..graph.module import Module
-from ..graph.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices
+from ..graph.ops import DynamicSlice, Gather, GatherSlices, Scatter, ScatterSlices, TakeAlong
 from ..graph.rewrite import rewrite
 from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
+from ..isa.machine import CLASSES
 
 _LARGEST = (1 << 31) - 1
+_MOST_ROW = 8192  # elements of a row that is loaded for the sake of some of them
+_WORTH = 8  # elements: what one fetched by itself costs in those of a row
 
 
 def normalize_indexing(module: Module, target: object) -> None:
@@ -46,14 +49,8 @@ def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ..
     if vector_dim == rank:
         indices = b.reshape(indices, (*indices.shape, 1))
     batch_dims = [d for d in range(indices.type.rank) if d != vector_dim]
-    indices = b.transpose(indices, [*batch_dims, vector_dim])
+    indices = _narrow(b, b.transpose(indices, [*batch_dims, vector_dim]))
     batch = indices.shape[:-1]
-    info_dtype = indices.dtype
-    if info_dtype in (DType.u32, DType.u64, DType.i64):
-        indices = b.binary("min", indices, b.like(indices, _LARGEST))
-        if info_dtype is DType.i64:
-            indices = b.binary("max", indices, b.like(indices, -_LARGEST - 1))
-    indices = b.convert(indices, DType.i32)
     columns = [b.reshape(indices, (prod(batch), indices.shape[-1]))]
     for d in batching:
         column = b.iota((*batch, 1), d - (d > vector_dim))
@@ -64,10 +61,44 @@ def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ..
     return b.concatenate(columns, 1), batch
 
 
+def _narrow(b: Builder, indices: Value) -> Value:
+    """Return indices as i32, those that it does not have at its ends."""
+    if indices.dtype in (DType.u32, DType.u64, DType.i64):
+        info_dtype = indices.dtype
+        indices = b.binary("min", indices, b.like(indices, _LARGEST))
+        if info_dtype is DType.i64:
+            indices = b.binary("max", indices, b.like(indices, -_LARGEST - 1))
+    return b.convert(indices, DType.i32)
+
+
+def _take_along(op: Gather, b: Builder) -> Value | None:
+    """Return a gather of elements along one dimension, each from its own row of all others, if rows are short; else None."""
+    x, indices = op.operands
+    rows = op.operand_batching_dims
+    if len(op.start_index_map) != 1 or len(rows) != x.type.rank - 1 or op.offset_dims or op.start_index_map[0] in rows:
+        return None
+    (d,), vector = op.start_index_map, op.index_vector_dim
+    if vector == indices.type.rank:
+        indices = b.reshape(indices, (*indices.shape, 1))
+    batch = [i for i in range(indices.type.rank) if i != vector]
+    free = [i for i in batch if i not in op.start_indices_batching_dims]
+    count, taken = prod(x.shape[i] for i in rows), prod(indices.shape[i] for i in free)
+    if x.dtype not in CLASSES["all"] or not 0 < x.shape[d] <= min(_MOST_ROW, _WORTH * taken):
+        return None
+    source = b.reshape(b.transpose(x, [*rows, d]), (count, x.shape[d]))
+    order = [*op.start_indices_batching_dims, *free, vector]
+    where = b.reshape(b.transpose(_narrow(b, indices), order), (count, taken))
+    found = b.emit(TakeAlong([source, where]), TensorType((count, taken), x.dtype))
+    found = b.reshape(found, tuple(indices.shape[i] for i in order[:-1]))
+    return b.transpose(found, [order.index(i) for i in batch])
+
+
 def _gather(op: Gather, b: Builder) -> Value:
     x, indices = op.operands
     if not x.shape:
         return b.broadcast(x, op.result.shape)
+    if (taken := _take_along(op, b)) is not None:
+        return taken
     starts, batch = _starts(b, indices, op.index_vector_dim, op.start_indices_batching_dims)
     index_map = (*op.start_index_map, *op.operand_batching_dims) or (0,)
     out = op.result

@@ -608,6 +608,7 @@ EVALUATE = {
     ops.Reshape: lambda op, args, env: args[0].reshape(op.result.shape),
     ops.Reverse: lambda op, args, env: np.flip(args[0], op.dimensions),
     ops.Scatter: _scatter,
+    ops.TakeAlong: lambda op, args, env: np.take_along_axis(args[0], np.clip(args[1], 0, args[0].shape[1] - 1), 1),
     ops.ScatterSlices: _scatter_slices,
     ops.Select: lambda op, args, env: np.where(*args),
     ops.SelectAndScatter: _select_and_scatter,

@@ -9,7 +9,7 @@ from jax_ascend.compiler.codegen.indexing import indexing_ways
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.fusion.region import Region
 from jax_ascend.compiler.graph.graph import Graph, TensorType
-from jax_ascend.compiler.graph.ops import Cumulative, DynamicUpdateSlice, GatherSlices, ScatterSlices
+from jax_ascend.compiler.graph.ops import Cumulative, DynamicUpdateSlice, GatherSlices, ScatterSlices, TakeAlong
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.kernel_passes.allocate_tiles import allocate_tiles
 from jax_ascend.compiler.kernel_passes.insert_synchronization import insert_synchronization
@@ -136,3 +136,15 @@ def test_cumulative_of_other_types(dtype):
     x = np.random.default_rng(0).integers(0, 3, (5, 400)).astype(dtype)
     np.testing.assert_array_equal(run(Cumulative([], "max", 1), x.shape, [x]), np.maximum.accumulate(x, 1))
     np.testing.assert_array_equal(run(Cumulative([], "add", 0), x.shape, [x]), np.add.accumulate(x, 0, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.bool_])
+@pytest.mark.parametrize(
+    ("rows", "columns", "taken"), [(1, 1, 1), (3, 40, 7), (70, 33, 100), (200, 5, 64), (2, 8000, 500)]
+)
+def test_take_along(dtype, rows, columns, taken):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 100, (rows, columns)).astype(dtype)
+    index = rng.integers(-3, columns + 3, (rows, taken)).astype(np.int32)
+    got = run(TakeAlong([]), index.shape, [x, index])
+    np.testing.assert_array_equal(got, np.take_along_axis(x, np.clip(index, 0, columns - 1), 1))

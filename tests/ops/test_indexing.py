@@ -9,6 +9,11 @@ from jax import lax
 EVERY = f"{FLOATS} {INTS} {WIDE} bool"
 
 
+def taken_along(x, i, d):
+    """Every rule for what is outside."""
+    return [jnp.take_along_axis(x, i, d, mode=mode) for mode in ("fill", "clip")]
+
+
 def takes(x, i):
     return x[i], x[:, i % 5], jnp.take(x, i, axis=1, mode="clip"), x[i[:3], i[1:4] % 5], x[i[0]], x[i[:2]][:, None]
 
@@ -147,6 +152,13 @@ CASES = [
     case("cross entropy", cross_entropy, "T[33,65]", "i32[33] 0..64", types="f32 bf16", grad=True),
     case("one hot", one_hots, "T[7] 0..8", types="i32 u8"),
     case("one hot product", lambda i, w: jax.nn.one_hot(i, 9) @ w, "i32[20] 0..8", "f32[9,17]", grad=True),
+    *(
+        case(f"take along {d}", lambda x, i, d=d: taken_along(x, i, d), "T[5,70,6]", shape, types="f32 bf16 i64 bool")
+        for d, shape in ((0, "i32[9,70,6] -7..7"), (1, "i32[5,40,6] -80..80"), (2, "i32[5,70,11] -7..7"))
+    ),
+    case(
+        "gradient of take along", lambda x, i: jnp.take_along_axis(x, i, 1), "f32[5,70]", "i32[5,30] 0..69", grad=True
+    ),
     case("searchsorted", lambda a, v: jnp.searchsorted(jnp.sort(a), v), "f32[50]", "f32[20]"),
     case("interp", lambda x: jnp.interp(x, jnp.arange(5.0), jnp.arange(5.0) ** 2), "f32[20] 0..4", grad=True),
     case("long rows of a member", normalized_member, "f32[3,2,40000]", "i32[] 0..2"),

@@ -29,7 +29,16 @@ from .elementwise import (
     Select,
     Unary,
 )
-from .indexing import SCATTER_KINDS, DynamicSlice, DynamicUpdateSlice, Gather, GatherSlices, Scatter, ScatterSlices
+from .indexing import (
+    SCATTER_KINDS,
+    DynamicSlice,
+    DynamicUpdateSlice,
+    Gather,
+    GatherSlices,
+    Scatter,
+    ScatterSlices,
+    TakeAlong,
+)
 from .irregular import (
     AicpuKernel,
     Draw,
@@ -112,6 +121,7 @@ __all__ = [
     "SelectAndScatter",
     "Slice",
     "Sort",
+    "TakeAlong",
     "TopK",
     "Transpose",
     "Unary",

@@ -126,6 +126,20 @@ class GatherSlices(Op):
 
 
 @dataclass(eq=False)
+class TakeAlong(Op):
+    """Operands (x [R, n], index i32[R, m]): result[r, j] = x[r, index[r, j]], an index outside of [0, n) clamped (as signed)."""
+
+    name: ClassVar[str] = "take_along"
+
+    def verify(self) -> None:
+        """Both are of as many rows; the result has the index's shape."""
+        (x, index), (y,) = self.operands, self.results
+        self.require(x.type.rank == index.type.rank == 2 and str(index.dtype) == "i32", "index is i32[R,m]")
+        self.require(x.shape[0] == index.shape[0] and x.shape[1] > 0, "as many rows, which have elements")
+        self.require(y.shape == index.shape and x.dtype is y.dtype, "result type wrong")
+
+
+@dataclass(eq=False)
 class ScatterSlices(Op):
     """Operands (input, starts i32[B, d], updates [B, *window]): slices combined into the input in order.
 

@@ -250,6 +250,13 @@ def scatter_slices(op: ops.ScatterSlices) -> Plan:
     return Plan(f.sizes, [target, ((), ()), ((), *target)], [target])
 
 
+def take_along(op: ops.TakeAlong) -> Plan:
+    """The rows."""
+    f = Factors()
+    (rows,) = f.each(op.result.shape[:1])
+    return Plan(f.sizes, [(rows, ()), (rows, ())], [(rows, ())])
+
+
 PLANS: dict[type[Op], Callable[..., Plan]] = {
     ops.DynamicSlice: dynamic_slice,
     ops.DynamicUpdateSlice: dynamic_update_slice,
@@ -257,4 +264,5 @@ PLANS: dict[type[Op], Callable[..., Plan]] = {
     ops.GatherSlices: gather_slices,
     ops.Scatter: scatter,
     ops.ScatterSlices: scatter_slices,
+    ops.TakeAlong: take_along,
 }
