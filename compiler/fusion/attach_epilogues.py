@@ -12,12 +12,12 @@ from collections.abc import Mapping
 
 from ..codegen.cube.read_region import read_epilogue
 from ..graph.graph import Op, Value
-from ..graph.ops import Binary, BitcastConvert, BroadcastInDim, Constant, Dot, Iota, Reshape, Select, Transpose, Unary
+from ..graph.ops import Binary, Dot, Select, Unary
 from .cluster_graph import Cluster, ClusterGraph
 from .region import Region
-from .vector_dims import ELEMENTWISE, VIEWS
+from .vector_dims import POINTWISE, VIEWS
 
-_ALLOWED = (*ELEMENTWISE, *VIEWS, BitcastConvert, BroadcastInDim, Constant, Iota, Reshape, Transpose)
+_ALLOWED = (*POINTWISE, *VIEWS)
 
 
 def attach_epilogues(

@@ -18,12 +18,11 @@ from ..codegen.attention.gradient_tiles import is_worthwhile
 from ..codegen.cube.dot import LAYOUT_OPS
 from ..codegen.cube.read_region import carried_ops
 from ..graph.graph import Graph, Op, Value
-from ..graph.ops import BroadcastInDim, Constant, Convert, Dot, Iota, Reshape, Transpose
+from ..graph.ops import Constant, Convert, Dot, Reshape, Transpose
 from ..targets import Target
 from .region import Region
-from .vector_dims import ELEMENTWISE
+from .vector_dims import POINTWISE
 
-_INSIDE = (*ELEMENTWISE, BroadcastInDim, Constant, Iota, Reshape, Transpose)
 _MOST_OPS = 64  # between products
 
 
@@ -82,7 +81,7 @@ def _made_of(value: Value) -> tuple[list[Op], frozenset[Dot]] | None:
         op = v.producer
         if isinstance(op, Dot) and v.type.size == value.type.size > max(x.type.size for x in op.operands):
             heads.add(op)
-        elif op is not None and op not in ops and isinstance(op, _INSIDE) and not _is_large_constant(op):
+        elif op is not None and op not in ops and isinstance(op, POINTWISE) and not _is_large_constant(op):
             ops[op] = None
             stack += op.operands
             if len(ops) > _MOST_OPS:

@@ -92,10 +92,13 @@ class _Fusion:
         for value in graph.results:
             self.users.setdefault(value, []).append(_RETURN)
         gradients = find_gradients(graph, self.users, target)
-        order = in_order(graph, gradients, captured, effects) if gradients else None
-        if order is None:
-            gradients = []
-        self.order = order or graph.ops
+        self.order = graph.ops
+        while gradients:
+            order = in_order(graph, gradients, captured, effects)
+            if order is not None:
+                self.order = order
+                break
+            gradients.pop()  # two wait for each other
         self.position = {op: i for i, op in enumerate(self.order)}
         self.gradients = {max(g.own, key=self.position.__getitem__): g for g in gradients}
         self.absorbed: set[Op] = {op for g in gradients for op in g.own}  # by a gradient or a contraction before them

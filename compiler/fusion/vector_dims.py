@@ -32,6 +32,15 @@ from ..graph.ops import (
 from .vector_axes import Axes, Dims
 
 ELEMENTWISE = (Unary, Binary, Compare, Select, Convert, ReducePrecision)
+POINTWISE = (
+    *ELEMENTWISE,
+    BitcastConvert,
+    BroadcastInDim,
+    Constant,
+    Iota,
+    Reshape,
+    Transpose,
+)  # an element from one of each
 VIEWS = (Slice, Reverse, DynamicSlice)  # of values in memory (or views of them) only
 _NONE: frozenset[int] = frozenset()
 

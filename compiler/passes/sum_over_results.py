@@ -14,19 +14,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import isfinite
 
 from ..codegen.cube.dot import LAYOUT_OPS, Strided, views_of, whole
 from ..codegen.vector.nodes import Expressions, Node, NotVectorizable
 from ..fusion.vector_axes import Dims
-from ..fusion.vector_dims import ELEMENTWISE
+from ..fusion.vector_dims import POINTWISE
 from ..graph.builder import Builder
 from ..graph.graph import Op, Value
 from ..graph.module import Module
-from ..graph.ops import Binary, BroadcastInDim, Constant, Convert, Dot, Iota, Reduce, Reshape, Select, Transpose, Unary
+from ..graph.ops import Binary, Constant, Convert, Dot, Reduce, Reshape, Select, Transpose, Unary
 from ..graph.rewrite import rewrite
 from ..isa.dtypes import DType
 
-_INSIDE = (*ELEMENTWISE, BroadcastInDim, Constant, Iota, Reshape, Transpose)
 _MOST_OPS = 64  # that make what is summed
 
 Label = tuple[str, int]  # an axis of the scores, or a stride of v's columns
@@ -156,7 +156,12 @@ def expression_ops(roots: Iterable[Value], most: int = _MOST_OPS) -> list[Op] | 
     stack = list(roots)
     while stack:
         op = stack.pop().producer
-        if op is None or op in found or not isinstance(op, _INSIDE) or (isinstance(op, Constant) and op.splat is None):
+        if (
+            op is None
+            or op in found
+            or not isinstance(op, POINTWISE)
+            or (isinstance(op, Constant) and op.splat is None)
+        ):
             continue
         found[op] = None
         stack += op.operands
@@ -176,7 +181,7 @@ class _Factors:
     def take(self, node: Node, power: int) -> None:
         """Multiply by a node."""
         op = node.op
-        if node.kind == "const" and float(node.value) != 0:
+        if node.kind == "const" and isfinite(node.value) and node.value != 0:
             self.scale *= float(node.value) ** power
         elif node.kind == "cvt" and node.dtype.is_float and node.operands[0].dtype.is_float:
             self.take(node.operands[0], power)

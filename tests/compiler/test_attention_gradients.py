@@ -36,6 +36,12 @@ def kernels_of(schedule):
     return [item.kernel for item in schedule.items if isinstance(item, Launch)]
 
 
+def dropped_as_it_goes(q, k, v):
+    w = jax.nn.softmax(scores(q, k))
+    keep = jax.random.bernoulli(jax.random.key(0), 0.9, w.shape)
+    return values(jnp.where(keep, w / 0.9, 0), v)
+
+
 # Products of few rows or columns are vector work, and scores smaller than their operands not worth it.
 APART = {
     "values wider than keys",
@@ -59,6 +65,8 @@ STEPS |= {f"{name}, f16": (CASES[name][0], of(F16, *CASES[name][1]), 1e-2) for n
 STEPS |= {
     "causal, all blocks of keys": (masked(causal, -jnp.inf), [normal(2, 600, 2, 16)] * 3, 5e-5),
     "causal, keys that no row sees": (masked(causal, -jnp.inf), operands(100, 400), 5e-5),
+    "dropout drawn on the way": (dropped_as_it_goes, operands(), 3e-5),
+    "no keys long before": (masked(lambda i, j: j >= i - 20, -jnp.inf), [normal(1, 300, 1, 16)] * 3, 5e-5),
     "rows in three dimensions": (
         lambda q, k, v: jnp.einsum("abchk,khd->abchd", jax.nn.softmax(jnp.einsum("abchd,khd->abchk", q, k)), v),
         [normal(3, 5, 20, 2, 16), normal(70, 2, 16), normal(70, 2, 16)],
@@ -203,6 +211,7 @@ def test_what_does_not_fit_becomes_products_apart():
 
 def test_hidden_blocks():
     assert read_gradient(gradient_region(*CASES["causal"][:2])).hidden.bound.constant == 0
+    assert read_gradient(gradient_region(*STEPS["no keys long before"][:2])).hidden.bound.constant == 20
     for name in (
         "plain",
         "window",

@@ -41,6 +41,25 @@ CASES = {
         }
         return %0#1 : tensor<f32>
       }""",
+    "sum_over_results": f"""
+      func.func public @main(%s: {T}, %v: tensor<8x3xf32>, %g: tensor<4x3xf32>) -> (tensor<4xf32>, tensor<4xf32>) {{
+        %zero = stablehlo.constant dense<0.0> : tensor<f32>
+        %e = stablehlo.exponential %s : {T}
+        %z = stablehlo.reduce(%e init: %zero) applies stablehlo.add across dimensions = [1] : ({T}, tensor<f32>) -> tensor<4xf32>
+        %zb = stablehlo.broadcast_in_dim %z, dims = [0] : (tensor<4xf32>) -> {T}
+        %w = stablehlo.divide %e, %zb : {T}
+        %o = stablehlo.dot_general %w, %v, contracting_dims = [1] x [0] : ({T}, tensor<8x3xf32>) -> tensor<4x3xf32>
+        %go = stablehlo.add %g, %o : tensor<4x3xf32>
+        %d = stablehlo.dot_general %go, %v, contracting_dims = [1] x [1] : (tensor<4x3xf32>, tensor<8x3xf32>) -> {T}
+        %z2 = stablehlo.multiply %z, %z : tensor<4xf32>
+        %z2b = stablehlo.broadcast_in_dim %z2, dims = [0] : (tensor<4xf32>) -> {T}
+        %0 = stablehlo.divide %d, %z2b : {T}
+        %1 = stablehlo.multiply %0, %e : {T}
+        %r = stablehlo.reduce(%1 init: %zero) applies stablehlo.add across dimensions = [1] : ({T}, tensor<f32>) -> tensor<4xf32>
+        %2 = stablehlo.multiply %1, %e : {T}
+        %miss = stablehlo.reduce(%2 init: %zero) applies stablehlo.add across dimensions = [1] : ({T}, tensor<f32>) -> tensor<4xf32>
+        return %r, %miss : tensor<4xf32>, tensor<4xf32>
+      }}""",
     "eliminate_common_subexpressions": f"""
       func.func public @main(%x: {T}) -> {T} {{
         %a = stablehlo.constant dense<2.0> : {T}

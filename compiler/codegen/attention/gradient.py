@@ -22,7 +22,7 @@ from ..cube.axis_strides import AxisStrides
 from ..cube.dot import Strided, views_of, whole
 from ..cube.gemm import Buffer
 from ..cube.groups import Dim, Group, collapse, group_size
-from ..cube.read_region import converts_sums, result_strides
+from ..cube.read_region import chained_strides, converts_sums
 from ..vector.nodes import Expressions, Node, NotVectorizable, reachable
 from ..vector.split_region import only
 from .problem import TYPES, loads_of
@@ -215,10 +215,7 @@ class _Reader:
             over_x, over_y = (dot.lhs_contracting, dot.rhs_contracting)[:: 1 if x_left else -1]
             free_x, free_y = dot.free()[:: 1 if x_left else -1]
             y = self.view(dot.operands[x_left])
-            layout = [op for op in chain if not isinstance(op, Convert)]
-            if any(isinstance(op, Convert) and not converts_sums(op) for op in chain):
-                return None
-            out = result_strides(layout, dot, result)
+            out = chained_strides(chain, dot, result)
             if (
                 out is None
                 or y.value.dtype is not factor.dtype

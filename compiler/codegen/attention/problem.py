@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from ...fusion.region import Region
 from ...fusion.vector_axes import Dims
 from ...graph.graph import Op, Value, row_major
-from ...graph.ops import Convert, Dot, Reduce, Reshape, Transpose
+from ...graph.ops import Convert, Dot, Reduce
 from ...isa.dtypes import DType
 from ..cube.axis_strides import AxisStrides
 from ..cube.dot import Strided, views_of, whole
 from ..cube.gemm import Buffer
 from ..cube.groups import Dim, Group, collapse, group_size
-from ..cube.read_region import converts_sums, result_strides
+from ..cube.read_region import chained_strides, converts_sums
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable
 from ..vector.split_region import only
 from .softmax import Softmax, read_softmax
@@ -120,8 +120,8 @@ def read_attention(region: Region) -> Attention | None:
         return None
     first, second, head = parts.first, parts.second, parts.head
     views = views_of(op for op in region.ops if op not in parts.after)
-    out = _result(parts)
-    if out is None:
+    out = chained_strides(parts.after, second, parts.result)
+    if out is None or parts.result.dtype not in TYPES:
         return None
     try:
         expressions = Expressions(parts.between.ops)
@@ -194,22 +194,6 @@ def read_attention(region: Region) -> Attention | None:
         softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs,
         [of[v.producer] for v in parts.statistics], read_visibility(softmax, (*batch, *m), n),
     )  # fmt: skip
-
-
-def _result(parts: Parts) -> Strided | None:
-    """Return how the second product's result lies in the region's; None if more than layout and type changes."""
-    layout: list[Op] = []
-    at = parts.second.result
-    for op in parts.after:
-        if at not in op.operands or not isinstance(op, (Convert, Transpose, Reshape)):
-            return None
-        if isinstance(op, Convert):
-            if not converts_sums(op):
-                return None
-        else:
-            layout.append(op)
-        at = op.results[0]
-    return result_strides(layout, parts.second, at) if at is parts.result and at.dtype in TYPES else None
 
 
 def _is_rows(first: Dot, scores: Dims, weights: Dims, second: Dot, w_left: bool) -> bool | None:

@@ -209,6 +209,23 @@ def read_bias(anchor: Op, head: Value, x: Strided) -> Strided | None:
     return Strided(x.value, x.offset, shape, strides)
 
 
+def chained_strides(ops: Sequence[Op], anchor: Op, result: Value) -> Strided | None:
+    """Return the contraction's result as it lies in `result`, which ops after it make one of the other; None if they do more
+    than to move elements and to convert sums.
+    """
+    layout: list[Op] = []
+    at = anchor.results[0]
+    for op in ops:
+        if at not in op.operands or not isinstance(op, (Convert, Transpose, Reshape)):
+            return None
+        if not isinstance(op, Convert):
+            layout.append(op)
+        elif not converts_sums(op):
+            return None
+        at = op.results[0]
+    return result_strides(layout, anchor, result) if at is result else None
+
+
 def result_strides(layout: list[Op], anchor: Op, result: Value) -> Strided | None:
     """Return the contraction's result as it lies in the region's output."""
     strides: tuple[int, ...] | None = row_major(result.shape)
