@@ -196,8 +196,9 @@ def _timeline(runs: Sequence[Run]) -> dict[str, Any]:
     lanes: dict[tuple[str, str], int] = {}
     intervals: dict[int, list[Any]] = {}
     left = _MOST_INTERVALS
+    sources = {id(r.program): r.program.sources() for r in {id(r.program): r for r in runs}.values()}
     for run, e in itertools.islice(((r, e) for r in runs for e in r.events), _MOST_EVENTS):
-        number, control, debug = len(fields["start"]), e.core == "control", run.program.sources()
+        number, control, debug = len(fields["start"]), e.core == "control", sources[id(run.program)]
         fields["start"].append(_rounded(run.start + e.start))
         fields["dispatch"].append(_rounded(e.dispatch))
         fields["seconds"].append(_rounded(e.seconds))
