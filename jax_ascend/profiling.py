@@ -85,7 +85,7 @@ class ProfileRow:
     host_seconds: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Profile:
     """What ran while a profile was recorded; it is empty until the context has ended."""
 
@@ -185,7 +185,7 @@ class Profile:
         assumed = dict.fromkeys(a for r in self.runs if r.simulation for a in r.simulation.assumptions)
         return "\n".join([*lines, *(f"assumed: {a}" for a in assumed)])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table()
 
     def to_dict(self) -> dict[str, Any]:
