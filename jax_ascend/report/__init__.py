@@ -11,6 +11,7 @@ import html
 import itertools
 import json
 import linecache
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -165,7 +166,7 @@ def report_data(found: Reported) -> dict[str, Any]:
         "memory": {
             "curve": [[t, n] for t, n in found.memory.curve],
             "peak_at": time,
-            "at_peak": [_buffer(b) for b in found.memory.at(time)[:25]],
+            "at_peak": _alike(found.memory.at(time))[:25],
             **_boxes(found.memory.buffers, peak),
         },
     }
@@ -244,6 +245,26 @@ def _buffer(b: Buffer) -> dict[str, Any]:
         "end": _rounded(b.end),
         "line": b.line,
     }
+
+
+def _alike(buffers: Sequence[Buffer]) -> list[dict[str, Any]]:
+    """Return buffers that differ in nothing but their life and number as one, largest together first."""
+    groups: dict[tuple[str, str, str], list[Buffer]] = {}
+    for b in buffers:
+        groups.setdefault(
+            (re.sub(r"\d+", "*", b.name) if b.kind != "temporary" else b.name, b.kind, b.line), []
+        ).append(b)
+    rows = [
+        {
+            "name": of[0].name if len(of) == 1 else name,
+            "kind": kind,
+            "line": line,
+            "count": len(of),
+            "bytes": sum(b.bytes for b in of),
+        }
+        for (name, kind, line), of in groups.items()
+    ]
+    return sorted(rows, key=lambda r: -r["bytes"])
 
 
 def _boxes(buffers: Sequence[Buffer], peak: int) -> dict[str, Any]:
