@@ -1,6 +1,6 @@
 """An estimate, or what ran on a device, as one page that a browser opens from disk: page.html, page.css and page.js, filled with its figures.
 
-common.css and common.js are of all pages.
+common.html, common.css and common.js are of all pages.
 
 The page needs no network. Its numbers are the JSON that `report_data` gives; everything is drawn from it in the browser.
 """
@@ -104,8 +104,8 @@ def fill_page(package: str, name: str, title: str, data: object) -> str:
     )
     # In a script element text ends at the first "</", whatever it is part of.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    page = Template(_asset(package, f"{name}.html"))
-    return page.substitute(TITLE=html.escape(title), STYLE=style, SCRIPT=script, DATA=text)
+    page, body = Template(_asset(__name__, "common.html")), _asset(package, f"{name}.html")
+    return page.substitute(TITLE=html.escape(title), STYLE=style, BODY=body, SCRIPT=script, DATA=text)
 
 
 def _asset(package: str, file: str) -> str:
