@@ -45,7 +45,7 @@ class Change:
         return "; ".join(found)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two estimates and their kernels side by side, largest change first."""
 
@@ -70,7 +70,7 @@ class Comparison:
             ],
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         a, b = self.before, self.after
         factor = a.seconds / b.seconds if b.seconds else float("inf")
         said = (

@@ -25,7 +25,7 @@ from .programs import program_of
 from .views import Grouping, estimate_html, estimate_table, op_summary, pipe_utilization, write_csv
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """Simulated cost of one execution of a program."""
 
@@ -207,7 +207,7 @@ class Estimate:
         write_csv(folder / "op_summary.csv", op_summary(self))
         write_csv(folder / "PipeUtilization.csv", pipe_utilization(self.kernels, self.target))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +85,7 @@ class ProfileRow:
     host_seconds: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Profile:
     """What ran while a profile was recorded; it is empty until the context has ended."""
 
@@ -185,7 +185,7 @@ class Profile:
         assumed = dict.fromkeys(a for r in self.runs if r.simulation for a in r.simulation.assumptions)
         return "\n".join([*lines, *(f"assumed: {a}" for a in assumed)])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table()
 
     def to_dict(self) -> dict[str, Any]:
@@ -242,7 +242,11 @@ def _csv_row(r: ProfileRow) -> dict[str, Any]:
 
 
 @contextmanager
-def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMANDS) -> Generator[Profile]:
+def profile(
+    directory: str | Path | None = None,
+    most_commands: int = MOST_COMMANDS,
+    now: Callable[[str], None] = lambda _: None,
+) -> Generator[Profile]:
     """Record what the devices of this process run until the context ends, and write it to a directory.
 
     The context yields a Profile, which is filled when it ends: after the work that was accepted inside is done, and also if
@@ -252,6 +256,7 @@ def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMA
     Args:
         directory: where summary.txt, profile.json, kernels.csv, trace.pftrace and report.html go; None writes nothing.
         most_commands: how many commands (launches, copies, loops) are recorded at most; each takes about 300 bytes.
+        now: is told what is being done once the context ends: waiting, simulating, writing.
 
     Raises:
         InvalidInputError: a profile is being recorded already, or the directory cannot be written.
@@ -267,10 +272,13 @@ def profile(directory: str | Path | None = None, most_commands: int = MOST_COMMA
             found.error = f"{type(error).__name__}: {error}"
             raise
         finally:
+            now("waiting for the device")
             stop_recording(found, begun)
     finally:
+        now("simulating")
         simulate(found.runs, Lanes())
         if found.directory is not None:
+            now(f"writing to {found.directory}")
             found.write(found.directory)
 
 

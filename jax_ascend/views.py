@@ -41,8 +41,11 @@ def si(value: float, unit: str) -> str:
 
 
 def short_line(line: str) -> str:
-    """Return `file:line` with the file's last two parts at most."""
-    return "/".join(line.replace(os.sep, "/").split("/")[-2:])
+    """Return `file:line` with the file's last two parts at most; a cell of a notebook has no name."""
+    parts = line.replace(os.sep, "/").split("/")[-2:]
+    if parts[0].startswith("ipykernel_"):
+        return f"cell:{line.rpartition(':')[2]}"
+    return "/".join(parts)
 
 
 def estimate_table(found: Estimate, by: Grouping, sort: str, rows: int | None, pipes: bool) -> str:

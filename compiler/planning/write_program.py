@@ -148,7 +148,10 @@ class _Writer:
             made = [*map(self.copy, item.before), *self.item(item)]
             self._sources.update((id(c), _sources(item.item)) for c in made)
             commands += made
-        return commands + [self.copy(c) for c in placed.after]
+        for copy in placed.after:
+            commands.append(self.copy(copy))
+            self._sources[id(commands[-1])] = _made(copy.source)
+        return commands
 
     def item(self, placed: Placed) -> list[Command]:
         item = placed.item
@@ -183,6 +186,11 @@ def _sources(item: Item) -> tuple[Location, ...]:
     if isinstance(item, Call):
         return item.sources
     return distinct([item.op.loc]) if isinstance(item, (Loop, Branches)) else ()
+
+
+def _made(storage: Storage) -> tuple[Location, ...]:
+    """Return where what a buffer holds comes from, the latest first."""
+    return distinct(v.producer.loc for v in reversed(storage.values) if v.producer is not None)
 
 
 def write_program(

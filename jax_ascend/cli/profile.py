@@ -4,7 +4,7 @@
   python -m jax_ascend profile -o folder train.py --steps 10
 
 The script runs as `python SCRIPT [args]` does; what ran until it ends is in the folder: summary.txt, profile.json, kernels.csv,
-trace.pftrace (for https://ui.perfetto.dev). The device is the script's default unless JAX_PLATFORMS says otherwise.
+report.html, trace.pftrace (for https://ui.perfetto.dev). The device is the script's default unless JAX_PLATFORMS says otherwise.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import argparse
 import os
 import runpy
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..compiler.errors import InvalidInputError
 from ..profiling import profile
+from .progress import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +47,16 @@ def run(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(script.resolve().parent))
     found = None
     try:
-        with profile(options.output, options.commands) as found:
-            runpy.run_path(str(script), run_name="__main__")
+        with ExitStack() as after:
+            progress = Progress("")
+
+            def now(what: str) -> None:
+                if not progress.running:
+                    after.enter_context(progress)
+                progress.now(what)
+
+            with profile(options.output, options.commands, now) as found:
+                runpy.run_path(str(script), run_name="__main__")
     finally:
         sys.argv, sys.path[:] = arguments, path
         if found is not None and found.seconds:

@@ -25,11 +25,17 @@ class Progress:
         self._terminal = sys.stderr.isatty()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been entered."""
+        return self._thread.ident is not None
+
     def now(self, what: str) -> None:
         """Say that something else is being done."""
         self._what = what
 
     def __enter__(self) -> Progress:
+        self._start = time.monotonic()
         self._thread.start()
         return self
 

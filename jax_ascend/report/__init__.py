@@ -1,6 +1,6 @@
 """An estimate, or what ran on a device, as one page that a browser opens from disk: page.html, page.css and page.js, filled with its figures.
 
-common.css and common.js are of all pages.
+common.html, common.css and common.js are of all pages.
 
 The page needs no network. Its numbers are the JSON that `report_data` gives; everything is drawn from it in the browser.
 """
@@ -11,6 +11,7 @@ import html
 import itertools
 import json
 import linecache
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -103,8 +104,8 @@ def fill_page(package: str, name: str, title: str, data: object) -> str:
     )
     # In a script element text ends at the first "</", whatever it is part of.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    page = Template(_asset(package, f"{name}.html"))
-    return page.substitute(TITLE=html.escape(title), STYLE=style, SCRIPT=script, DATA=text)
+    page, body = Template(_asset(__name__, "common.html")), _asset(package, f"{name}.html")
+    return page.substitute(TITLE=html.escape(title), STYLE=style, BODY=body, SCRIPT=script, DATA=text)
 
 
 def _asset(package: str, file: str) -> str:
@@ -165,7 +166,7 @@ def report_data(found: Reported) -> dict[str, Any]:
         "memory": {
             "curve": [[t, n] for t, n in found.memory.curve],
             "peak_at": time,
-            "at_peak": [_buffer(b) for b in found.memory.at(time)[:25]],
+            "at_peak": _alike(found.memory.at(time))[:25],
             **_boxes(found.memory.buffers, peak),
         },
     }
@@ -196,9 +197,10 @@ def _timeline(runs: Sequence[Run]) -> dict[str, Any]:
     lanes: dict[tuple[str, str], int] = {}
     intervals: dict[int, list[Any]] = {}
     left = _MOST_INTERVALS
+    sources = {id(r.program): r.program.sources() for r in {id(r.program): r for r in runs}.values()}
     events = ((r, e) for r in runs for e in r.events if e.core != "wait")
     for run, e in itertools.islice(events, _MOST_EVENTS):
-        number, control, debug = len(fields["start"]), e.core == "control", run.program.sources()
+        number, control, debug = len(fields["start"]), e.core == "control", sources[id(run.program)]
         fields["start"].append(_rounded(run.start + e.start))
         fields["dispatch"].append(_rounded(e.dispatch))
         fields["seconds"].append(_rounded(e.seconds))
@@ -244,6 +246,26 @@ def _buffer(b: Buffer) -> dict[str, Any]:
         "end": _rounded(b.end),
         "line": b.line,
     }
+
+
+def _alike(buffers: Sequence[Buffer]) -> list[dict[str, Any]]:
+    """Return buffers that differ in nothing but their life and number as one, largest together first."""
+    groups: dict[tuple[str, str, str], list[Buffer]] = {}
+    for b in buffers:
+        groups.setdefault(
+            (re.sub(r"\d+", "*", b.name) if b.kind != "temporary" else b.name, b.kind, b.line), []
+        ).append(b)
+    rows = [
+        {
+            "name": of[0].name if len(of) == 1 else name,
+            "kind": kind,
+            "line": line,
+            "count": len(of),
+            "bytes": sum(b.bytes for b in of),
+        }
+        for (name, kind, line), of in groups.items()
+    ]
+    return sorted(rows, key=lambda r: -r["bytes"])
 
 
 def _boxes(buffers: Sequence[Buffer], peak: int) -> dict[str, Any]:

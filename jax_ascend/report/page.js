@@ -69,16 +69,16 @@ const COLUMNS = [
   ["each", 1, (k) => k.seconds / (k.launches || 1), (k) => si(k.seconds / (k.launches || 1), "s")],
   ["core", 0, (k) => k.core, (k) => k.core],
   ["name", 0, (k) => k.name, (k) => k.name],
-  ["line", 0, (k) => k.line, (k) => short(k.line)],
-  ["scope", 0, (k) => k.scope, (k) => k.scope],
   ["bound by", 0, (k) => k.bound, (k) => [node("i", { class: "dot", style: `background:${colourOf(k.bound)}` }), k.bound]],
   ["roofline", 1, (k) => k.roofline, (k) => percent(k.roofline)],
+  ["line", 0, (k) => k.line, (k) => short(k.line)],
+  ["scope", 0, (k) => k.scope, (k) => k.scope],
   ["flop", 1, (k) => k.flops, (k) => si(k.flops, "")],
   ["HBM", 1, (k) => k.hbm, (k) => si(k.hbm, "B")],
 ];
 for (const [n, w] of D.what_if.entries()) {
   const other = (k) => (k.id >= 0 ? w.kernels[k.id] : null);
-  COLUMNS.splice(10 + n, 0, [w.title, 1, (k) => (k.id >= 0 ? other(k) - k.seconds : 0), (k) => (k.id >= 0 ? change(k.seconds, other(k)) : "")]);
+  COLUMNS.splice(8 + n, 0, [w.title, 1, (k) => (k.id >= 0 ? other(k) - k.seconds : 0), (k) => (k.id >= 0 ? change(k.seconds, other(k)) : "")]);
 }
 if (D.kernels.some((k) => k.host !== null)) COLUMNS.splice(4, 0, ["host", 1, (k) => k.host || 0, (k) => (k.host ? si(k.host, "s") : "")]);
 const table = { rows: D.kernels, sort: 0, down: true, shown: 200, selected: -1 };
@@ -337,9 +337,9 @@ class Buffers extends TimeCanvas {
 function memory() {
   const m = D.memory;
   $("memory-lead").textContent = `At most ${si(D.meta.hbm_peak, "B")} are live, at ${si(m.peak_at, "s")}; ${si(D.meta.hbm_allocated, "B")} are allocated. Largest at the peak:`;
-  $("peak").tHead.append(node("tr", {}, ...["size", "array", "kind", "line"].map((t, i) => node("th", { text: t, class: i ? "" : "n" }))));
+  $("peak").tHead.append(node("tr", {}, ...["size", "arrays", "what", "kind", "line"].map((t, i) => node("th", { text: t, class: i > 1 ? "" : "n" }))));
   $("peak").tBodies[0].append(...m.at_peak.map((b) => node("tr", {},
-    node("td", { class: "n", text: si(b.bytes, "B") }), node("td", { class: "name", text: b.name, title: b.name }), node("td", { text: b.kind }), node("td", { class: "line", text: short(b.line), title: b.line }))));
+    node("td", { class: "n", text: si(b.bytes, "B") }), node("td", { class: "n", text: String(b.count) }), node("td", { class: "name", text: b.name, title: b.name }), node("td", { text: b.kind }), node("td", { class: "line", text: short(b.line), title: b.line }))));
 }
 
 // ---- roofline
@@ -357,13 +357,14 @@ function roofline() {
   svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
   const points = D.kernels.filter((k) => k.flops > 0 && k.seconds > 0).map((k) => ({ k, x: k.flops / Math.max(k.hbm, k.gm * 1e-3, 1), y: k.flops / k.seconds }));
   const bandwidth = D.meta.target.hbm_bandwidth, peak = Math.max(...D.roofs.map((r) => r[1]));
-  const xs = points.map((p) => p.x), x0 = Math.min(0.05, ...xs), x1 = Math.max(2000, ...xs) * 2;
-  const y0 = Math.min(...points.map((p) => p.y), peak / 1e5), y1 = peak * 2;
+  const xs = points.map((p) => p.x), x0 = Math.max(Math.min(0.05, ...xs), 1e-3), x1 = Math.min(Math.max(2000, ...xs), 1e6) * 2;
+  const y0 = Math.max(Math.min(...points.map((p) => p.y), peak / 1e5), peak / 1e7), y1 = peak * 2;
+  for (const p of points) [p.cx, p.cy] = [Math.min(Math.max(p.x, x0), x1), Math.max(p.y, y0)]; // at the edge, what lies beyond
   const X = (v) => left + (Math.log(v / x0) / Math.log(x1 / x0)) * (W - left - right);
   const Y = (v) => H - bottom - (Math.log(v / y0) / Math.log(y1 / y0)) * (H - top - bottom);
   for (let d = Math.ceil(Math.log10(x0)); d <= Math.log10(x1); d++) {
     make("line", { x1: X(10 ** d), x2: X(10 ** d), y1: top, y2: H - bottom, stroke: css("--line") });
-    make("text", { x: X(10 ** d), y: H - bottom + 15, "text-anchor": "middle" }, String(10 ** d));
+    make("text", { x: X(10 ** d), y: H - bottom + 15, "text-anchor": "middle" }, d < -2 || d > 4 ? `1e${d}` : String(10 ** d));
   }
   for (let d = Math.ceil(Math.log10(y0)); d <= Math.log10(y1); d++) {
     make("line", { x1: left, x2: W - right, y1: Y(10 ** d), y2: Y(10 ** d), stroke: css("--line") });
@@ -380,7 +381,7 @@ function roofline() {
   make("text", { x: X(slope), y: Y(slope * bandwidth) - 6, transform: `rotate(${angle} ${X(slope)} ${Y(slope * bandwidth) - 6})`, "text-anchor": "middle" }, `HBM ${si(bandwidth, "B/s")}`);
   for (const p of points.sort((a, b) => b.k.share - a.k.share).slice(0, 2000)) {
     const on = p.k.id === table.selected;
-    const c = make("circle", { cx: X(p.x), cy: Y(p.y), r: Math.max(Math.sqrt(p.k.share) * 42, 3), fill: colourOf(p.k.bound), "fill-opacity": on ? 0.95 : 0.5, stroke: on ? css("--ink") : colourOf(p.k.bound), "stroke-width": on ? 2 : 1, style: "cursor:pointer" });
+    const c = make("circle", { cx: X(p.cx), cy: Y(p.cy), r: Math.max(Math.sqrt(p.k.share) * 42, 3), fill: colourOf(p.k.bound), "fill-opacity": on ? 0.95 : 0.5, stroke: on ? css("--ink") : colourOf(p.k.bound), "stroke-width": on ? 2 : 1, style: "cursor:pointer" });
     c.addEventListener("pointermove", (e) => showTip(e, p.k.name, [...kernelLines(p.k), `${si(p.y, "flop/s")} at ${p.x.toPrecision(3)} operations per byte`]));
     c.addEventListener("pointerleave", hideTip);
     c.addEventListener("click", () => select(p.k.id, false));

@@ -193,3 +193,13 @@ def test_cut_debug_sections_are_refused_by_both_readers():
             decode_debug(program.debug)
         with pytest.raises(RuntimeError, match=r"^\[program, debug section"):
             _plugin.verify_program(program.encode())
+
+
+def test_copies_at_the_end_come_from_what_they_copy():
+    def f(x):
+        y = jnp.tanh(x)
+        return y, y.reshape(-1), x
+
+    copies = [places for name, places in sources(program_of(f, jnp.ones((64, 64)))) if name == "copy"]
+    assert [p.line for places in copies for p in places] == [line_of(f, 2), line_of(f, 1)], "an argument has no line"
+    assert len(copies) == 2 and copies[1] == ()

@@ -43,7 +43,7 @@ size_t L2Cache::make_room(Moved& moved) {
   }
 }
 
-void L2Cache::touch(int64_t first, int64_t bytes, bool write, Moved& moved) {
+void L2Cache::touch_lines(int64_t first, int64_t bytes, bool write, Moved& moved) {
   const int64_t end = std::min(first + bytes, bytes_);
   first = std::max<int64_t>(first, 0);
   if (first >= end) return;

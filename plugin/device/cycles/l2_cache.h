@@ -23,7 +23,19 @@ class L2Cache {
   // HBM moves for it to `moved`. A read fetches lines that are absent; a write takes a line without fetching
   // it. The oldest line that was not touched since it was last passed over makes room ("clock", as caches
   // approximate least recently used), and is written back if it was written.
-  void touch(int64_t first, int64_t bytes, bool write, Moved& moved);
+  void touch(int64_t first, int64_t bytes, bool write, Moved& moved) {
+    if (first >= 0 && bytes > 0 && first + bytes <= bytes_) {  // as a rule it is in one line that is there
+      const int64_t number = line_of(first);
+      if (line_of(first + bytes - 1) == number) {
+        Page* page = pages_[number / kPageLines].get();
+        if (page && page->state[number % kPageLines] & kHeld) {
+          page->state[number % kPageLines] |= write ? kTouched | kDirty : kTouched;
+          return;
+        }
+      }
+    }
+    touch_lines(first, bytes, write, moved);
+  }
 
  private:
   static constexpr int64_t kPageLines = 1024;
@@ -33,6 +45,7 @@ class L2Cache {
     int64_t held = 0;                // lines
   };
   static bool all_held(const uint8_t* states, int64_t count);
+  void touch_lines(int64_t first, int64_t bytes, bool write, Moved& moved);
   size_t make_room(Moved& moved);
   int64_t line_of(int64_t byte) const { return shift_ >= 0 ? byte >> shift_ : byte / line_bytes_; }
 

@@ -93,17 +93,21 @@ void MemoryModel::share() {
   const double turning = turnaround_ * std::min(read, write);
   const double hbm = asked > 0 ? hbm_rate_ / (1 + turning / asked) : hbm_rate_;  // without the turns
   const double most = asked > hbm ? fair_share(hbm) : std::numeric_limits<double>::infinity();
-  double l2 = 0;
+  double l2 = 0, soonest = std::numeric_limits<double>::infinity();
+  const auto ends = [&](const Transfer& t) { soonest = std::min(soonest, std::max(t.left, 0.0) / t.rate); };
   for (Transfer& t : active_) {
     t.rate = asked > hbm && t.asks > most ? t.port * most / t.asks : t.port;
     l2 += t.rate;
+    ends(t);
   }
-  const double l2_scale = l2 > l2_rate_ ? l2_rate_ / l2 : 1;
   limit_ = asked > hbm ? Limit::kHbm : l2 > l2_rate_ ? Limit::kL2 : Limit::kPorts;
-  double soonest = std::numeric_limits<double>::infinity();
-  for (Transfer& t : active_) {
-    t.rate *= l2_scale;
-    soonest = std::min(soonest, std::max(t.left, 0.0) / t.rate);
+  if (l2 > l2_rate_) {
+    const double l2_scale = l2_rate_ / l2;
+    soonest = std::numeric_limits<double>::infinity();
+    for (Transfer& t : active_) {
+      t.rate *= l2_scale;
+      ends(t);
+    }
   }
   next_ = now_ + soonest;
 }
