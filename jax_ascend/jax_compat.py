@@ -11,7 +11,7 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 | `compilation_cache.put_executable_and_time` | JAX 0.12 tries to write programs that call the host | a warning for each |
 | `array.ArrayImpl.__dlpack__`, `__dlpack_device__` | know CPUs and GPUs only | no DLPack export |
-| `config.abstract_mesh_context_manager`, `device_context` | the meshes that a thread has set, which functions of the host do not see | they compute on the mesh's devices what they have on the CPU, and fail |
+| `config.abstract_mesh_context_manager`, `device_context` (of `mesh` in JAX 0.12) | the meshes that a thread has set, which functions of the host do not see | they compute on the mesh's devices what they have on the CPU, and fail |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
 
@@ -32,8 +32,9 @@ def outside_meshes() -> Iterator[None]:
     from jax._src import config, mesh
 
     empty = {"abstract_mesh_context_manager": "empty_abstract_mesh", "device_context": "empty_concrete_mesh"}
-    contexts = [(getattr(config, c, None), getattr(mesh, e, None)) for c, e in empty.items()]
-    left = [(c, c.swap_local(e)) for c, e in contexts if c is not None and e is not None]
+    homes = {c: mesh if hasattr(mesh, c) else config for c in empty}  # JAX 0.12 has them with the meshes
+    contexts = [(getattr(homes[c], c), getattr(mesh, e)) for c, e in empty.items() if hasattr(homes[c], c)]
+    left = [(context, context.swap_local(nothing)) for context, nothing in contexts]
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ...graph import ops
 from ...graph.graph import Op, Value
+from ..halo import Slide, sliding_factors, with_borders
 from ..plan import Dims, Factors, Part, Plan
 from .shape import replace_op
 
@@ -28,7 +29,7 @@ def dot(op: ops.Dot) -> Plan:
 
 
 def convolution(op: ops.Convolution) -> Plan:
-    """Batch, features and groups of both; spatial dimensions stay whole, as neighbours meet in them."""
+    """Batch, features and groups of both; spatial dimensions of which parts of the operand belong to parts of the result."""
     f = Factors()
     x, k = op.operands
     rank = x.type.rank
@@ -47,16 +48,29 @@ def convolution(op: ops.Convolution) -> Plan:
     right[in_feature] = (contracted,)
     right[out_feature] = out[result_feature] = (*group, made)
     out[out_batch] = (samples,)
+    slides: dict[int, Slide] = {}
+    for i, (a, c) in enumerate(zip(op.lhs_spec[2:], op.out_spec[2:])):
+        if op.lhs_dilation[i] == 1:
+            slides[i] = Slide(k.shape[op.rhs_spec[2 + i]], op.stride[i], op.low[i], op.rhs_dilation[i])
+            left[a], out[c] = sliding_factors(f, x.shape[a], op.result.shape[c], slides[i])
+    spatial = {i: left[op.lhs_spec[2 + i]][0] for i in slides if left[op.lhs_spec[2 + i]]}
 
     def local(part: Part) -> Sequence[Value]:
         groups = {
             name: getattr(op, name) // (part.extent(g) if g is not None else 1)
             for name, g in (("feature_groups", by_feature), ("batch_groups", by_batch))
         }
-        return part.emit(replace_op(op, part.operands, **groups))
+        value, kernel = part.operands
+        low, high = list(op.low), list(op.high)
+        for i, factor in spatial.items():
+            if part.extent(factor) > 1:
+                value = with_borders(part, value, op.lhs_spec[2 + i], factor, slides[i])
+                low[i], high[i] = min(slides[i].before, 0), min(slides[i].after, 0)
+        return part.emit(replace_op(op, [value, kernel], low=tuple(low), high=tuple(high), **groups))
 
     dims: list[Dims] = [tuple(left), tuple(right)]
-    return Plan(f.sizes, dims, [tuple(out)], {contracted: "add"}, local=local)
+    even = frozenset(spatial.values())
+    return Plan(f.sizes, dims, [tuple(out)], {contracted: "add"}, even, local=local)
 
 
 PLANS: dict[type[Op], Callable[..., Plan]] = {ops.Dot: dot, ops.Convolution: convolution}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...graph import ops
-from ...graph.graph import Op
-from ..plan import Factors, Plan
+from ...graph.graph import Op, Value
+from ..halo import Slide, sliding_factors, with_borders
+from ..plan import Factors, Part, Plan
+from .shape import replace_op
 
 
 def reduce(op: ops.Reduce) -> Plan:
@@ -41,11 +43,31 @@ def general_reduce(op: ops.GeneralReduce) -> Plan:
 
 
 def reduce_window(op: ops.ReduceWindow) -> Plan:
-    """Dimensions along which a window has one element may be cut."""
+    """Dimensions along which a window has one element, or of which parts of the operand belong to parts of the result."""
     f = Factors()
     n = len(op.results)
-    dims = f.each(op.operands[0].shape, _slid(op, (op.base_dilation,)))
-    return Plan(f.sizes, [dims] * n + [()] * n, [dims] * n)
+    slid = _slid(op, (op.base_dilation,))
+    x, y = op.operands[0], op.results[0]
+    given = list(f.each(x.shape, slid))
+    made = list(given)
+    slides = {
+        d: Slide(op.window[d], op.stride[d], op.low[d], op.window_dilation[d]) for d in slid if op.base_dilation[d] == 1
+    }
+    for d, slide in slides.items():
+        given[d], made[d] = sliding_factors(f, x.shape[d], y.shape[d], slide)
+    cut = {d: given[d][0] for d in slides if given[d]}
+
+    def local(part: Part) -> Sequence[Value]:
+        values, starts = list(part.operands[:n]), part.operands[n:]
+        low, high = list(op.low), list(op.high)
+        for d, factor in cut.items():
+            if part.extent(factor) > 1:
+                values = [with_borders(part, v, d, factor, slides[d], start) for v, start in zip(values, starts)]
+                low[d], high[d] = min(slides[d].before, 0), min(slides[d].after, 0)
+        return part.emit(replace_op(part.op, [*values, *starts], low=tuple(low), high=tuple(high)))
+
+    operands = [tuple(given)] * n + [()] * n
+    return Plan(f.sizes, operands, [tuple(made)] * n, even=frozenset(cut.values()), local=local)
 
 
 def select_and_scatter(op: ops.SelectAndScatter) -> Plan:
