@@ -13,7 +13,6 @@ from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding
 from meshes import P, mesh_on, numbers
 
-
 CUT = P("i")
 
 
