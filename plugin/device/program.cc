@@ -20,7 +20,8 @@ class LoadedProgram final : public Program {
         module_(read_verified(bytes_)),
         constants_(copy_constants(module_)),
         stream_(module_, constants_.get()),
-        plans_(plan_exchanges(module_)) {}
+        plans_(plan_exchanges(module_)),
+        exchanges_hash_(hash_of_exchanges(module_)) {}
 
   const ProgramHeader& header() const override { return module_; }
   uint64_t workspace_bytes() const override {
@@ -41,7 +42,7 @@ class LoadedProgram final : public Program {
 
   bool is_collective() const override { return stream_.collective(); }
 
-  uint64_t exchanges_hash() const override { return hash_of_exchanges(module_); }
+  uint64_t exchanges_hash() const override { return exchanges_hash_; }
 
   using Program::execute;
   void execute(std::span<const DeviceRun> runs, bool spread, Others* others) const override {
@@ -73,6 +74,7 @@ class LoadedProgram final : public Program {
   Memory constants_;
   Stream stream_;
   ExchangePlans plans_;
+  const uint64_t exchanges_hash_;
 };
 
 }  // namespace

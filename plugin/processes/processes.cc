@@ -129,7 +129,7 @@ std::shared_ptr<const std::byte> Processes::Launch::receive(int process, const T
       if (m.tag.command != tag.command || m.content.bytes != bytes)
         throw OtherProcessError(Code::kInvalidArgument, concat("process ", process), m.tag.command);
       auto body = std::move(m.content.body);
-      messages.erase(messages.begin() + static_cast<int64_t>(i));
+      messages.erase(messages.begin() + static_cast<ptrdiff_t>(i));
       if (messages.empty()) peer.messages.erase(found);
       waits_since_ = {};
       return body;

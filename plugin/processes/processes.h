@@ -6,6 +6,7 @@
 // tells the others of it, and why if it fails: so nobody waits for one that will not come.
 #pragma once
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -72,8 +73,8 @@ class Processes {
   struct Peer {
     std::string gone;  // how; empty: it is there
     std::chrono::steady_clock::time_point gone_at;
-    std::map<Name, std::vector<Message>> messages;  // nobody has taken them
-    std::map<uint64_t, End> ends;                   // by devices
+    std::map<Name, std::deque<Message>> messages;  // nobody has taken them
+    std::map<uint64_t, End> ends;                  // by devices
   };
 
   void meet(KeyValueStore& store, int devices, const std::string& facts);

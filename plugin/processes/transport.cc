@@ -21,10 +21,7 @@ struct Owned {
 }  // namespace
 
 Transport::Transport(const Options& options, Hooks hooks)
-    : zmq_(zmq::library()),
-      options_(options),
-      hooks_(std::move(hooks)),
-      context_(zmq_.ctx_new_()) {
+    : zmq_(zmq::library()), options_(options), hooks_(std::move(hooks)), context_(zmq_.ctx_new_()) {
   check(context_ != nullptr, "make a context");
   inbox_ = open(zmq::kRouter);
   for (int p = 0; p < options.processes; ++p) peers_.push_back(std::make_unique<Peer>());

@@ -118,6 +118,46 @@ def compiled():
     return programs
 
 
+def divided():
+    """Programs of the compiler over four devices: exchanges of every kind, in loops and branches, and what Shardy divides."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding
+    from jax.sharding import PartitionSpec as P
+
+    mesh = Mesh(np.array(jax.devices("ascend")[:4]), ("i",))
+    cut = NamedSharding(mesh, P("i"))
+    pairs = [[0, 2], [3, 1]]
+
+    def moves(x):
+        turned = jax.lax.ppermute(x, "i", [(0, 1), (1, 2), (3, 3)])
+        return turned, jax.lax.all_gather(x, "i"), jax.lax.all_to_all(x, "i", 1, 0, tiled=True)
+
+    def sums(x):
+        parts = jax.lax.psum_scatter(x.T.astype(jnp.bfloat16), "i", tiled=True)
+        return jax.lax.psum(x, "i", axis_index_groups=pairs), parts, jax.lax.pmax(x, "i"), jax.lax.pbroadcast(x, "i", 2)
+
+    def control(x):
+        more = lambda x: jax.lax.pmax(x.max(), "i") < 9  # noqa: E731
+        x = jax.lax.while_loop(more, lambda x: x + jax.lax.psum(x, "i"), x)
+        return jax.lax.cond(x[0, 0] > 3, lambda x: jax.lax.psum(x, "i", axis_index_groups=pairs), jnp.sin, x)
+
+    def ragged(x, out, n):
+        return jax.lax.ragged_all_to_all(x, out, n, n, n, n, axis_name="i")
+
+    x, n = jax.ShapeDtypeStruct((16, 8), np.float32, sharding=cut), jax.ShapeDtypeStruct((16,), np.int32, sharding=cut)
+    mapped = [jax.shard_map(f, mesh=mesh, in_specs=P("i"), out_specs=P("i"), check_vma=False)
+              for f in (moves, sums, control, ragged)]  # fmt: skip
+    functions = [
+        *zip(mapped, ((x,), (x,), (x,), (x, x, n))),
+        (lambda x: (jnp.sort(x, 0), x.sum(0), x @ x.T), (x,)),
+        (lambda x, n: (x[n], x.at[n].add(1.0)), (x, n)),
+    ]
+    blobs = [jax.jit(f).lower(*a).compile().runtime_executable().serialize() for f, a in functions]
+    return [blob[blob.index(b"ASCENDPG") :] for blob in blobs]
+
+
 def pool():
     """The programs that are mutated: the compiler's, the ones that test single instructions, and the crafted ones."""
     sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("isa", "device", "crafted")]
@@ -130,10 +170,10 @@ def pool():
             programs += [case.program.encode() for case in random.Random(name).sample(cases, min(4, len(cases)))]
     random_kernels = importlib.import_module("random_vector_kernels")
     programs += [random_kernels.random_program(seed)[0].encode() for seed in range(20)]
-    for module in ("crafted_debug", "crafted_kernels", "crafted_scalars", "crafted_streams"):
+    for module in ("crafted_debug", "crafted_exchanges", "crafted_kernels", "crafted_scalars", "crafted_streams"):
         importlib.import_module(module)
     crafted = [case.build()[0] for case in importlib.import_module("corpus").CASES]
-    return programs + [c for c in crafted if HEADER < len(c) < 1 << 16] + compiled()
+    return programs + [c for c in crafted if HEADER < len(c) < 1 << 16] + compiled() + 4 * divided()
 
 
 def work(pool_file, seed, numbers):
@@ -240,6 +280,7 @@ def main():
         importlib.import_module("jax_ascend._plugin").ProgramRunner(arguments.run.read_bytes()).run()
         return print("ran")
     arguments.out.mkdir(exist_ok=True)
+    os.environ.setdefault("JAX_ASCEND_DEVICES", "4")
     isa_hash = importlib.import_module("jax_ascend.compiler.isa.encoding").isa_hash()
     arguments.pool = arguments.out / f"pool-{isa_hash:x}.bin"  # programs of another build would all be refused
     if not arguments.pool.exists():
