@@ -334,6 +334,31 @@ def histogram():
     return lambda x: jnp.histogram(x, bins=100)[0], normal(1_000_000)
 
 
+@workload("top 50 of 8x32000")
+def top_of_rows():
+    return lambda x: lax.top_k(x, 50), normal(8, 32000)
+
+
+@workload("cumsum 1024x1024 rows")
+def cumulative_rows():
+    return lambda x: jnp.cumsum(x, 0), normal(1024, 1024)
+
+
+@workload("take along 1024x256")
+def take_along():
+    index = np.random.default_rng(0).integers(0, 256, (1024, 256)).astype(np.int32)
+    return lambda x, i: jnp.take_along_axis(x, i, 1), normal(1024, 256), index
+
+
+@workload("depthwise 3x3 56x56x96")
+def depthwise():
+    def run(x, k):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=96)
+
+    return run, normal(4, 56, 56, 96), normal(3, 3, 1, 96)
+
+
 @workload("gelu by erf 4M")
 def gelu_erf():
     return functools.partial(jax.nn.gelu, approximate=False), normal(2048, 2048)
