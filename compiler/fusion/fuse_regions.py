@@ -50,6 +50,7 @@ from ..graph.ops import (
     While,
 )
 from ..targets import Target
+from ..tiling.vector_plan import BLOCK_RUN
 from .attach_attention import attach_attention
 from .attach_epilogues import attach_epilogues
 from .attach_prologues import attach_prologues
@@ -410,7 +411,7 @@ class _Fusion:
             return True
         parallel = prod(self.axes.extent[x] for x in main if x not in together)
         if main and main[-1] not in together:
-            parallel //= 16  # blocks take runs of the innermost axis
+            parallel //= BLOCK_RUN  # blocks take runs of the innermost axis
         return parallel * 2 >= min(self.target.vector_cores, big.main // _WORK_PER_BLOCK)
 
     def _reduces_to(self, big: Cluster, small: Cluster) -> bool:

@@ -20,6 +20,7 @@ from ..targets import Target
 TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate
 SMALL_TILE = 1024  # elements; below, more blocks cost more than they win
 MINIMUM_RUN = 16  # elements of a contiguous run that a strided side should keep
+BLOCK_RUN = 128  # elements of a run that blocks take of rows which they share: whole lines of the L2 in f32
 NARROW = 64  # columns fewer than this are joined by the next axis
 
 
@@ -125,6 +126,8 @@ def plan_nest(p: Problem, target: Target, shrink: int = 1) -> NestPlan:
     if column is not None and column not in by_loop:
         plan.columns = [column]
         plan.chunk[column] = _chunk_columns(p, column, limit, target, shrink, column in serial)
+        if serial and column not in serial and not any(column in r.reduced for r in p.reductions):
+            _share_columns(p, plan, column, serial, target)
         _widen_columns(p, plan, limit, by_loop)
     _choose_rows(p, plan, limit, by_loop, serial)
     _occupy_cores(p, plan, target, serial)
@@ -160,6 +163,13 @@ def _chunk_columns(p: Problem, axis: int, limit: int, target: Target, shrink: in
         if extent <= room or must:
             return extent
     return extent if extent <= limit else _even_chunk(extent, limit)
+
+
+def _share_columns(p: Problem, plan: NestPlan, column: int, serial: frozenset[int], target: Target) -> None:
+    """Cut columns so that all cores have some: what is reduced and used again along rows leaves nothing else to share."""
+    others = prod(n for a, n in p.extent.items() if a != column and a not in serial)
+    while others * plan.steps(column) < target.vector_cores and plan.chunk[column] > BLOCK_RUN:
+        plan.chunk[column] = max(BLOCK_RUN, -(-plan.chunk[column] // 2 // BLOCK_RUN) * BLOCK_RUN)
 
 
 def _even_chunk(extent: int, limit: int) -> int:

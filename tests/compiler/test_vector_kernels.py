@@ -200,3 +200,22 @@ def test_no_cycle_through_a_third_region():
     _, schedule, program = compile_graph(function, [normal(16, 16), normal(16, 16)])
     assert len([i for i in schedule.items if isinstance(i, Launch)]) == 2
     assert program.launches()["mixed"] == 1  # sin and add follow the dot
+
+
+@pytest.mark.parametrize("channels", [64, 512, 2048, 4096])
+def test_statistics_of_columns_keep_all_cores_busy(channels):
+    """What is reduced along rows and used again is one kernel only if its columns are enough for the cores."""
+
+    def normalise(x):
+        centred = x - x.mean(0)
+        return centred / jnp.sqrt((centred**2).mean(0) + 1e-5)
+
+    x = normal(700, channels)
+    _, schedule, program = compile_graph(normalise, [x])
+    large = [
+        item.kernel.blocks
+        for item in schedule.items
+        if isinstance(item, Launch) and any(a.size >= x.size for a in item.kernel.arguments)
+    ]
+    assert min(large) * 3 >= 2 * min(TARGET.vector_cores, x.size // 8192), large
+    check_results(program, normalise, [x], 1e-5)
