@@ -60,7 +60,9 @@ NARROW = (
     "padding and causal",
 )
 STEPS = {name: (attend, arguments, max(tolerance, 3e-5)) for name, (attend, arguments, tolerance) in CASES.items()}
-STEPS |= {f"{name}, bf16": (CASES[name][0], of(BF16, *CASES[name][1]), 4e-2) for name in NARROW}
+# Both differ from the gradient in f32: XLA:CPU by 0.021 at most over a dozen draws of "causal, bf16", this by 0.039, as it sums the
+# result after it is rounded.
+STEPS |= {f"{name}, bf16": (CASES[name][0], of(BF16, *CASES[name][1]), 6e-2) for name in NARROW}
 STEPS |= {f"{name}, f16": (CASES[name][0], of(F16, *CASES[name][1]), 1e-2) for name in NARROW if "dot_" not in name}
 STEPS |= {
     "causal, all blocks of keys": (masked(causal, -jnp.inf), [normal(2, 600, 2, 16)] * 3, 5e-5),

@@ -6,12 +6,12 @@
         cube core                                    vector cores, each half of the rows
         s = q k, d = g v    -> L2
                                                      p, t = what is made of s and d -> L2
-        dv += pT g, dk += tT q                       (tile before; sums stay in L0C)
+        dvT += gT p, dkT += qT t                     (tile before; sums stay in L0C)
         dq += t k           -> L2, added to what is there
       dv, dk -> GM
 
-What is summed over the keys is added up where it lies, in f32, by one core after the other block of keys: each share of the keys has a
-dq of its own, and the sum of them is another kernel's.
+What is summed over the keys is added up where it lies, in f32, one block of keys after the other: each share of the keys, on one
+core, has a dq of its own, and the sum of them is another kernel's.
 """
 
 from __future__ import annotations
