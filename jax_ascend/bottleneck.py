@@ -95,7 +95,9 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
     if cycles / target.clock <= dispatch:
         return "launch"
     busy = busy_ratios(total)
-    column = max(busy, key=busy.__getitem__, default="")
+    if not busy:  # all that runs is on the scalar unit, which keeps no queue
+        return _WORDS["aic_scalar_ratio" if core == "aic" else "aiv_scalar_ratio"]
+    column = max(busy, key=busy.__getitem__)
     used = min((n / there for n, there, _ in cores_used(total, target)), default=1.0)
     alone = "".join(
         f", on {n:.0f} of {there} {kind} cores" for n, there, kind in cores_used(total, target) if used < 0.5
@@ -106,7 +108,7 @@ def bound_by(core: str, total: Totals, target: Target) -> str:
         return "HBM"
     if total["l2_limited"] >= _LIMITED * cycles:
         return "MTE2 at L2" if column in _LOADS else "L2"
-    if column and busy[column] >= _BUSY:
+    if busy[column] >= _BUSY:
         return _WORDS[column] + alone
-    most = f" ({_WORDS[column].split(' (')[0]} {busy[column]:.0%})" if column else ""
+    most = f" ({_WORDS[column].split(' (')[0]} {busy[column]:.0%})"
     return f"flag waits{most}{alone}"

@@ -189,10 +189,11 @@ class Profile:
         return self.table()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it: runs with their decisions, transfers, kernels."""
+        """Return it as JSON has it: simulated seconds of the busiest device and of each, runs with decisions, transfers, kernels."""
         return {
             "seconds": self.seconds,
-            "simulated": {str(d): self.simulated_on(d) for d in self.devices},
+            "simulated": self.simulated,
+            "devices": {str(d): self.simulated_on(d) for d in self.devices},
             "error": self.error,
             "unrecorded": self.unrecorded,
             "runs": [

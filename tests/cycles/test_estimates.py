@@ -158,6 +158,12 @@ def test_kernels_that_use_few_cores_say_so():
     assert ", on 1 of 48 vector cores" in estimate(f, shape(8, 128)).by("kernel")[0].bound
 
 
+def test_a_kernel_of_the_scalar_unit_alone_says_so():
+    found = estimate(lambda x: lax.fori_loop(0, 100_000, lambda i, c: c * 3 + i, x), shape(dtype=jnp.int32))
+    row = max(found.kernels, key=lambda r: r.seconds)
+    assert row.bound == "scalar unit of the vector core" and str(found)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("bound", BOUND)
 def test_nothing_is_busier_than_always_or_faster_than_the_roofline(bound, target):

@@ -134,7 +134,8 @@ def test_several_devices_have_times_of_their_own(tmp_path):
     assert sum(r.row.seconds for r in found.rows(1)) == pytest.approx(seconds[1])
     pages = [page_of(tmp_path / f"report-{d}.html") for d in (0, 1)]
     assert [p["meta"]["seconds"] for p in pages] == pytest.approx(seconds)
-    assert json.loads((tmp_path / "profile.json").read_text())["simulated"] == {"0": seconds[0], "1": seconds[1]}
+    told = json.loads((tmp_path / "profile.json").read_text())
+    assert told["simulated"] == found.simulated and told["devices"] == {"0": seconds[0], "1": seconds[1]}
 
 
 def test_gaps_are_when_the_device_has_nothing_to_do():
