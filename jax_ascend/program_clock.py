@@ -240,8 +240,8 @@ class ProgramClock:
                     sums |= {"seconds": seconds, "bytes": 2 * size, "gm_read": size, "gm_written": size}
                     self._add(site, name, "sdma", "copy", times, sums)
                 case "host_call" | "ffi_call":
-                    results = len(c.values[2])
-                    self._wait([(table[s], slots[s].bytes, i < results) for i, s in enumerate(c.values[1])])
+                    used, results = c.values[1], len(c.values[2])
+                    self._wait([(table[s], slots[s].bytes, i < results) for i, s in enumerate(used)])
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
                     sums = {"seconds": size / self._target.host_bandwidth, "bytes": size}
                     self._add(site, name, "host", "host_call", times, sums)
@@ -269,9 +269,10 @@ class ProgramClock:
         self._close(place)
 
     def _exchange(self, site: Site, c: Command, table: list[int], times: int) -> None:
-        fields = {field.name: value for field, value in c.fields()}
-        name, used, results = fields["exchange"], fields["slots"], len(fields["results"])
-        sizes = [t.bytes for t in (*fields["results"], *fields["operands"])]
+        fields: dict[str, Any] = {field.name: value for field, value in c.fields()}
+        name, results = fields["exchange"], len(fields["results"])
+        used: list[int] = fields["slots"]
+        sizes: list[int] = [t.bytes for t in (*fields["results"], *fields["operands"])]
         buffers = [(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))]
         size = sum(sizes[results:])
         time = exchange_time(name, size, fields["groups"], self._target)
