@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +27,7 @@ from .callbacks import BufferFunction, HostFunction, Numbered
 
 
 @contextmanager
-def outside_meshes() -> Iterator[None]:
+def outside_meshes() -> Generator[None]:
     """Leave the meshes that the thread has set, as functions of the host do that XLA calls on threads of its own."""
     from jax._src import config, mesh
 

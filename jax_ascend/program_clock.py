@@ -14,8 +14,12 @@ simulated once in a process.
 
 from __future__ import annotations
 
+import os
+import queue
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, cast
 
 from . import _plugin
@@ -30,7 +34,7 @@ Site = tuple[int, int]  # of a command: its function, and its place among comman
 Run = tuple[Site, str, str, int]  # a command's place, its core and name, and a launch's kernel or -1
 _ALIGNMENT = 4096  # bytes, of every buffer
 _SIMULATED = 3  # executions of one command, where each is visited
-_MUCH = 4  # times what the L2 holds: what is left there by others changes the time of a launch that moves so much by 1 % at most
+_MUCH = 8  # times what the L2 holds: what others have left there changes the time of a launch that moves so much by a few percent
 _LARGE: dict[object, tuple[dict[str, float], tuple[Interval, ...]]] = {}  # figures and intervals of kernels that do
 _MOST_LARGE = 512  # of them
 Buffer = tuple[int, int, bool]  # address, bytes, whether it is written
@@ -155,6 +159,7 @@ class ProgramClock:
         self._keys: dict[int, object] = {}
         self._decisions = decisions
         self._trip = 0  # of the innermost loop
+        self._simulate_large(data)
         if warm:
             self._execute()
         self._execute()
@@ -235,8 +240,8 @@ class ProgramClock:
                     sums |= {"seconds": seconds, "bytes": 2 * size, "gm_read": size, "gm_written": size}
                     self._add(site, name, "sdma", "copy", times, sums)
                 case "host_call" | "ffi_call":
-                    results = len(c.values[2])
-                    self._wait([(table[s], slots[s].bytes, i < results) for i, s in enumerate(c.values[1])])
+                    used, results = c.values[1], len(c.values[2])
+                    self._wait([(table[s], slots[s].bytes, i < results) for i, s in enumerate(used)])
                     size = sum(t.bytes for types in c.values[2:4] for t in types)
                     sums = {"seconds": size / self._target.host_bandwidth, "bytes": size}
                     self._add(site, name, "host", "host_call", times, sums)
@@ -264,9 +269,10 @@ class ProgramClock:
         self._close(place)
 
     def _exchange(self, site: Site, c: Command, table: list[int], times: int) -> None:
-        fields = {field.name: value for field, value in c.fields()}
-        name, used, results = fields["exchange"], fields["slots"], len(fields["results"])
-        sizes = [t.bytes for t in (*fields["results"], *fields["operands"])]
+        fields: dict[str, Any] = {field.name: value for field, value in c.fields()}
+        name, results = fields["exchange"], len(fields["results"])
+        used: list[int] = fields["slots"]
+        sizes: list[int] = [t.bytes for t in (*fields["results"], *fields["operands"])]
         buffers = [(table[s], n, i < results) for i, (s, n) in enumerate(zip(used, sizes, strict=True))]
         size = sum(sizes[results:])
         time = exchange_time(name, size, fields["groups"], self._target)
@@ -358,12 +364,47 @@ class ProgramClock:
                 time = self._clock.launch(kernel, addresses, self._trip)
             sums = _flat(time)
             self._simulated[site] = count + 1, sums
-            if sums["gm_read"] + sums["gm_written"] >= _MUCH * self._target.l2_bytes:
-                _LARGE[self._key(kernel)] = sums, intervals
-                while len(_LARGE) > _MOST_LARGE:
-                    _LARGE.pop(next(iter(_LARGE)))
+            self._keep_large(kernel, sums, intervals)
         self._seen.add(kernel)
         self._add(site, "launch", spec.core, spec.name, times, sums, intervals, kernel)
+
+    def _simulate_large(self, data: bytes) -> None:
+        """Simulate the kernels that will move far more than the L2 holds, as many at once as there are cores."""
+        found: dict[int, list[int]] = {}
+        for number, kernel in enumerate(self._program.kernels):
+            sizes = [-(-a.size * a.dtype.bits // 8) for a in kernel.arguments]
+            if sum(sizes) >= 2 * self._target.l2_bytes and self._key(number) not in _LARGE:
+                before = -(-self._target.l2_bytes // _ALIGNMENT) * _ALIGNMENT  # what another kernel has left in the L2
+                starts = accumulate((-(-n // _ALIGNMENT) * _ALIGNMENT for n in sizes), initial=before)
+                found[number] = list(starts)
+        workers = min(len(found), os.cpu_count() or 1)
+        if workers < 2:
+            return
+        clocks = queue.SimpleQueue[_plugin.Clock]()
+        for _ in range(workers):
+            clocks.put(_plugin.Clock(data, max(starts[-1] for starts in found.values())))
+
+        def simulate(number: int) -> None:
+            clock, starts = clocks.get(), found[number][:-1]
+            try:
+                half = self._target.l2_bytes // 2
+                clock.touch(0, half, True)  # half of it written
+                clock.touch(half, half, False)
+                most, cores = min(self._lanes.most, self._lanes.most_of_a_kernel), self._lanes.cores
+                time, intervals = clock.trace(number, starts, most, 0, cores)
+                self._keep_large(number, _flat(time), tuple(intervals))
+            finally:
+                clocks.put(clock)
+
+        with ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(simulate, found):
+                pass  # an error is raised here
+
+    def _keep_large(self, kernel: int, sums: dict[str, float], intervals: tuple[Interval, ...]) -> None:
+        if sums["gm_read"] + sums["gm_written"] >= _MUCH * self._target.l2_bytes:
+            _LARGE[self._key(kernel)] = sums, intervals
+            while len(_LARGE) > _MOST_LARGE:
+                _LARGE.pop(next(iter(_LARGE)), None)
 
     def _key(self, kernel: int) -> object:
         """Return what equal kernels have in common, of which equal instructions are kept."""
@@ -372,14 +413,14 @@ class ProgramClock:
         return self._keys[kernel]
 
     def _passed(self, buffers: Sequence[Buffer]) -> dict[str, float]:
-        """Let buffers go through the L2: their ends, of those that are larger."""
-        most = self._target.l2_bytes
+        """Let buffers go through the L2 side by side; of what is more than it holds, their ends."""
+        share = min(1.0, self._target.l2_bytes / max(sum(size for _, size, _ in buffers), 1))
         found = {"hbm_bytes": 0.0, "hbm_read": 0.0, "hbm_written": 0.0}
         for address, size, write in buffers:
-            cut = max(0, size - most)
-            moved = self._touched([(address + cut, size - cut, write)])
-            moved["hbm_written" if write else "hbm_read"] += cut
-            moved["hbm_bytes"] += cut
+            kept = int(size * share)
+            moved = self._touched([(address + size - kept, kept, write)])
+            moved["hbm_written" if write else "hbm_read"] += size - kept
+            moved["hbm_bytes"] += size - kept
             found = {name: found[name] + moved[name] for name in found}
         return found
 

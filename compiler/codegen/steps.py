@@ -104,7 +104,7 @@ class Join:
 
 
 Call = Launch | AicpuLaunch | CallHost | Exchange | DeviceNumber
-Step = Call | Rename | Join
+Step = Call | Rename
 
 
 @dataclass(eq=False)

@@ -51,7 +51,8 @@ def with_borders(part: Part, x: Value, dimension: int, factor: int, slide: Slide
     """Return a part of an operand with what its windows read of other parts; `fill`, a scalar, pads instead of zeros."""
     axes = part.axes[factor]
     size = x.shape[dimension]
-    before, after = [], []
+    before: list[Value] = []
+    after: list[Value] = []
     for hop in range(1, -(-slide.before // size) + 1):
         count = min(size, slide.before - (hop - 1) * size)
         before.append(_border(part, x, dimension, size - count, size, axes, hop, fill))

@@ -59,7 +59,7 @@ class Materialise:
     op: Constant
 
 
-Item = Region | Step | Loop | Branches | Materialise
+Item = Region | Step | Join | Loop | Branches | Materialise
 
 
 def walk(schedule: Schedule) -> Iterator[Item]:

@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import AbstractMesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jax_ascend import estimate, estimate_program
+from jax_ascend import estimate, estimate_program, program_clock
 from jax_ascend.compiler.exchange_time import exchange_time
 from jax_ascend.compiler.graph.graph import TensorType
 from jax_ascend.compiler.isa.dtypes import DType
@@ -189,3 +189,27 @@ def test_no_array_of_the_real_size_is_made():
     )
     assert found.memory.allocated > 5e9
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB
+
+
+def test_large_kernels_take_the_same_time_at_once(monkeypatch):
+    """Kernels that move far more than the L2 holds are simulated side by side, each on an L2 of its own."""
+
+    def function(x, w, y):
+        return x @ w, jnp.tanh(y) + 1, jnp.exp(y).sum(1)
+
+    shapes = [
+        jax.ShapeDtypeStruct(s, t)
+        for s, t in (((16384, 8192), jnp.bfloat16), ((8192, 4096), jnp.bfloat16), ((16384, 16384), jnp.float32))
+    ]
+    found = []
+    for cores in (1, 2):
+        program_clock._LARGE.clear()
+        monkeypatch.setattr(program_clock.os, "cpu_count", lambda cores=cores: cores)
+        found.append(estimate(function, *shapes))
+    assert len(program_clock._LARGE) >= 2
+    assert [k.name for k in found[0].kernels] == [k.name for k in found[1].kernels]
+    for a, b in zip(found[0].kernels, found[1].kernels, strict=True):
+        assert a.seconds == pytest.approx(b.seconds, rel=0.03)
+    again = estimate(function, *shapes)
+    assert again.seconds == found[1].seconds
+    assert any(e.intervals for e in again.events), "with the instructions of its lanes"

@@ -50,3 +50,18 @@ def test_stablehlo_versions():
     assert len(current) == len(minimum) == 3
     assert current >= [1, 17, 0]
     assert minimum <= current
+
+
+def test_meshes_are_left(device):
+    """As long as a function of the host runs, and what is set inside of it stays inside."""
+    import jax
+    import numpy as np
+
+    def found():
+        return jax.sharding.get_mesh().empty, jax.sharding.get_abstract_mesh().empty
+
+    with jax.set_mesh(jax.sharding.Mesh(np.array([device]), ("x",))):
+        assert found() == (False, False)
+        with jax_compat.outside_meshes():
+            assert found() == (True, True)
+        assert found() == (False, False)
