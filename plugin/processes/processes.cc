@@ -156,6 +156,17 @@ void Processes::Launch::check(int process) {
          concat("has gone: ", peer.gone, ". Start all processes again, from a checkpoint if there is one."));
 }
 
+std::vector<Others::Tag> Processes::Launch::unreceived(int process) const {
+  std::lock_guard lock(all_.mutex_);
+  std::vector<Tag> tags;
+  const auto& messages = all_.peers_[process].messages;
+  const auto found = messages.find(name_);
+  if (found == messages.end()) return tags;
+  for (const Message& message : found->second)
+    if (message.program == program_) tags.push_back(message.tag);
+  return tags;
+}
+
 void Processes::Launch::wait(const RunContext& context, int process) {
   context.check();
   std::unique_lock lock(all_.mutex_);

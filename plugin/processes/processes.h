@@ -103,6 +103,7 @@ class Processes::Launch final : public Others {
   int process_of(int64_t device) const override { return owners_[device]; }
   void send(int process, const Tag& tag, std::span<const Piece> pieces) override;
   std::shared_ptr<const std::byte> receive(int process, const Tag& tag, int64_t bytes) override;
+  std::vector<Tag> unreceived(int process) const override;
   void wait(const RunContext& context, int process) override;
 
   // The other processes may be so many launches behind, at most: to be called before it runs.

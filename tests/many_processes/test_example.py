@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from launching import require_transport, run
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_gpt.py"
@@ -29,6 +30,7 @@ SMALL = [
 
 def test_training_in_two_processes(tmp_path):
     require_transport()
+    pytest.importorskip("optax")
     several = ["--losses", str(tmp_path / "{process}"), "--processes", "2", "--process-id", "{process}"]
     run(SCRIPT, *SMALL, *several, "--coordinator", "{coordinator}", count=2, devices=2)
     alone = [sys.executable, SCRIPT, *SMALL, "--losses", tmp_path / "alone"]

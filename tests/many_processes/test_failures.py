@@ -34,7 +34,7 @@ def fail(case, devices=2, **environment):
 def test_a_process_that_dies_is_named_at_once(case):
     seconds, error = outcome(fail(case)[0])
     assert re.search(rf"UNAVAILABLE: {PLACE}process 1 has gone: its connection is closed", error)
-    assert seconds < 20
+    assert seconds < 60
 
 
 MISMATCHES = {
@@ -55,14 +55,17 @@ def test_what_cannot_go_together(case):
     assert all("TOGETHER 16.0" in output for output in outputs)
 
 
-@pytest.mark.parametrize("case", ["is_late", "other_groups"])
-def test_a_wait_is_bounded(case):
-    outputs = fail(case, JAX_ASCEND_PROCESS_SECONDS="3")
+def test_devices_that_wait_for_each_other_in_other_groups():
+    errors = [outcome(output)[1] for output in fail("other_groups")]
+    place = rf"INVALID_ARGUMENT: {PLACE}".replace("0", r"\d")
+    assert any(re.search(place + r"process \d is at command \d+ of main, all_reduce", e) for e in errors)
+
+
+def test_a_wait_is_bounded():
+    outputs = fail("is_late", JAX_ASCEND_PROCESS_SECONDS="3")
     seconds, error = outcome(outputs[0])
-    assert re.search(rf"DEADLINE_EXCEEDED: {PLACE}process 1 has sent nothing for 3 s", error) or (
-        case == "other_groups" and re.search("process 1 failed: .*process 0 has sent nothing for 3 s", error)
-    )
-    assert 2.9 < seconds < 20
+    assert re.search(rf"DEADLINE_EXCEEDED: {PLACE}process 1 has sent nothing for 3 s", error)
+    assert 2.9 < seconds < 60
 
 
 def test_ctrl_c_ends_the_wait():

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "plugin/device/run_context.h"
 #include "plugin/error.h"
@@ -41,6 +42,8 @@ class Others {
   // The message once it is there, and null until then; its pieces lie kAlignment apart from its start, which
   // fits every element type. Throws OtherProcessError if it will not come.
   virtual std::shared_ptr<const std::byte> receive(int process, const Tag& tag, int64_t bytes) = 0;
+  // What a process has sent of this execution and nobody has received.
+  virtual std::vector<Tag> unreceived(int process) const = 0;
   // Returns when something may have come. Throws Error{kCancelled}, and OtherProcessError if the wait for
   // `process` has been too long.
   virtual void wait(const RunContext& context, int process) = 0;

@@ -187,6 +187,33 @@ class Together {
       others_->wait((*std::ranges::find_if(devices_, local))->cursor.context(), first.waits_for());
       return true;
     });
+    for (const auto& exchange : open_) told(*exchange, [&] { return check_order(*exchange); });
+  }
+
+  // A device here waits for one there, which has come to another exchange with it: neither can go on.
+  bool check_order(const SpanningExchange& exchange) const {
+    const int process = exchange.waits_for();
+    const auto& here = exchange.plan().meetings()[exchange.meeting()];
+    const std::vector<Others::Tag> tags = others_->unreceived(process);
+    // What it sent first is there first: it has been here, and has gone on.
+    if (std::ranges::find(tags, name_of(here), &Others::Tag::set) != tags.end()) return true;
+    for (const Others::Tag& tag : tags) {
+      for (const auto& [command, plan] : plans_) {
+        if (plan.number() != tag.command) continue;
+        for (const auto& there : plan.meetings()) {
+          if (name_of(there) != tag.set || tag.set == name_of(here)) continue;
+          bool own = false, others = false;
+          for (int64_t d : there) {
+            if (std::ranges::find(here, d) == here.end()) continue;
+            own |= by_number_[d] != nullptr;
+            others |= others_->process_of(d) == process;
+          }
+          if (own && others)
+            throw OtherProcessError(Code::kInvalidArgument, concat("process ", process), tag.command);
+        }
+      }
+    }
+    return true;
   }
 
   // Has what happened to other processes say at which exchange.
