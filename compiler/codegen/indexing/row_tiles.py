@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -74,7 +74,7 @@ class RowKernel:
         self.made = [self.b.argument(v.dtype, v.type.size, writes=True) for v in op.results]
 
     @contextmanager
-    def tiles(self) -> Iterator[tuple[Rows, Affine]]:
+    def tiles(self) -> Generator[tuple[Rows, Affine]]:
         """Give a tile's rows and the number of the first."""
         b = self.b
         with ExitStack() as stack:

@@ -18,10 +18,11 @@ struct VectorArgs {
   int64_t src_stride[3];
   int64_t rows, columns;  // valid region of the full-shape operand ("rc"; of src for reductions and ttrans)
   int64_t scalar;         // imm operand: bits of a value of the element type, zero extended
-  // tfillpad, tgather, tmrgsort: valid region of src; rows and columns are dst's. tgather reads the nearest valid
-  // column for an index outside of it.
+  // tfillpad, tgather, tmrgsort: valid region of src; rows and columns are dst's. tgather reads the nearest
+  // valid column for an index outside of it.
   int64_t src_rows, src_columns;
-  int64_t param[3];  // tci: start, row_step, column_step; tmrgsort: run, take; treduceprecision: exponent, mantissa bits
+  int64_t param[3];  // tci: start, row_step, column_step; tmrgsort: run, take; treduceprecision: exponent,
+                     // mantissa bits
 };
 
 using VectorFn = void (*)(const VectorArgs&);
