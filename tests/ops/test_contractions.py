@@ -132,7 +132,7 @@ CASES = [
         convolution(CONVOLUTIONS["same"], NCHW, feature_group_count=5),
         "T[2,5,9,8]",
         "T[5,1,3,3]",
-        types="f16 f64",
+        types="f16 bf16",
     ),
     case(
         "depthwise, 7 by 9", convolution(CONVOLUTIONS["same"], feature_group_count=33), "f32[2,8,9,33]", "f32[7,9,1,33]"
