@@ -46,9 +46,10 @@ def merge_launches(items: Iterable[Item], target: Target) -> list[Item]:
 
 @dataclass
 class _Waiting:
-    """Launches of one kind of core that wait, and what they make."""
+    """Launches of one kind of core that wait, since when, and what they make."""
 
     launches: list[Launch] = field(default_factory=lambda: [])
+    since: int = 0
     made: set[Value] = field(default_factory=lambda: set())
 
 
@@ -57,6 +58,7 @@ class _Merger:
         self.target = target
         self.items: list[Item] = []
         self._waiting = {core: _Waiting() for core in _PIPES}
+        self._added = 0  # launches so far
         self._exchanged: set[Value] = set()  # by exchanges, and not read yet
         # By the identity of kernels, which are kept: with addresses and flags, and several as one.
         self._ready: dict[int, tuple[Kernel, Kernel]] = {}
@@ -83,12 +85,14 @@ class _Merger:
             or sum(launch.kernel.registers for launch in together) > LIMITS.registers // 2
         ):
             self._emit(waiting)
+        self._added += 1
+        waiting.since = waiting.since if waiting.launches else self._added
         waiting.launches.append(item)
         waiting.made.update(item.outputs)
 
     def flush(self) -> None:
         """Emit what waits."""
-        for waiting in self._waiting.values():
+        for waiting in sorted(self._waiting.values(), key=lambda waiting: waiting.since):
             self._emit(waiting)
 
     def _emit(self, waiting: _Waiting) -> None:
@@ -104,6 +108,7 @@ class _Merger:
     def _may_share(self, launch: Launch) -> bool:
         kernel = launch.kernel
         alone = kernel.core in _PIPES and len(kernel.grid) == 1 and not launch.starts_as
+        alone = alone and sum(v.type.bytes for v in _inputs(launch)) <= _MOST_BYTES
         return alone and kernel.blocks <= self._cores(kernel.core) and len(kernel.body) <= _MOST_INSTRUCTIONS
 
     def _together(self, launches: Sequence[Launch]) -> Launch:

@@ -12,7 +12,7 @@ from joining import join
 
 action, folder = sys.argv[1], Path(sys.argv[2])
 join()
-from programs import P, numbers, place  # noqa: E402
+from shared_programs import P, numbers, place  # noqa: E402
 
 mesh = Mesh(np.array(jax.devices("ascend")).reshape(-1, 2), ("a", "b"))
 SPECS = {"w": P("a", "b"), "v": P(None, "a"), "bias": P(), "half": P(("b", "a"))}

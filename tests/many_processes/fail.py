@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 from joining import join, leave
-from programs import P, place
+from shared_programs import P, place
 
 case = sys.argv[1]
 process, count = join()

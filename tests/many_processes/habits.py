@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding
 from joining import join
 
 process, count = join()
-from programs import P, numbers, place  # noqa: E402
+from shared_programs import P, numbers, place  # noqa: E402
 
 devices = jax.devices("ascend")
 own = len(devices) // count

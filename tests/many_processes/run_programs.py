@@ -10,7 +10,7 @@ from joining import join
 import jax_ascend._plugin as plugin
 
 join()
-import programs  # noqa: E402
+import shared_programs as programs  # noqa: E402
 
 plugin.set_delays(1, 300)
 mesh = Mesh(np.array(jax.devices("ascend")), ("i",))

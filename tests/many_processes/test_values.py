@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 from launching import require_transport, run
-from programs import ALL, digests
+from shared_programs import ALL, digests
 
 
 @cache

@@ -30,7 +30,7 @@ def on_the_device():
 @jax.jit
 def looping(x, n):
     x, _ = lax.while_loop(lambda c: c[1] < n, lambda c: (jnp.tanh(c[0] @ c[0]), c[1] + 1), (x, 0))
-    return lax.cond(n > 3, lambda x: jnp.sort(x), lambda x: x @ x, x)
+    return lax.cond(n > 3, lambda x: jnp.sort(x.reshape(-1)).reshape(x.shape), lambda x: x @ x, x)
 
 
 X = np.ones((256, 256), np.float32)
