@@ -148,3 +148,15 @@ def test_take_along(dtype, rows, columns, taken):
     index = rng.integers(-3, columns + 3, (rows, taken)).astype(np.int32)
     got = run(TakeAlong([]), index.shape, [x, index])
     np.testing.assert_array_equal(got, np.take_along_axis(x, np.clip(index, 0, columns - 1), 1))
+
+
+@pytest.mark.parametrize("dtype", [DType.i8, DType.f32, DType.i64])
+@pytest.mark.parametrize("shape", [(7, 3000, 33), (64, 8191, 2), (100_000,), (20_000, 1), (3, 70_000)])
+def test_cumulative_ops_of_any_shape_fit(dtype, shape):
+    for dimension in range(len(shape)):
+        op = Cumulative([], "max", dimension, backwards=True)
+        graph = Graph("main")
+        op.operands = [graph.argument(TensorType(shape, dtype))]
+        graph.results = [graph.add(op, op.operands[0].type)]
+        (step,) = next(indexing_ways(Region("indexing", [op], graph.arguments, graph.results), TARGET))
+        allocate_tiles(step.kernel, TARGET)

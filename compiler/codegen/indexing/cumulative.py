@@ -39,8 +39,8 @@ class _Cumulative:
         self.op, self.dtype, self.transposed = op, op.result.dtype, inner > 1
         self.rows, self.groups = (inner, outer) if self.transposed else (outer, 1)
         share = -(-self.rows * self.groups // target.vector_cores)
-        self.height = min(self.rows, max(share, _UNIT if self.transposed else 1), _PIECE // _UNIT)
         elements = _PIECE * 4 // max(self.dtype.bytes, 4)
+        self.height = min(self.rows, max(share, _UNIT if self.transposed else 1), elements // _UNIT)
         self.width = min(_padded(self.n), max(elements // _padded(self.height, self.transposed) // _UNIT, 1) * _UNIT)
         self.tiles = -(-self.rows // self.height)  # of a group
         blocks, self.per_block = split_blocks(self.tiles * self.groups, target.vector_cores)
