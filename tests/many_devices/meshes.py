@@ -25,7 +25,7 @@ def place(mesh, specs, arrays):
     return [jax.device_put(a, NamedSharding(mesh, s)) for a, s in zip(arrays, specs, strict=True)]
 
 
-def numbers(shape, dtype, seed=0):
+def numbers(shape, dtype="float32", seed=0):
     rng = np.random.default_rng(seed)
     dtype = np.dtype(dtype)
     if dtype.kind == "b":

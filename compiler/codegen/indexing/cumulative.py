@@ -17,11 +17,11 @@ from ...isa.machine import Loc
 from ...isa.model import Affine, TileRef
 from ...program.kernel import KernelBuilder
 from ...targets import Target
+from ...tiling.sorting import RUN, padded
 from ..steps import Launch, Step
 from .window import INDEX, batch_loop, split_blocks
 
 _PIECE = 8192  # elements of a tile
-_UNIT = 32  # columns of a tile are a multiple of it
 _INSTRUCTION = {"add": "sum", "mul": "prod", "max": "max", "min": "min"}
 
 
@@ -40,8 +40,9 @@ class _Cumulative:
         self.rows, self.groups = (inner, outer) if self.transposed else (outer, 1)
         share = -(-self.rows * self.groups // target.vector_cores)
         elements = _PIECE * 4 // max(self.dtype.bytes, 4)
-        self.height = min(self.rows, max(share, _UNIT if self.transposed else 1), elements // _UNIT)
-        self.width = min(_padded(self.n), max(elements // _padded(self.height, self.transposed) // _UNIT, 1) * _UNIT)
+        self.height = min(self.rows, max(share, RUN if self.transposed else 1), elements // RUN)
+        self.room = padded(self.height) if self.transposed else self.height  # rows of a tile
+        self.width = min(padded(self.n), max(elements // self.room // RUN, 1) * RUN)
         self.tiles = -(-self.rows // self.height)  # of a group
         blocks, self.per_block = split_blocks(self.tiles * self.groups, target.vector_cores)
         self.b = KernelBuilder(f"cumulative_{op.kind}_{self.dtype}_{'x'.join(map(str, shape))}", "aiv", (blocks,))
@@ -93,19 +94,15 @@ class _Cumulative:
         if not self.op.backwards:
             return x
         b = self.b
-        index = b.tile(Loc.vec, INDEX, _padded(self.height, self.transposed), self.width, (count, width))
+        index = b.tile(Loc.vec, INDEX, self.room, self.width, (count, width))
         b.tci(index, width - 1, 0, -1)
         turned = self._tile(count, width)
         b.tgather(turned, x, index)
         return turned
 
     def _tile(self, rows: Affine, columns: Affine | int) -> TileRef:
-        room = self.width if columns != 1 else _UNIT
-        return self.b.tile(Loc.vec, self.dtype, _padded(self.height, self.transposed), room, (rows, columns))
+        room = self.width if columns != 1 else RUN
+        return self.b.tile(Loc.vec, self.dtype, self.room, room, (rows, columns))
 
     def _lying(self, rows: Affine, columns: Affine) -> TileRef:
-        return self.b.tile(Loc.vec, self.dtype, self.width, _padded(self.height), (rows, columns))
-
-
-def _padded(n: int, pads: bool = True) -> int:
-    return -(-n // _UNIT) * _UNIT if pads else n
+        return self.b.tile(Loc.vec, self.dtype, self.width, self.room, (rows, columns))
