@@ -21,6 +21,7 @@ from .eliminate_common_subexpressions import eliminate_common_subexpressions
 from .eliminate_dead_code import eliminate_dead_code
 from .expand_bitcasts import expand_bitcasts
 from .expand_total_order import expand_total_order
+from .hoist_slices import hoist_slices
 from .inline_calls import inline_calls
 from .legalize_collectives import legalize_collectives
 from .legalize_contractions import legalize_contractions
@@ -59,6 +60,7 @@ GRAPH_PASSES: tuple[GraphPass, ...] = (
     expand_bitcasts,
     widen_small_integers,
     sort_last_dimension,
+    hoist_slices,
     simplify,
     eliminate_common_subexpressions,
     sum_over_results,

@@ -108,7 +108,7 @@ def simplify_reverse(op: ops.Reverse, b: Builder) -> Value | None:
 
 
 def simplify_slice(op: ops.Slice, b: Builder) -> Value | None:
-    """Slices of everything, of slices, splats, broadcasts and concatenations."""
+    """Slices of everything, of slices, splats, iotas, broadcasts and concatenations."""
     (x,) = op.operands
     if x.shape == op.result.shape:
         return x
@@ -131,7 +131,18 @@ def simplify_slice(op: ops.Slice, b: Builder) -> Value | None:
         return b.broadcast(b.slice(source, start, limit, stride), op.result.shape, inner.dimensions)
     if isinstance(inner, ops.Concatenate) and op.result.type.size:
         return _slice_concatenate(op, inner, b)
+    if isinstance(inner, ops.Iota) and x.dtype.is_integer:
+        return _slice_iota(op, inner, b)
     return None
+
+
+def _slice_iota(op: ops.Slice, inner: ops.Iota, b: Builder) -> Value:
+    """Numbers from one on, by steps."""
+    start, stride = op.start[inner.dimension], op.stride[inner.dimension]
+    y = b.iota(op.result.shape, inner.dimension, op.result.dtype)
+    if stride != 1:
+        y = b.binary("mul", y, b.like(y, stride))
+    return b.binary("add", y, b.like(y, start)) if start else y
 
 
 def _slice_top_k(op: ops.Slice, inner: ops.TopK, b: Builder) -> Value | None:

@@ -54,8 +54,11 @@ class Problem:
     walks: list[Walk]
     reductions: list[Reduction]
     bytes_per_element: int  # of all tiles alive at once, for an element of a full tile
-    bytes_per_row: int = 0  # of tiles with one column
-    bytes_per_column: int = 0  # of tiles with one row
+    small: list[tuple[frozenset[int], int]] = field(default_factory=lambda: [])  # axes, bytes an element of small tiles
+
+    def row_bytes(self, axis: int) -> int:
+        """Bytes of all tiles alive at once, for an element of a row along an axis."""
+        return max(1, self.bytes_per_element + sum(size for axes, size in self.small if axis in axes))
 
 
 @dataclass
@@ -159,7 +162,7 @@ def _chunk_columns(p: Problem, axis: int, limit: int, target: Target, shrink: in
     must = any(r.as_columns for r in p.reductions)
     if serial or must:
         # A row in one piece saves a second pass over it, so it may take all of UB.
-        room = int(target.ub_bytes * 0.92) // max(p.bytes_per_element + p.bytes_per_column, 1) // shrink
+        room = target.ub_bytes // p.row_bytes(axis) // shrink
         if extent <= room or must:
             return extent
     return extent if extent <= limit else _even_chunk(extent, limit)

@@ -133,6 +133,34 @@ CASES = {
           {batch_group_count = 1 : i64, feature_group_count = 2 : i64}
           : (tensor<1x3x2xf32>, tensor<2x1x2xf32>) -> tensor<1x3x2xf32>
         return %0 : tensor<1x3x2xf32> }""",
+    "hoist_slices": f"""
+      func.func public @main(%x: {T}, %s: tensor<8xf32>, %w: tensor<8x8xf32>, %m: tensor<4x4xf32>)
+          -> (tensor<4x4xf32>, tensor<3xf32>, tensor<4x4xf32>, tensor<4x5xf32>, tensor<4x4xf32>, {T}) {{
+        %sb = stablehlo.broadcast_in_dim %s, dims = [1] : (tensor<8xf32>) -> {T}
+        %e = stablehlo.exponential %x : {T}
+        %y = stablehlo.multiply %e, %sb : {T}
+        %a = stablehlo.slice %y [0:4, 0:4] : ({T}) -> tensor<4x4xf32>
+        %b = stablehlo.slice %y [0:4, 4:8] : ({T}) -> tensor<4x4xf32>
+        %gate = stablehlo.multiply %a, %b : tensor<4x4xf32>
+        %i = stablehlo.iota dim = 0 : tensor<8xi32>
+        %f = stablehlo.convert %i : (tensor<8xi32>) -> tensor<8xf32>
+        %odd = stablehlo.slice %f [1:6:2] : (tensor<8xf32>) -> tensor<3xf32>
+        %dot = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0] : ({T}, tensor<8x8xf32>) -> {T}
+        %epilogue = stablehlo.multiply %dot, %sb : {T}
+        %c = stablehlo.slice %epilogue [0:4, 0:4] : ({T}) -> tensor<4x4xf32>
+        %overlap = stablehlo.sine %x : {T}
+        %d0 = stablehlo.slice %overlap [0:4, 0:5] : ({T}) -> tensor<4x5xf32>
+        %d1 = stablehlo.slice %overlap [0:4, 3:8] : ({T}) -> tensor<4x5xf32>
+        %d = stablehlo.add %d0, %d1 : tensor<4x5xf32>
+        %read = stablehlo.cosine %x : {T}
+        %r = stablehlo.slice %read [0:4, 2:6] : ({T}) -> tensor<4x4xf32>
+        %product = stablehlo.dot_general %r, %m, contracting_dims = [1] x [0] : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+        %whole = stablehlo.tanh %x : {T}
+        %t = stablehlo.slice %whole [0:4, 0:4] : ({T}) -> tensor<4x4xf32>
+        %u = stablehlo.add %t, %product : tensor<4x4xf32>
+        return %gate, %odd, %c, %d, %u, %whole
+          : tensor<4x4xf32>, tensor<3xf32>, tensor<4x4xf32>, tensor<4x5xf32>, tensor<4x4xf32>, {T}
+      }}""",
     "sort_last_dimension": """
       func.func @main(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
         %0 = "stablehlo.sort"(%x) ({ ^bb0(%a: tensor<f32>, %b: tensor<f32>):

@@ -8,6 +8,8 @@ smallest tile that shows it: full, one column, one row or one element; it is exp
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 
@@ -176,7 +178,7 @@ class SectionEmitter:
                 inner.append(Task(node.operands[0], at, accumulator=node))
             self._loop(depth + 1, inner)
             for node in sums:
-                scope.tiles[node, self.kind(node)] = self._accumulators.pop(node)
+                scope.tiles[node, self.kind(node)] = self._end_sum(node)
             tasks = [t for t in tasks if not t.done]
             if not tasks:
                 return
@@ -441,32 +443,69 @@ class SectionEmitter:
 
     def _reduce(self, node: Node) -> TileRef:
         """Reduce inside the tile; the loops, if any, are the accumulator's business."""
-        rows, columns = self._kind_of(node.reduced)
         kind = self._operand_kind(node)
-        tile = self.tile(node.operands[0], kind)
-        if node.kind == "arg":
-            dst = self.new_tile(DType.i32, (kind[0], False), 2 if node in self.stored else 1)
-            self.b.emit(reduce_instruction(node, "row"), dst, tile)
-            return dst
-        for along, wanted in (("row", columns), ("col", rows)):
-            if wanted:
-                kind = (kind[0], False) if along == "row" else (False, kind[1])
-                dst = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
-                self.b.emit(reduce_instruction(node, along), dst, tile)
-                tile = dst
+        return self._reduce_tile(node, self.tile(node.operands[0], kind), kind)
+
+    def _reduce_tile(self, node: Node, tile: TileRef, kind: Kind) -> TileRef:
+        slots = 2 if node in self.stored else 1
+        for along in self._directions(node):
+            kind = (kind[0], False) if along == "row" else (False, kind[1])
+            dst = self.new_tile(DType.i32 if node.kind == "arg" else node.dtype, kind, slots)
+            self.b.emit(reduce_instruction(node, along), dst, tile)
+            tile = dst
         return tile
+
+    def _directions(self, node: Node) -> list[str]:
+        """Return what a node is reduced along inside a tile: "row" over columns, then "col" over rows."""
+        rows, columns = self._kind_of(node.reduced)
+        if node.kind == "arg":
+            return ["row"]
+        return ["row"] * columns + ["col"] * rows
+
+    def _sums_by_element(self, node: Node) -> bool:
+        """Whether tiles are added up element by element and reduced at the end: an addition is cheaper than a reduction."""
+        once = sum(reduce_instruction(node, along).cost.cycles for along in self._directions(node)[:1])
+        times = prod(self.plan.steps(a) for a in node.reduced if a in self.position)
+        return node.dtype is not DType.i1 and 1 + times + once < times * once
 
     @property
     def _accumulators(self) -> dict[Node, TileRef]:
         return self.__dict__.setdefault("_sums", {})
 
     def _start_sum(self, node: Node) -> None:
-        kind = self.kind(node)
-        tile = self.new_tile(node.dtype, kind, 2 if node in self.stored else 1)
+        if self._sums_by_element(node):
+            with self._full_chunks(node):
+                tile = self.new_tile(node.dtype, self._operand_kind(node))
+        else:
+            tile = self.new_tile(node.dtype, self.kind(node), 2 if node in self.stored else 1)
         self.b.texpands(tile, identity_element(reduction_kind(node), node.dtype).item())
         self._accumulators[node] = tile
 
+    @contextmanager
+    def _full_chunks(self, node: Node) -> Iterator[None]:
+        """Let tiles outside a reduction's loops hold full chunks along them."""
+        valid = dict(self.valid)
+        self.valid.update({a: self.plan.chunk.get(a, 1) for a in node.reduced if a in self.position})
+        yield
+        self.valid = valid
+
     def _add_to_sum(self, node: Node) -> None:
-        part = self._reduce(node)
         total = self._accumulators[node]
+        if not self._sums_by_element(node):
+            accumulate(self, node, total, self._reduce(node))
+            return
+        kind = self._operand_kind(node)
+        part = self.tile(node.operands[0], kind)
+        have, whole = (self.b.kernel.tiles[t.tile] for t in (part, total))
+        if (have.valid_rows, have.valid_columns) != (whole.valid_rows, whole.valid_columns):
+            shown = self.new_tile(node.dtype, kind)  # of a short chunk
+            self.b.treshape(shown, total)
+            total = shown
         accumulate(self, node, total, part)
+
+    def _end_sum(self, node: Node) -> TileRef:
+        total = self._accumulators.pop(node)
+        if not self._sums_by_element(node):
+            return total
+        with self._full_chunks(node):
+            return self._reduce_tile(node, total, self._operand_kind(node))

@@ -115,8 +115,10 @@ def _reductions(stores: list[Store], nodes: list[Node]) -> list[Reduction]:
     return out
 
 
-def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> tuple[int, int, int]:
-    """Estimate the bytes of tiles alive at once: per element of a full tile, per row, per column."""
+def _live_bytes(
+    stores: list[Store], nodes: list[Node], extent: dict[int, int]
+) -> tuple[int, list[tuple[frozenset[int], int]]]:
+    """Estimate the bytes of tiles alive at once per element of a full tile; axes and bytes an element of smaller tiles."""
     size = {n: prod(extent[a] for a in n.axes) for n in nodes}
     most = max(size.values(), default=1)
     stored = {s.node for s in stores}
@@ -124,12 +126,13 @@ def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) 
     for i, n in enumerate(nodes):
         for o in n.operands:
             last[o] = i
-    always = live = peak = small = 0
+    small: list[tuple[frozenset[int], int]] = []
+    always = live = peak = 0
     for i, n in enumerate(nodes):
         if n.kind == "const":
             continue
         if size[n] * 4 < most:
-            small += 1
+            small.append((n.axes, 2 * n.dtype.bytes if n.kind == "load" or n in stored else n.dtype.bytes))
             continue
         if n.kind == "load" or n in stored:
             always += 2 * n.dtype.bytes
@@ -139,7 +142,7 @@ def _live_bytes(stores: list[Store], nodes: list[Node], extent: dict[int, int]) 
         for o in set(n.operands):
             if last[o] == i and o.kind not in ("load", "const") and o not in stored and size[o] * 4 >= most:
                 live -= o.dtype.bytes
-    return max(4, always + peak), 32 * small, 8 * small
+    return max(4, always + peak), small
 
 
 def plan_section(
