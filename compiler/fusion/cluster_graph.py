@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..graph.graph import Op, Value
+from ..graph.ops import GatherSlices
 from .vector_dims import RegionDims
 
 
@@ -61,7 +62,9 @@ class ClusterGraph:
         self._add_before(c, on.before | on.bits)
 
     def can_merge(self, a: Cluster, b: Cluster) -> bool:
-        """Whether no third cluster lies on a way between the two."""
+        """Whether no third cluster lies on a way between the two; only vector kernels gather."""
+        if a.kind != b.kind and any(isinstance(op, GatherSlices) for op in (*a.ops, *b.ops)):
+            return False
         return not self._way_through(a, b) and not self._way_through(b, a)
 
     def _way_through(self, a: Cluster, b: Cluster) -> bool:

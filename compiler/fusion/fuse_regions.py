@@ -35,6 +35,7 @@ from ..graph.ops import (
     Convolution,
     Dot,
     DynamicSlice,
+    GatherSlices,
     HostCall,
     Iota,
     Pad,
@@ -103,6 +104,7 @@ class _Fusion:
         self.position = {op: i for i, op in enumerate(self.order)}
         self.gradients = {max(g.own, key=self.position.__getitem__): g for g in gradients}
         self.absorbed: set[Op] = {op for g in gradients for op in g.own}  # by a gradient or a contraction before them
+        self.with_product = _computed_with_products(graph)
         self.scalars: Cluster | None = None  # last cluster of scalar ops
         self.readers: dict[Value, Cluster] = {}  # last open cluster that reads a value elementwise
 
@@ -119,6 +121,8 @@ class _Fusion:
                 self._alone("collective", op)
             elif isinstance(op, (Dot, Convolution)):
                 self._cube(op)
+            elif isinstance(op, GatherSlices) and self._is_part_of_an_expression(op):
+                self._vector(op)
             elif isinstance(op, INDEXING_OPS):
                 self._alone("indexing", op)
             elif isinstance(op, AICPU_OPS):
@@ -255,6 +259,24 @@ class _Fusion:
                 made.update(o.results)
                 self.absorbed.add(o)
         self._close("cube", [*sorted(layout, key=self.position.__getitem__), op, *after])
+
+    def _is_part_of_an_expression(self, op: GatherSlices) -> bool:
+        """Whether where a gather takes from is computed, or what it takes is computed with, but not with a product."""
+        readers = self._readers_through_views(op.result)
+        if _is_empty(op) or any(reader in self.with_product for reader in readers):
+            return False
+        starts = [v.producer for v in op.operands[1:]]
+        return any(p is not None and not isinstance(p, (*_VIEWS, *INDEXING_OPS)) for p in starts) or any(
+            isinstance(reader, (*ELEMENTWISE, Reduce)) for reader in readers
+        )
+
+    def _readers_through_views(self, value: Value) -> list[Op]:
+        readers, seen = list(self.users.get(value, ())), 0
+        while seen < len(readers):
+            if isinstance(readers[seen], _VIEWS):
+                readers += self.users.get(readers[seen].results[0], ())
+            seen += 1
+        return readers
 
     def _gradient(self, gradient: GradientOps) -> None:
         c = self._close("gradient", sorted(gradient.ops, key=self.position.__getitem__))
@@ -463,6 +485,17 @@ class _Fusion:
 def _loads_through(op: Op | None) -> bool:
     """Whether the loads of a contraction can follow a layout op: its rows stay as contiguous as they are."""
     return isinstance(op, (Transpose, Reshape, BroadcastInDim)) or (isinstance(op, Slice) and set(op.stride) == {1})
+
+
+def _computed_with_products(graph: Graph) -> set[Op]:
+    """Return the ops that compute element by element with what a product gives, which its kernel may take."""
+    found: set[Op] = set()
+    for op in graph.ops:
+        if isinstance(op, (*ELEMENTWISE, *_VIEWS)) and any(
+            v.producer in found or isinstance(v.producer, (Dot, Convolution)) for v in op.operands
+        ):
+            found.add(op)
+    return found
 
 
 def _is_empty(op: Op) -> bool:

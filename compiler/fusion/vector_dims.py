@@ -19,6 +19,7 @@ from ..graph.ops import (
     Constant,
     Convert,
     DynamicSlice,
+    GatherSlices,
     Iota,
     Reduce,
     ReducePrecision,
@@ -119,6 +120,8 @@ class RegionDims:
         x = op.operands[0]
         if isinstance(op, VIEWS):
             return self._view(op)
+        if isinstance(op, GatherSlices):
+            return self._gather(op)
         dims = self._of_view(op) if isinstance(op, (Reshape, Transpose, BroadcastInDim)) else self.of(x)
         if isinstance(op, (Reshape, Transpose, BroadcastInDim)) and (x in self.views or x not in self.dims):
             self.views[op.results[0]] = self.views.get(x, x)
@@ -138,6 +141,17 @@ class RegionDims:
         if isinstance(op, ArgReduce):
             return tuple(d for i, d in enumerate(dims) if i != op.dimension)
         return None
+
+    def _gather(self, op: GatherSlices) -> Dims | None:
+        """The starts' axis, and fresh ones for the window of a value in memory."""
+        x, *starts = op.operands
+        if x in self.dims and x not in self.views:
+            return None
+        first = self.of(starts[0])
+        if not all(self.axes.unify(first, self.of(other)) for other in starts[1:]):
+            return None
+        self.rigid.add(self.views.get(x, x))
+        return (*first, *self.axes.fresh_dims(op.slice_sizes))
 
     def _view(self, op: Op) -> Dims | None:
         x, result = op.operands[0], op.results[0]

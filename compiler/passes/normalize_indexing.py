@@ -2,7 +2,7 @@
 
     %r = gather(%x, %indices) offset_dims=.. collapsed_slice_dims=.. start_index_map=..
     ->
-    %s = indices as i32[B, d]    %g = gather_slices(%x, %s): [B, *slice_sizes]    %r = transpose(reshape(%g))
+    %s, ... = columns of indices as i32[B]    %g = gather_slices(%x, %s, ...): [B, *slice_sizes]    %r = transpose(reshape(%g))
 
 Batching dimensions become one more column of the starts, unless elements are taken from short rows, each from its own. Index types narrow to i32 by clamping into its range, so
 that what was out of bounds stays so. A scatter with a body of its own gathers, computes and assigns: all slices at once if
@@ -43,22 +43,30 @@ def _normalize(op: Op, b: Builder) -> list[Value] | None:
     return [_gather(op, b) if isinstance(op, Gather) else _scatter(op, b)]
 
 
+def _columns(
+    b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ...]
+) -> tuple[list[Value], tuple[int, ...]]:
+    """Return the starts along each dimension as i32[B], batching dimensions last, and the batch shape that B linearises."""
+    if vector_dim == indices.type.rank:
+        indices = b.reshape(indices, (*indices.shape, 1))
+    batch = tuple(n for d, n in enumerate(indices.shape) if d != vector_dim)
+    size = (prod(batch),)
+    parts = [b.slice_dim(indices, vector_dim, k, k + 1) for k in range(indices.shape[vector_dim])]
+    columns = [b.reshape(_narrow(b, part), size) for part in parts]
+    columns += [b.reshape(b.iota(batch, d - (d > vector_dim)), size) for d in batching]
+    # Where no dimension is indexed, everything starts at 0.
+    return columns or [b.constant(0, TensorType(size, DType.i32))], batch
+
+
 def _starts(b: Builder, indices: Value, vector_dim: int, batching: tuple[int, ...]) -> tuple[Value, tuple[int, ...]]:
     """Return the starts as i32[B, d + len(batching)] and the batch shape that B linearises."""
-    rank = indices.type.rank
-    if vector_dim == rank:
-        indices = b.reshape(indices, (*indices.shape, 1))
+    if batching or indices.type.rank == vector_dim or not indices.shape[vector_dim]:
+        columns, batch = _columns(b, indices, vector_dim, batching)
+        return b.concatenate([b.reshape(c, (*c.shape, 1)) for c in columns], 1), batch
     batch_dims = [d for d in range(indices.type.rank) if d != vector_dim]
     indices = _narrow(b, b.transpose(indices, [*batch_dims, vector_dim]))
-    batch = indices.shape[:-1]
-    columns = [b.reshape(indices, (prod(batch), indices.shape[-1]))]
-    for d in batching:
-        column = b.iota((*batch, 1), d - (d > vector_dim))
-        columns.append(b.reshape(column, (prod(batch), 1)))
-    columns = [c for c in columns if c.shape[1]]
-    if not columns:  # no dimension is indexed: everything starts at 0
-        return b.constant(0, TensorType((prod(batch), 1), DType.i32)), batch
-    return b.concatenate(columns, 1), batch
+    *batch, depth = indices.shape
+    return b.reshape(indices, (prod(batch), depth)), tuple(batch)
 
 
 def _narrow(b: Builder, indices: Value) -> Value:
@@ -72,7 +80,7 @@ def _narrow(b: Builder, indices: Value) -> Value:
 
 
 def _take_along(op: Gather, b: Builder) -> Value | None:
-    """Return a gather of elements along one dimension, each from its own row of all others, if rows are short; else None."""
+    """Return a gather of elements along one dimension, each from its own row of all others, if rows are short and several; else None."""
     x, indices = op.operands
     rows = op.operand_batching_dims
     if len(op.start_index_map) != 1 or len(rows) != x.type.rank - 1 or op.offset_dims or op.start_index_map[0] in rows:
@@ -83,7 +91,7 @@ def _take_along(op: Gather, b: Builder) -> Value | None:
     batch = [i for i in range(indices.type.rank) if i != vector]
     free = [i for i in batch if i not in op.start_indices_batching_dims]
     count, taken = prod(x.shape[i] for i in rows), prod(indices.shape[i] for i in free)
-    if x.dtype not in CLASSES["all"] or not 0 < x.shape[d] <= min(_MOST_ROW, _WORTH * taken):
+    if count == 1 or x.dtype not in CLASSES["all"] or not 0 < x.shape[d] <= min(_MOST_ROW, _WORTH * taken):
         return None
     source = b.reshape(b.transpose(x, [*rows, d]), (count, x.shape[d]))
     order = [*op.start_indices_batching_dims, *free, vector]
@@ -99,12 +107,12 @@ def _gather(op: Gather, b: Builder) -> Value:
         return b.broadcast(x, op.result.shape)
     if (taken := _take_along(op, b)) is not None:
         return taken
-    starts, batch = _starts(b, indices, op.index_vector_dim, op.start_indices_batching_dims)
+    columns, batch = _columns(b, indices, op.index_vector_dim, op.start_indices_batching_dims)
     index_map = (*op.start_index_map, *op.operand_batching_dims) or (0,)
     out = op.result
     slices = b.emit(
-        GatherSlices([x, starts], index_map, op.slice_sizes, op.indices_are_sorted and not op.operand_batching_dims),
-        TensorType((starts.shape[0], *op.slice_sizes), x.dtype),
+        GatherSlices([x, *columns], index_map, op.slice_sizes, op.indices_are_sorted and not op.operand_batching_dims),
+        TensorType((prod(batch), *op.slice_sizes), x.dtype),
     )
     dropped = (*op.collapsed_slice_dims, *op.operand_batching_dims)
     kept = [n for d, n in enumerate(op.slice_sizes) if d not in dropped]
@@ -151,7 +159,8 @@ def _general(op: Scatter, b: Builder, x: Value, starts: Value, slices: Value, in
     assert body is not None
 
     def update(b: Builder, x: Value, starts: Value, slices: Value) -> Value:
-        old = b.emit(GatherSlices([x, starts], index_map, slices.shape[1:]), slices.type)
+        each = [b.reshape(b.slice_dim(starts, 1, k, k + 1), starts.shape[:1]) for k in range(len(index_map))]
+        old = b.emit(GatherSlices([x, *each], index_map, slices.shape[1:]), slices.type)
         (new,) = apply_elementwise(b, body, [old, slices], slices.shape)
         return b.emit(ScatterSlices([x, starts, new], "assign", index_map, unique_indices=True), x.type)
 

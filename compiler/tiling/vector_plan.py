@@ -19,6 +19,7 @@ from ..targets import Target
 
 TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate
 SMALL_TILE = 1024  # elements; below, more blocks cost more than they win
+GATHERED_TILE = 64  # elements, where some are fetched each by itself
 MINIMUM_RUN = 16  # elements of a contiguous run that a strided side should keep
 BLOCK_RUN = 128  # elements of a run that blocks take of rows which they share: whole lines of the L2 in f32
 NARROW = 64  # columns fewer than this are joined by the next axis
@@ -32,6 +33,7 @@ class Walk:
     bytes: int
     elements: int = 0
     is_store: bool = False
+    gathered: bool = False  # from places that are data, each a transfer of its own
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def _column_axis(p: Problem) -> int | None:
         for axis, stride in w.strides.items():
             if abs(stride) == 1:
                 weight[axis] += w.bytes * w.elements * (3 if w.is_store else 2)
+                if w.gathered:
+                    return axis  # what lies together comes together
     if not p.order:
         return None
     best = max(p.order, key=lambda a: weight[a])
@@ -285,6 +289,7 @@ def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[
     def tiles() -> int:
         return prod(plan.steps(a) for a in plan.extent)
 
+    least = GATHERED_TILE if any(w.gathered for w in p.walks) else SMALL_TILE
     for group in (plan.rows, plan.columns):
         if not group or group[0] in serial or any(r.as_columns and group[0] in r.reduced for r in p.reductions):
             continue
@@ -292,7 +297,7 @@ def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[
         inner = 1 if group is plan.rows or len(group) > 1 else MINIMUM_RUN
         while (
             tiles() < target.vector_cores
-            and plan.tile(plan.rows) * plan.tile(plan.columns) > SMALL_TILE
+            and plan.tile(plan.rows) * plan.tile(plan.columns) > least
             and plan.chunk[axis] > inner
         ):
             plan.chunk[axis] = max(inner, -(-plan.chunk[axis] // 2))
@@ -326,13 +331,12 @@ def _split_over_blocks(p: Problem, plan: NestPlan, target: Target, serial: froze
     blocks = 1
     for axis in parallel:
         blocks *= _split(plan, axis, blocks, cores, 4 * cores)
+    work = prod(plan.extent.values()) * (8 * SMALL_TILE // GATHERED_TILE if any(w.gathered for w in p.walks) else 1)
     rest = [a for a in plan.loops if a in reduced and a not in serial]
-    work = prod(plan.extent.values())
-    if rest and blocks * 2 <= cores and work >= 16 * SMALL_TILE:
-        axis = max(rest, key=plan.steps)
-        most = max(1, min(cores // blocks, work // (8 * SMALL_TILE) // blocks))
-        if most > 1:
-            _split(plan, axis, blocks, cores, most * blocks)
+    for axis in sorted(rest, key=plan.steps, reverse=True):
+        most = min(cores // blocks, work // (8 * SMALL_TILE) // blocks)
+        if most > 1 and work >= 16 * SMALL_TILE:
+            blocks *= _split(plan, axis, blocks, cores, most * blocks)
 
 
 def _split(plan: NestPlan, axis: int, blocks: int, cores: int, most: int) -> int:

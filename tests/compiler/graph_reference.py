@@ -427,11 +427,11 @@ def _update(op, out, at, new):
 
 
 def _gather_slices(op, args, env):
-    x, starts = args
+    x, *starts = args
     out = np.zeros(op.result.shape, x.dtype)
-    for b in range(len(starts)):
+    for b in range(len(out)):
         at = [0] * x.ndim
-        for d, v in zip(op.index_map, starts[b]):
+        for d, v in zip(op.index_map, (s[b] for s in starts)):
             at[d] = min(max(int(v), 0), x.shape[d] - op.slice_sizes[d])
         out[b] = x[tuple(slice(a, a + n) for a, n in zip(at, op.slice_sizes))]
     return out

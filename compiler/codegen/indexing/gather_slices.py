@@ -28,11 +28,11 @@ from .window import (  # fmt: skip
 
 def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
     """Return the launch that gathers; none for an empty result."""
-    x, starts = op.operands
+    x, *starts = op.operands
     result = op.result
     if result.type.size == 0:
         return []
-    batch, depth = starts.shape
+    batch = result.shape[0]
     strides = row_major(x.shape)
     window = plan_window(op.slice_sizes, strides)
     size = result.type.size // batch
@@ -41,14 +41,15 @@ def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
     tiles = -(-batch // rows)
     blocks, per_block = split_blocks(tiles, target.vector_cores)
     b = KernelBuilder(f"gather_{x.dtype}_{batch}x{size}", "aiv", (blocks,))
-    source, index = b.argument(x.dtype, x.type.size), b.argument(INDEX, max(starts.type.size, 1))
+    source, indices = b.argument(x.dtype, x.type.size), [b.argument(INDEX, batch) for _ in starts]
     out = b.argument(x.dtype, result.type.size, writes=True)
     limits = [x.shape[d] - op.slice_sizes[d] for d in op.index_map]
     steps = [strides[d] for d in op.index_map]
     with ExitStack() as stack:
         tile = batch_loop(b, b.blocks[0], tiles, per_block, stack)
         count = b.minimum(rows, batch - tile * rows) if batch % rows else Affine(rows)
-        offsets = element_offsets(b, index, (batch, depth), tile * rows, count, rows, limits, steps, skip=False)
+        columns = [(index, tile * rows, 1) for index in indices]
+        offsets = element_offsets(b, columns, count, rows, limits, steps, skip=False)
         if size == 1:
             moved = b.tile(Loc.vec, x.dtype, 1, rows, (1, count))
             b.mgather(moved, b.view(source, 0, (1, 1), (0, 1)), offsets, "elem")
@@ -61,4 +62,4 @@ def lower_gather_slices(op: GatherSlices, target: Target) -> list[Step]:
             b.mgather(moved, b.view(source, piece.offset, (1, *piece.shape), (0, *view_strides), 1), column, "row")
             dense = tuple(d.dense for d in window.columns)
             b.tstore(b.view(out, tile * rows * size + piece.dense, (count, *piece.shape), (size, *dense), 1), moved)
-    return [Launch(b.kernel, [x, starts, result], [result])]
+    return [Launch(b.kernel, [x, *starts, result], [result])]

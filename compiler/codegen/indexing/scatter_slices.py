@@ -64,7 +64,8 @@ def lower_scatter_slices(op: ScatterSlices, target: Target) -> list[Step]:
     with ExitStack() as stack:
         tile = batch_loop(b, b.blocks[0], tiles, per_block, stack)
         count = b.minimum(rows, batch - tile * rows) if batch % rows else Affine(rows)
-        offsets = element_offsets(b, index, (batch, depth), tile * rows, count, rows, limits, steps, skip=True)
+        columns = [(index, tile * rows * depth + k, depth) for k in range(depth)]
+        offsets = element_offsets(b, columns, count, rows, limits, steps, skip=True)
         if size == 1:
             moved = b.tile(Loc.vec, x.dtype, 1, rows, (1, count))
             b.tload(moved, b.view(source, tile * rows, (1, count), (0, 1)))

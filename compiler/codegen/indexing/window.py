@@ -96,16 +96,14 @@ def loop_over(b: KernelBuilder, window: WindowPlan, block: Affine | None, stack:
 
 def element_offsets(
     b: KernelBuilder,
-    starts: int,
-    shape: tuple[int, int],
-    first: Affine,
+    columns: Sequence[tuple[int, Affine, int]],
     rows: Affine | int,
     capacity: int,
     limits: Sequence[int],
     strides: Sequence[int],
     skip: bool,
 ) -> TileRef:
-    """Emit the element offsets of `rows` starts from number `first`, as a tile of one row.
+    """Emit the element offsets of `rows` starts, as a tile of one row; columns are (argument, element of the first, step).
 
     Start k is clamped to [0, limits[k]], or with `skip`, where it is outside of that the offset is -1.
     """
@@ -114,9 +112,9 @@ def element_offsets(
         b.texpands(offset, 0)
         return offset
     bad: TileRef | None = None
-    for k, (limit, stride) in enumerate(zip(limits, strides, strict=True)):
+    for k, ((argument, first, step), limit, stride) in enumerate(zip(columns, limits, strides, strict=True)):
         start = b.tile(Loc.vec, INDEX, 1, capacity, (1, rows))
-        b.tload(start, b.view(starts, first * shape[1] + k, (1, rows), (0, shape[1])))
+        b.tload(start, b.view(argument, first, (1, rows), (0, step)))
         if skip:
             for mode, bound in (("lt", 0), ("gt", limit)):
                 outside = b.tile(Loc.vec, DType.i1, 1, capacity, (1, rows))

@@ -108,14 +108,14 @@ def _starts(p: CoreProgram, starts: Held, row: Affine, columns: int) -> list[Sca
 
 def lower_gather(p: CoreProgram, op: GatherSlices) -> Held:
     """Return slices at starts that are data, one after the other."""
-    x, starts = op.operands
-    held, rows = p.get(x), _near(p, starts)
+    x, *starts = op.operands
+    held, columns = p.get(x), [_near(p, s) for s in starts]
     steps = row_major(x.shape)
     limits = [x.shape[d] - op.slice_sizes[d] for d in op.index_map]
-    batch, window = starts.shape[0], prod(op.slice_sizes)
+    batch, window = op.result.shape[0], prod(op.slice_sizes)
 
     def offset(row: Affine) -> Affine:
-        return _offset(p, _starts(p, rows, row, len(op.index_map)), limits, [steps[d] for d in op.index_map])
+        return _offset(p, [p.element(c, row) for c in columns], limits, [steps[d] for d in op.index_map])
 
     if op.result.type.size <= p.most_cells:
         items: list[Scalar] = []

@@ -26,6 +26,8 @@ from .nodes import Access, Node, NotVectorizable, Store, is_affine
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
 
 Kind = tuple[bool, bool]  # varies along rows, along columns
+_TABLE = 8192  # elements of a value that is loaded for the sake of some of them
+_FETCH = 8  # elements: what one fetched by itself costs in those of a row
 
 
 @dataclass(eq=False)
@@ -63,6 +65,7 @@ class SectionEmitter:
         self.order: dict[Node, int] = {}
         self.depths: dict[Node, int] = {}
         self.stored: set[Node] = set()
+        self.tables: dict[Value, TileRef] = {}  # values whose elements are gathered on chip
 
     # --- the nest ---
 
@@ -75,11 +78,32 @@ class SectionEmitter:
                 self.position[axis] = len(self.nest)
         self._sort([s.node for s in stores])
         self.stored = {s.node for s in stores}
+        self._load_tables()
         tasks: list[Task] = []
         for s in stores:
             depth = max([self.depths[s.node], *(self.position.get(a, 0) for a in s.access.strides)])
             tasks.append(Task(s.node, depth, s.access))
         self._level(0, tasks)
+
+    def _load_tables(self) -> None:
+        """Load what elements are gathered from, where fetching each by itself would take longer."""
+        for node in self.order:
+            access = node.access
+            if node.kind != "gather" or access is None or access.strides or access.offset or access.dynamic:
+                continue
+            value = access.value
+            if value in self.tables or self.kind(node)[0] or value.dtype not in CLASSES["all"]:
+                continue
+            size = value.type.size
+            if size <= min(_TABLE, _FETCH * self._taken(node)):
+                unit = max(1, 32 // value.dtype.bytes)
+                table = self.b.tile(Loc.vec, value.dtype, 1, -(-size // unit) * unit, (1, size))
+                self.b.tload(table, self.b.view(self.arguments[value], 0, (1, size), (0, 1)))
+                self.tables[value] = table
+
+    def _taken(self, node: Node) -> int:
+        """Return how many elements a block gathers."""
+        return prod(-(-self.plan.extent[a] // self.plan.split.get(a, (1, 0))[0]) for a in node.axes)
 
     def _divide(self) -> None:
         rest = self.block
@@ -326,6 +350,8 @@ class SectionEmitter:
         if node.kind == "load":
             assert node.access is not None
             return self._load(node.access, kind)
+        if node.kind == "gather":
+            return self._gather(node, kind)
         if node.kind == "iota":
             dst = self.new_tile(node.dtype, kind, slots)
             self._iota(dst, node)
@@ -397,6 +423,34 @@ class SectionEmitter:
         low = self.b.scalar("smax", at, 0)
         start = self.scopes[-1].starts[value, limit] = self.b.scalar("smin", low, limit)
         return start * stride
+
+    def _gather(self, node: Node, kind: Kind) -> TileRef:
+        """Load from places that are data: rows if all columns belong to the window, else element by element."""
+        access, (where,) = node.access, node.operands
+        assert access is not None
+        if access.value in self.tables and not access.strides and not kind[0]:
+            dst = self._destination(node, kind, 2 if node in self.stored else 1)
+            self.b.tgather(dst, self.tables[access.value], self.tile(where, kind))
+            return dst
+        by_row = any(a in access.strides for a in self.plan.columns) and not self.kind(where)[1]
+        shape = (kind[0], kind[1] and not by_row)
+        groups = (self.plan.rows, () if by_row else self.plan.columns)
+        steps = [access.strides.get(group[-1], 0) if group else 0 for group in groups]
+        if not all(is_affine(access.strides, [(a, self.plan.chunk[a]) for a in group]) for group in groups):
+            raise NotVectorizable("[vector] a gather whose window does not grow evenly along a tile")
+        index = self.tile(where, shape)
+        if any(steps):
+            window, index_of_element = (self.new_tile(DType.i32, shape) for _ in range(2))
+            self.b.tci(window, 0, *steps)
+            self.b.tadd(index_of_element, index, window)
+            index = index_of_element
+        dst = self.new_tile(node.dtype, kind, 2)
+        offset = self.view(access, (False, False)).offset
+        columns = self._group_view(access, self.plan.columns, by_row)
+        extents, strides = zip(*columns, strict=True)
+        view = self.b.view(self.arguments[access.value], offset, (1, *extents), (0, *strides), 1)
+        self.b.mgather(dst, view, index, "row" if by_row else "elem")
+        return dst
 
     def _is_transposed(self, access: Access, kind: Kind) -> bool:
         if kind != (True, True):

@@ -55,8 +55,11 @@ def may_take_over(
             elif operand.kind == "view":
                 first_store.setdefault(view.argument, at)
     reads: dict[Value, list[tuple[int, Access]]] = {}
+    gathered: set[Value] = set()  # anywhere, by any block
     for i, section in enumerate(sections):
         for node in section.nodes():
+            if node.kind == "gather":
+                gathered.add(node.access.value)
             if node.access is not None:
                 reads.setdefault(node.access.value, []).append((i, node.access))
     pairs: list[tuple[Value, Value]] = []
@@ -66,6 +69,7 @@ def may_take_over(
             for value, accesses in reads.items():
                 if (
                     value not in arguments
+                    or value in gathered
                     or value.type.size != out.value.type.size
                     or value.dtype.bytes != out.value.dtype.bytes
                 ):

@@ -22,6 +22,7 @@ from ...graph.ops import (
     Concatenate,
     Constant,
     Convert,
+    GatherSlices,
     OptimizationBarrier,
     Pad,
     Reduce,
@@ -30,6 +31,7 @@ from ...graph.ops import (
 from ...program.kernel import KernelBuilder
 from ...targets import Target
 from ...tiling.vector_plan import Conflict
+from ..indexing.gather_slices import lower_gather_slices
 from ..steps import Launch, Rename, Split, Step, Way
 from .emit_launch import emit_launch
 from .expand_arg_reduce import expand_arg_reduce
@@ -63,6 +65,8 @@ def vector_ways(region: Region, target: Target) -> Iterator[Way]:
         stored = _with_constants_stored(region)
         if stored:
             yield stored
+        elif isinstance(op, GatherSlices):
+            yield [*lower_gather_slices(op, target)]
         elif isinstance(op, ArgReduce):
             yield [make_region(expand_arg_reduce(op), region.outputs, region.two_stages)]
         elif reason is not None:

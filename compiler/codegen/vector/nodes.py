@@ -26,6 +26,7 @@ from ...graph.ops import (
     Constant,
     Convert,
     DynamicSlice,
+    GatherSlices,
     Iota,
     Reduce,
     ReducePrecision,
@@ -39,6 +40,7 @@ from ...graph.ops import (
 from ...isa.dtypes import DType
 
 _SHIFT, _AND, _XOR = Binary([], "shr_arithmetic"), Binary([], "and"), Binary([], "xor")
+_MAX, _MIN, _MUL, _ADD = Binary([], "max"), Binary([], "min"), Binary([], "mul"), Binary([], "add")
 _SMALL_INTEGERS = frozenset(d for d in DType if d.is_integer and d.bytes == 1)
 _HALVES = frozenset((DType.f16, DType.bf16))
 _SMALL_FLOATS = frozenset(d for d in DType if d.is_float and d not in (DType.f32, DType.f64))
@@ -72,14 +74,14 @@ class Access:
 
 @dataclass(eq=False)
 class Node:
-    """One expression. `kind` is load, const, iota, op, cvt, bits, reduce or arg."""
+    """One expression. `kind` is load, gather (of the offset in elements, from the access's), const, iota, op, cvt, bits, reduce or arg."""
 
     kind: str
     dtype: DType  # of its tile
     operands: tuple[Node, ...] = ()
     axes: frozenset[int] = frozenset()
     op: Op | None = None
-    access: Access | None = None  # load
+    access: Access | None = None  # load, gather
     coefficients: dict[int, int] = field(default_factory=lambda: {})  # iota
     value: Any = None  # const: a Python number
     reduced: frozenset[int] = frozenset()  # reduce, arg: the axes that disappear
@@ -245,6 +247,8 @@ class Expressions:
             return Node("iota", dtype, axes=frozenset(coefficients), coefficients=coefficients)
         if isinstance(op, (Reduce, ArgReduce)):
             return self._reduction(op)
+        if isinstance(op, GatherSlices):
+            return self._gather(op)
         nodes = [self.node(v) for v in op.operands]
         axes = frozenset[int]().union(*(n.axes for n in nodes))
         if isinstance(op, Convert):
@@ -299,6 +303,38 @@ class Expressions:
             return operand
         return Node("reduce", operand.dtype, (operand,), operand.axes - reduced, op, reduced=reduced)
 
+    def _gather(self, op: GatherSlices) -> Node:
+        x, *starts = op.operands
+        base, steps = self._steps(x)
+        offset = self._const(0, DType.i32)
+        for start, d in zip(starts, op.index_map, strict=True):
+            limit = x.shape[d] - op.slice_sizes[d]
+            if limit and steps[d]:
+                at = self._clamped(self.as_type(self.node(start), DType.i32), limit)
+                if steps[d] != 1:
+                    at = self._make("op", DType.i32, (at, self._const(steps[d], DType.i32)), at.axes, _MUL)
+                offset = (
+                    self._make("op", DType.i32, (offset, at), offset.axes | at.axes, _ADD)
+                    if offset.kind != "const"
+                    else at
+                )
+        strides: dict[int, int] = {}
+        for dim, step in zip(self.dims(op.results[0])[1:], steps, strict=True):
+            for axis in reversed(dim):
+                strides[axis] = step
+                step *= self.axes.extent[axis]
+        access = Access(base.value, {a: s for a, s in strides.items() if s}, base.offset, base.dynamic)
+        return Node("gather", x.dtype, (offset,), offset.axes | frozenset(access.strides), op, access)
+
+    def _clamped(self, x: Node, limit: int) -> Node:
+        """Return max(0, min(x, limit)), or x itself where it counts from 0 to no more."""
+        most = sum((self.axes.extent[a] - 1) * c for a, c in x.coefficients.items())
+        if x.kind == "iota" and most <= limit:
+            return x
+        for kind, number in ((_MAX, 0), (_MIN, limit)):
+            x = self._make("op", DType.i32, (x, self._const(number, DType.i32)), x.axes, kind)
+        return x
+
     # --- views of values in memory ---
 
     def _view_access(self, op: Op) -> Access:
@@ -310,11 +346,7 @@ class Expressions:
 
     def _window(self, op: Slice | Reverse | DynamicSlice) -> Access:
         x, result = op.operands[0], op.results[0]
-        if x in self._views:
-            base = self._views[x]
-            steps = [self._uniform(base, dim) for dim in self.dims(x)]
-        else:
-            base, steps = Access(x, {}), list(row_major(x.shape))
+        base, steps = self._steps(x)
         offset, strides, dynamic = base.offset, dict[int, int](), list(base.dynamic)
         for d, (dim, step) in enumerate(zip(self.dims(result), steps, strict=True)):
             if isinstance(op, Slice):
@@ -334,6 +366,13 @@ class Expressions:
                 strides[axis] = step
                 step *= self.axes.extent[axis]
         return Access(base.value, strides, offset, tuple(dynamic))
+
+    def _steps(self, x: Value) -> tuple[Access, list[int]]:
+        """Return how a value in memory, or a view of one, is read, and the stride of each of its dimensions."""
+        if x not in self._views:
+            return Access(x, {}), list(row_major(x.shape))
+        base = self._views[x]
+        return base, [self._uniform(base, dim) for dim in self.dims(x)]
 
     def _uniform(self, access: Access, dim: tuple[int, ...]) -> int:
         """Return the stride of a dimension whose axes nest; NotVectorizable if they do not."""

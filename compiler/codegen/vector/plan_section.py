@@ -93,7 +93,7 @@ def _walks(stores: list[Store], nodes: list[Node], extent: dict[int, int]) -> li
     walks = [walk(s.access, True) for s in stores]
     for n in nodes:
         if n.access is not None:
-            walks.append(walk(n.access, False))
+            walks.append(replace(walk(n.access, False), gathered=n.kind == "gather"))
         elif n.kind == "iota":
             walks.append(Walk(n.coefficients, 0))
     return walks
@@ -132,9 +132,9 @@ def _live_bytes(
         if n.kind == "const":
             continue
         if size[n] * 4 < most:
-            small.append((n.axes, 2 * n.dtype.bytes if n.kind == "load" or n in stored else n.dtype.bytes))
+            small.append((n.axes, 2 * n.dtype.bytes if n.access or n in stored else n.dtype.bytes))
             continue
-        if n.kind == "load" or n in stored:
+        if n.access or n in stored:
             always += 2 * n.dtype.bytes
             continue
         live += n.dtype.bytes

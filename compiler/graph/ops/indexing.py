@@ -103,9 +103,9 @@ class Scatter(Op):
 
 @dataclass(eq=False)
 class GatherSlices(Op):
-    """Operands (x, starts i32[B, d]): result[b] is the slice of shape `slice_sizes` of x at starts[b].
+    """Operands (x, starts i32[B] for each of `index_map`): result[b] is the slice of shape `slice_sizes` of x at starts[b].
 
-    Column k of starts indexes x's dimension `index_map[k]`; other dimensions start at 0. Starts are clamped
+    Starts k index x's dimension `index_map[k]`; other dimensions start at 0. Starts are clamped
     (as signed) so that the slice fits. The result has shape [B, *slice_sizes].
     """
 
@@ -116,11 +116,11 @@ class GatherSlices(Op):
     indices_are_sorted: bool = False
 
     def verify(self) -> None:
-        """Starts are i32[B, d]; the result is [B, *slice_sizes]."""
-        (x, starts), (y,) = self.operands, self.results
-        self.require(starts.type.rank == 2 and str(starts.dtype) == "i32", "starts are i32[B,d]")
-        self.require(starts.shape[1] == len(self.index_map), "one column per mapped dimension")
-        self.require(y.shape == (starts.shape[0], *self.slice_sizes), "result is [B, *slice_sizes]")
+        """Starts are i32[B]; the result is [B, *slice_sizes]."""
+        (x, *starts), (y,) = self.operands, self.results
+        self.require(all(s.shape == y.shape[:1] and str(s.dtype) == "i32" for s in starts), "starts are i32[B]")
+        self.require(0 < len(starts) == len(self.index_map), "one operand of starts per mapped dimension")
+        self.require(y.shape[1:] == self.slice_sizes, "result is [B, *slice_sizes]")
         self.require(all(s <= n for s, n in zip(self.slice_sizes, x.shape)), "slices must fit")
         self.require(len(self.slice_sizes) == x.type.rank and x.dtype is y.dtype, "result type wrong")
 

@@ -232,14 +232,14 @@ def dynamic_update_slice(op: ops.DynamicUpdateSlice) -> Plan:
 def gather_slices(op: ops.GatherSlices) -> Plan:
     """The starts, and dimensions taken entirely."""
     f = Factors()
-    x, starts = op.operands
-    batch = f.each(starts.shape[:1])
+    x, *starts = op.operands
+    batch = f.each(op.result.shape[:1])
     source = f.each(x.shape, [d for d, n in enumerate(op.slice_sizes) if n != x.shape[d]])
 
     def local(part: Part) -> Sequence[Value]:
         return part.emit(replace_op(op, part.operands, slice_sizes=part.types[0].shape[1:]))
 
-    return Plan(f.sizes, [source, (*batch, ())], [batch + source], local=local)
+    return Plan(f.sizes, [source, *[batch] * len(starts)], [batch + source], local=local)
 
 
 def scatter_slices(op: ops.ScatterSlices) -> Plan:
