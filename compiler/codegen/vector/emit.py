@@ -88,18 +88,20 @@ class SectionEmitter:
     def _load_tables(self) -> None:
         """Load what elements are gathered from, where fetching each by itself would take longer."""
         for node in self.order:
-            access = node.access
-            if node.kind != "gather" or access is None or access.strides or access.offset or access.dynamic:
+            if node.access is None or not self._takes_elements(node) or node.access.value in self.tables:
                 continue
-            value = access.value
-            if value in self.tables or self.kind(node)[0] or value.dtype not in CLASSES["all"]:
-                continue
-            size = value.type.size
-            if size <= min(_TABLE, _FETCH * self._taken(node)):
-                unit = max(1, 32 // value.dtype.bytes)
+            value = node.access.value
+            size, unit = value.type.size, max(1, 32 // value.dtype.bytes)
+            if value.dtype in CLASSES["all"] and size <= min(_TABLE, _FETCH * self._taken(node)):
                 table = self.b.tile(Loc.vec, value.dtype, 1, -(-size // unit) * unit, (1, size))
                 self.b.tload(table, self.b.view(self.arguments[value], 0, (1, size), (0, 1)))
                 self.tables[value] = table
+
+    def _takes_elements(self, node: Node) -> bool:
+        """Whether a node gathers single elements into one row of a tile, from places that its index alone gives."""
+        access = node.access
+        alone = access is not None and not access.strides and not access.dynamic
+        return node.kind == "gather" and alone and not self.kind(node)[0]
 
     def _taken(self, node: Node) -> int:
         """Return how many elements a block gathers."""
@@ -428,9 +430,13 @@ class SectionEmitter:
         """Load from places that are data: rows if all columns belong to the window, else element by element."""
         access, (where,) = node.access, node.operands
         assert access is not None
-        if access.value in self.tables and not access.strides and not kind[0]:
+        if access.value in self.tables and self._takes_elements(node):
+            index = self.tile(where, kind)
+            if access.offset:
+                index = self.new_tile(DType.i32, kind)
+                self.b.tadds(index, self.tile(where, kind), access.offset)
             dst = self._destination(node, kind, 2 if node in self.stored else 1)
-            self.b.tgather(dst, self.tables[access.value], self.tile(where, kind))
+            self.b.tgather(dst, self.tables[access.value], index)
             return dst
         by_row = any(a in access.strides for a in self.plan.columns) and not self.kind(where)[1]
         shape = (kind[0], kind[1] and not by_row)
