@@ -307,14 +307,15 @@ class _Fusion:
         if c is None:
             self._close("vector", [*constants, op])
             return
+        alone = len(c.ops)
         for value in list(c.dims.uses):
             producer = self.home.get(value)
             if producer is not None:
                 a = producer.root()
                 if a is not c.root() and a.open:
                     self._try_merge(a, c.root())
-        c.sums = isinstance(op, Reduce) and c.merged_into is None and len(c.ops) == 1
-        for value in op.operands:  # a reduction shares its loads with whoever reads the same
+        c.sums = isinstance(op, Reduce) and c.merged_into is None and len(c.ops) == alone
+        for value in list(c.root().dims.uses):  # a reduction shares its loads with whoever reads the same
             other = self.readers.get(value)
             if other is not None and other.root() is not c.root() and (other.root().sums or isinstance(op, Reduce)):
                 self._try_merge(other.root(), c.root())

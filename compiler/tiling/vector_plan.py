@@ -19,6 +19,7 @@ from ..targets import Target
 
 TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate
 SMALL_TILE = 1024  # elements; below, more blocks cost more than they win
+SECOND_LAUNCH = 32 * 1024  # elements that a block reduces in the time of one more launch
 GATHERED_TILE = 64  # elements, where some are fetched each by itself
 MINIMUM_RUN = 16  # elements of a contiguous run that a strided side should keep
 BLOCK_RUN = 128  # elements of a run that blocks take of rows which they share: whole lines of the L2 in f32
@@ -284,17 +285,26 @@ def _transposed_axis(p: Problem, plan: NestPlan, by_loop: frozenset[int]) -> int
 
 
 def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[int]) -> None:
-    """Make tiles smaller while there are fewer of them than cores."""
+    """Make tiles smaller while there are fewer of them than cores, those of different results if they suffice."""
+    reduced = frozenset[int]().union(*(r.reduced for r in p.reductions))
+    kept = [a for a in plan.extent if a not in reduced]
+    shared = kept if prod(p.extent[a] for a in kept) >= target.vector_cores else list(plan.extent)
 
     def tiles() -> int:
-        return prod(plan.steps(a) for a in plan.extent)
+        return prod(plan.steps(a) for a in shared)
 
     least = GATHERED_TILE if any(w.gathered for w in p.walks) else SMALL_TILE
     for group in (plan.rows, plan.columns):
-        if not group or group[0] in serial or any(r.as_columns and group[0] in r.reduced for r in p.reductions):
+        if (
+            not group
+            or group[0] not in shared
+            or group[0] in serial
+            or any(r.as_columns and group[0] in r.reduced for r in p.reductions)
+        ):
             continue
         axis = group[0]
-        inner = 1 if group is plan.rows or len(group) > 1 else MINIMUM_RUN
+        grows = group is plan.columns and plan.rows and plan.rows[0] in reduced  # more rows, as columns get fewer
+        inner = 1 if group is plan.rows or len(group) > 1 else BLOCK_RUN if grows else MINIMUM_RUN
         while (
             tiles() < target.vector_cores
             and plan.tile(plan.rows) * plan.tile(plan.columns) > least
@@ -303,6 +313,8 @@ def _occupy_cores(p: Problem, plan: NestPlan, target: Target, serial: frozenset[
             plan.chunk[axis] = max(inner, -(-plan.chunk[axis] // 2))
             if inner > 1:
                 plan.chunk[axis] = -(-plan.chunk[axis] // inner) * inner
+            if grows:
+                plan.chunk[plan.rows[0]] = min(plan.chunk[plan.rows[0]] * 2, p.extent[plan.rows[0]])
 
 
 def _order_loops(p: Problem, plan: NestPlan, serial: frozenset[int]) -> None:
@@ -332,10 +344,12 @@ def _split_over_blocks(p: Problem, plan: NestPlan, target: Target, serial: froze
     for axis in parallel:
         blocks *= _split(plan, axis, blocks, cores, 4 * cores)
     work = prod(plan.extent.values()) * (8 * SMALL_TILE // GATHERED_TILE if any(w.gathered for w in p.walks) else 1)
+    if work < blocks * SECOND_LAUNCH:
+        return
     rest = [a for a in plan.loops if a in reduced and a not in serial]
     for axis in sorted(rest, key=plan.steps, reverse=True):
         most = min(cores // blocks, work // (8 * SMALL_TILE) // blocks)
-        if most > 1 and work >= 16 * SMALL_TILE:
+        if most > 1:
             blocks *= _split(plan, axis, blocks, cores, most * blocks)
 
 
