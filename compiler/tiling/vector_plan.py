@@ -192,12 +192,17 @@ def _even_chunk(extent: int, limit: int) -> int:
 
 
 def _groupable(p: Problem, outer: int, group: Sequence[int]) -> bool:
-    """Whether `outer` may join a group of tile axes: reductions take all of the group or nothing, iotas stay affine."""
+    """Whether `outer` may join a group of tile axes.
+
+    Reductions take all of the group or nothing, and so do the windows of gathers; these and iotas stay affine.
+    """
     for r in p.reductions:
         if any((outer in r.reduced) != (a in r.reduced) for a in group):
             return False
     for w in p.walks:
-        if w.bytes == 0:  # an iota
+        if w.gathered and any((outer in w.strides) != (a in w.strides) for a in group):
+            return False
+        if w.bytes == 0 or (w.gathered and outer in w.strides):  # an iota, or counted by one
             step = prod(p.extent[a] for a in group) * w.strides.get(group[-1], 0)
             if w.strides.get(outer, 0) != step:
                 return False
