@@ -60,13 +60,13 @@ class _Emitter(CubeCore, VectorCores):
         else:
             turns = Affine(self.total // blocks)
             if self.total % blocks:
-                turns = b.scalar("sdiv", self.total + blocks - 1 - block, blocks)
+                turns = b.scalar("sdiv", self.total + blocks - 1 - self._of_turn(block, turns), blocks)
             with b.loop(0, turns + 1) as turn:
-                tile = self._enter(block + turn * blocks)  # in the last turn there is none
+                tile = self._enter(self._of_turn(block, turn) + turn * blocks)  # in the last turn there is none
                 with b.when(turns - turn):
                     self._begin(tile, turn)
                 with b.when(turn):
-                    before = self._enter(block + (turn - 1) * blocks)
+                    before = self._enter(self._of_turn(block, turn - 1) + (turn - 1) * blocks)
                     self._end(before, turn - 1)
                 with b.when(turns - turn):
                     self.return_to(tile)
@@ -78,6 +78,16 @@ class _Emitter(CubeCore, VectorCores):
             for _ in range(PLACES):
                 b.wait_cross_flag("MTE3", WEIGHTS_FREE)
         return b.kernel, self.sizes
+
+    def _of_turn(self, block: Affine, turn: Affine) -> Affine:
+        """Emit which of a turn's tiles a block takes: where masks make some dearer than others, to and fro, so that all have even shares."""
+        last = self.b.kernel.grid[0] - 1
+        if self.p.visibility is None:
+            return block
+        if turn.is_constant:
+            return last - block if turn.const % 2 else block
+        back = self.b.scalar("smul", self.b.scalar("smod", turn, 2), last - block * 2)
+        return block + back
 
     def _enter(self, index: Affine) -> RowTile:
         """Emit where tile number `index` lies, and what it sees."""
