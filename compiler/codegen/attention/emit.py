@@ -27,7 +27,7 @@ from ..cube.panels import ZERO
 from .cube_core import CubeCore
 from .forward import PARTIAL_FREE, SCORES_FREE, WEIGHTS_FREE
 from .frame import PLACES, RowTile
-from .problem import Attention, Q
+from .problem import Attention
 from .tiles import AttentionTiles
 from .vector_cores import VectorCores
 
@@ -97,10 +97,10 @@ class _Emitter(CubeCore, VectorCores):
     def _begin(self, tile: RowTile, turn: Affine) -> None:
         """Emit the load of a tile's queries, and the scores and weights of its last block of keys."""
         b, p, m = self.b, self.p, self.m
-        dims = tuple(d.size for d in p.depth)
-        shape = (self.count, *(d.size for d in m.inner), *dims)
-        strides = (*m.strides(Q), *(d.strides[Q] for d in p.depth))
-        b.tload(self.l1q, b.view(self.operands[Q], tile.base[Q], shape, strides, m.rank))
+        for part, l1q in reversed(list(zip(p.parts, self.l1q, strict=True))):  # so that a wait for the first is for all
+            shape = (self.count, *(d.size for d in m.inner), *(d.size for d in part.depth))
+            strides = (*m.strides(part.q), *(d.strides[0] for d in part.depth))
+            b.tload(l1q, b.view(self.operands[part.q], tile.base[part.q], shape, strides, m.rank))
         self.write_start(tile, turn)
         with self._if_any(tile):
             self.write_scores(tile, tile.last - 1)
