@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..codegen.attention.problem import read_attention
+from ..codegen.cube.dot import LAYOUT_OPS
 from ..graph.graph import Op, Value
-from ..graph.ops import Dot, Reduce
+from ..graph.ops import Concatenate, Dot, Reduce
 from .cluster_graph import Cluster, ClusterGraph
 from .region import Region
 
@@ -45,7 +46,29 @@ def attach_attention(
         ]
         if after is None or not _is_product(after) or len(before) != 1:
             continue
-        _merge(clusters, before[0], c, after, home, position, [v for v in wanted if v is not weights[0]])
+        merged = _merge(clusters, before[0], c, after, home, position, [v for v in wanted if v is not weights[0]])
+        if merged is not None:
+            _join(clusters, merged, home, returned, position)
+
+
+def _join(
+    clusters: ClusterGraph, c: Cluster, home: Mapping[Value, Cluster], returned: set[Value], position: Mapping[Op, int]
+) -> None:
+    """Let an attention read operands in their parts where nobody else wants them put together."""
+    readers = clusters.readers()
+    outputs = [v for op in c.ops for v in op.results if home.get(v) is not None and home[v].root() is c]
+    outputs = [v for v in outputs if v in returned or any(x.root() is not c for x in readers.get(v, ()))]
+    for v in dict.fromkeys(v for op in c.ops for v in op.operands):
+        join = home[v].root() if v in home else c
+        if join is c or not isinstance(v.producer, Concatenate) or v in returned or _only_reader(readers, v) is not c:
+            continue
+        if not all(isinstance(op, (Concatenate, *LAYOUT_OPS)) for op in join.ops) or not clusters.can_merge(c, join):
+            continue
+        if all(x in home and x not in returned and len(readers[x]) == 1 for x in v.producer.operands):
+            continue  # each is computed in its place
+        ops = sorted({**c.ops, **join.ops}, key=position.__getitem__)
+        if read_attention(Region("attention", ops, [], outputs)) is not None:
+            clusters.merge(c, join)
 
 
 def _is_statistic(value: Value, readers: dict[Value, set[Cluster]]) -> bool:
@@ -70,13 +93,16 @@ def _merge(
     home: Mapping[Value, Cluster],
     position: Mapping[Op, int],
     statistics: list[Value],
-) -> None:
+) -> Cluster | None:
+    """Merge the three if they are an attention; returns what they have become."""
     ops = sorted({**first.ops, **between.ops, **second.ops}, key=position.__getitem__)
     outputs = [r for op in second.ops for r in op.results if r in home and home[r].root() is second]
     if not clusters.can_merge(first, between) or not clusters.can_merge(between, second):
-        return
+        return None
     if read_attention(Region("attention", ops, [], [*outputs, *statistics])) is None:
-        return
+        return None
     clusters.merge(first, between)
-    if clusters.can_merge(first, second):
-        clusters.merge(first, second).kind = "attention"
+    if not clusters.can_merge(first, second):
+        return None
+    clusters.merge(first, second).kind = "attention"
+    return first

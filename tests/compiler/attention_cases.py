@@ -77,12 +77,36 @@ def cached(q, k, v, length):
     return values(jax.nn.softmax(jnp.where(seen, scores(q, k), -jnp.inf)), v)
 
 
+def joined(*parts):
+    """Queries and keys each put together of as many parts, along the depth."""
+    q, k = (jnp.concatenate(x, -1) for x in (parts[: len(parts) // 2], parts[len(parts) // 2 : -1]))
+    return plain(q, k, parts[-1])
+
+
+def joined_heads_first(*parts):
+    return joined(*(x.transpose(0, 2, 1, 3) for x in parts)).transpose(0, 2, 1, 3)
+
+
+def joined_for_one_head(q, r, k, s, v):
+    return grouped(jnp.concatenate([q, r], -1), jnp.concatenate([k, s], -1), v)
+
+
+def joined_keys(q, k, s, v):
+    return plain(q, jnp.concatenate([k, s], -1), v)
+
+
 def of(dtype, *arguments):
     return [a.astype(dtype) if a.ndim == 4 else a for a in arguments]
 
 
 def operands(queries=40, keys=40, heads=2, depth=16, width=16):
     return [normal(2, queries, heads, depth), normal(2, keys, heads, depth), normal(2, keys, heads, width)]
+
+
+def parts(queries, keys, *depths):
+    """Queries, keys and values of two heads, the first two in parts of these depths."""
+    made = [normal(2, n, 2, depth) for n, sizes in zip((queries, keys), depths) for depth in sizes]
+    return [*made, normal(2, keys, 2, 24)]
 
 
 # name: (function, arguments, tolerance)
@@ -109,6 +133,24 @@ CASES = {
     "padding and causal": (padded, operands(130, 130), 1e-5),
     "grouped heads": (grouped, [normal(2, 40, 6, 16), normal(2, 50, 2, 16), normal(2, 50, 2, 16)], 1e-5),
     "one head of keys": (grouped, [normal(2, 40, 6, 16), normal(2, 50, 1, 16), normal(2, 50, 1, 16)], 1e-5),
+    "causal, tiles to and fro": (masked(causal, -jnp.inf), [normal(1, 300, 26, 8)] * 3, 1e-5),
+    "two parts": (joined, parts(40, 150, (128, 16), (128, 16)), 1e-5),
+    "two odd parts": (joined, parts(33, 70, (7, 70), (7, 70)), 1e-5),
+    "two parts, bf16": (joined, of(BF16, *parts(70, 150, (96, 24), (96, 24))), 2e-2),
+    "two parts, f16": (joined, of(F16, *parts(20, 300, (40, 100), (40, 100))), 3e-3),
+    "three parts": (joined, parts(20, 40, (8, 3, 16), (8, 3, 16)), 1e-5),
+    "parts of keys that end elsewhere": (joined, parts(20, 40, (8, 16), (16, 8)), 1e-5),
+    "whole queries, keys in parts": (joined_keys, [normal(2, 40, 2, 24), *parts(1, 70, (1,), (16, 8))[1:]], 1e-5),
+    "two parts, heads first": (
+        joined_heads_first,
+        [x.transpose(0, 2, 1, 3) for x in parts(40, 70, (24, 8), (24, 8))],
+        1e-5,
+    ),
+    "two parts, one head of keys": (
+        joined_for_one_head,
+        [normal(2, 9, 6, 40), normal(2, 9, 6, 8), normal(2, 50, 1, 40), normal(2, 50, 1, 8), normal(2, 50, 1, 24)],
+        1e-5,
+    ),
     "bias": (biased, [*operands(), normal(2, 40, 40)], 1e-5),
     "bias of a row": (biased, [*operands(), normal(1, 40)], 1e-5),
     "soft cap": (capped, operands(), 1e-5),

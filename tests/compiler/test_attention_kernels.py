@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from attention_cases import BF16, CASES, F16, causal, masked, operands, plain, scores, values
-from compiled_function import TARGET, check_results, compile_graph
+from compiled_function import TARGET, check_results, compile_graph, normal
 
 from jax_ascend import _plugin, estimate
 from jax_ascend.compiler.codegen.attention.problem import read_attention
@@ -24,6 +24,33 @@ def test_one_mixed_kernel_and_right(name):
     assert launches.count("mix") == 1 and "aic" not in launches
     assert _plugin.find_hazards(program.encode()) == []
     check_results(program, function, arguments, tolerance)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "part" in name])
+def test_parts_are_read_where_they_lie(name):
+    _, schedule, _ = compile_graph(*CASES[name][:2])
+    assert [item.kernel.core for item in schedule.items if isinstance(item, Launch)] == ["mix"]
+
+
+def test_parts_that_somebody_else_wants_are_put_together():
+    def both(q, r, k, s, v):
+        k = jnp.concatenate([k, s], -1)
+        return plain(jnp.concatenate([q, r], -1), k, v), k
+
+    function, arguments, tolerance = both, *CASES["two parts"][1:]
+    _, schedule, program = compile_graph(function, arguments)
+    assert [item.kernel.core for item in schedule.items if isinstance(item, Launch)] == ["aiv", "mix"]
+    check_results(program, function, arguments, tolerance)
+
+
+def test_values_in_parts_are_put_together():
+    def function(q, k, v, w):
+        return plain(q, k, jnp.concatenate([v, w], -1))
+
+    arguments = [*operands(), normal(2, 40, 2, 8)]
+    regions, _, program = compile_graph(function, arguments)
+    assert sum(region.kind == "attention" for region in regions) == 1
+    check_results(program, function, arguments, 1e-5)
 
 
 def unshifted(q, k, v):
@@ -107,6 +134,9 @@ def test_what_does_not_fit_becomes_three_kernels():
     assert next(step.kernel.core for step in steps if isinstance(step, Launch)) == "aic"
     steps = lower_region(region, replace(TARGET, l0c_bytes=16 * 1024))
     assert [step.kernel.core for step in steps if isinstance(step, Launch)] == ["mix"]
+    steps = lower_region(attention_of(*CASES["two parts"][:2]), replace(TARGET, ub_bytes=2 * 1024))
+    cores = [step.kernel.core for step in steps if isinstance(step, Launch)]
+    assert cores[:3] == ["aiv", "aiv", "aic"] and cores[-1] == "aic"
 
 
 def test_bounds_of_masks():

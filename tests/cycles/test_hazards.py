@@ -34,6 +34,10 @@ def attention(q, k, v):
     return jax.nn.softmax(q @ k.mT) @ v
 
 
+def attention_of_parts(q, r, k, s, v):
+    return attention(jnp.concatenate([q, r], -1), jnp.concatenate([k, s], -1), v)
+
+
 def causal_attention(q, k, v):
     seen = jnp.arange(k.shape[1]) <= jnp.arange(q.shape[1])[:, None] + 100  # tiles end in two blocks of keys
     return jax.nn.softmax(jnp.where(seen, q @ k.mT, -jnp.inf)) @ v
@@ -64,6 +68,13 @@ PROGRAMS = {
     "dequantised weights": (dequantised, (9, 300), (300, 900), (900,)),
     "attention": (attention, (2, 200, 16), (2, 300, 16), (2, 300, 16)),
     "causal attention, a tile a core": (causal_attention, (1, 700, 8), (1, 700, 8), (1, 700, 8)),
+    "attention of two parts": (
+        attention_of_parts,
+        *[(1, 40, 160), (1, 40, 20)],
+        *[(1, 300, 160), (1, 300, 20)],
+        (1, 300, 16),
+    ),
+    "causal attention, tiles to and fro": (causal_attention, (60, 200, 8), (60, 200, 8), (60, 200, 8)),
     "attention, gradient": (gradient_of(attention), (2, 200, 16), (2, 300, 16), (2, 300, 16), (2, 200, 16)),
     "causal attention, gradient": (gradient_of(causal_attention), *[(2, 500, 24)] * 4),
     "softmax": (softmax, (1024, 1000)),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ...isa.model import Affine, TileRef
-from ...tiling.cube import round_up
 from ..cube.emit_epilogue import plain
 from ..cube.panels import ZERO, counted
 from .forward import PARTIAL_FREE, PARTIAL_READY, SCORES_FREE, SCORES_READY, WEIGHTS_FREE, WEIGHTS_READY, Forward
 from .frame import RowTile
-from .problem import K, V
+from .problem import V
 
 
 class CubeCore(Forward):
@@ -28,22 +27,41 @@ class CubeCore(Forward):
         with self._pieces(self.in_block, t.keys, most) as at:
             self.limit(self.in_keys, t.keys, self.in_block - at * t.keys)
             slot = self.number * most + at
-            offset = tile.base[K] + (first + at * t.keys) * self.keys.strides[K]
-            shape = (*(d.size for d in p.depth), self.in_keys)
-            strides = (*(d.strides[K] for d in p.depth), self.keys.strides[K])
-            b.tload(TileRef(self.l1k.tile, slot), b.view(self.operands[K], offset, shape, strides, len(p.depth)))
+            parts = list(zip(p.parts, self.l1q, self.l1k, self.depth_steps, strict=True))
+            for part, _, l1k, _ in reversed(parts):  # so that a wait for the first is for all
+                offset = tile.base[part.k] + (first + at * t.keys) * self.keys.strides[part.k]
+                shape = (*(d.size for d in part.depth), self.in_keys)
+                strides = (*(d.strides[1] for d in part.depth), self.keys.strides[part.k])
+                b.tload(TileRef(l1k.tile, slot), b.view(self.operands[part.k], offset, shape, strides, len(part.depth)))
             acc = TileRef(self.scores.tile, slot)
-            with counted(b, self.depth_steps) as step:
-                size = min(t.depth, round_up(self.depth, 1)) if self.depth_steps == 1 else t.depth
-                self.limit(self.in_step, size, self.depth - step * size)
-                l0 = slot * self.depth_steps + step
-                b.textract(TileRef(self.left.tile, l0), self.l1q, ZERO, step * size)
-                b.textract(TileRef(self.right.tile, l0), TileRef(self.l1k.tile, slot), step * size, ZERO)
-                b.tmatmul(acc, TileRef(self.left.tile, l0), TileRef(self.right.tile, l0), step)
+            with counted(b, sum(self.depth_steps)) as step:
+                l0 = slot * sum(self.depth_steps) + step
+                left, right = TileRef(self.left.tile, l0), TileRef(self.right.tile, l0)
+                done = 0
+                if len(parts) > 1 and not self.in_step.is_constant:
+                    self.assign(self.in_step, Affine(t.depth))
+                for part, l1q, l1k, steps in parts:
+                    with self._within(step, done, done + steps):
+                        at_depth = (step - done) * t.depth
+                        self.limit(self.in_step, t.depth, Affine(part.size) - at_depth)
+                        b.textract(left, l1q, ZERO, at_depth)
+                        b.textract(right, TileRef(l1k.tile, slot), at_depth, ZERO)
+                    done += steps
+                b.tmatmul(acc, left, right, step)
             rows = self.count * self.m.inner_size
             view = b.view(place.argument, place.base + at * t.keys, (rows, self.in_keys), (place.pitch, 1), 1)
             b.tstore(view, acc)
         b.set_cross_flag("FIXP", SCORES_READY)
+
+    @contextmanager
+    def _within(self, step: Affine, start: int, stop: int) -> Generator[None]:
+        """Open conditions under which a step is one of [start, stop): none where all are."""
+        with ExitStack() as conditions:
+            if start:
+                conditions.enter_context(self.b.when(step - (start - 1)))
+            if stop < sum(self.depth_steps):
+                conditions.enter_context(self.b.when(stop - step))
+            yield
 
     @contextmanager
     def _pieces(self, extent: Affine, size: int, most: int) -> Generator[Affine]:

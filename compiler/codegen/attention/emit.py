@@ -27,7 +27,7 @@ from ..cube.panels import ZERO
 from .cube_core import CubeCore
 from .forward import PARTIAL_FREE, SCORES_FREE, WEIGHTS_FREE
 from .frame import PLACES, RowTile
-from .problem import Attention, Q
+from .problem import Attention
 from .tiles import AttentionTiles
 from .vector_cores import VectorCores
 
@@ -60,13 +60,13 @@ class _Emitter(CubeCore, VectorCores):
         else:
             turns = Affine(self.total // blocks)
             if self.total % blocks:
-                turns = b.scalar("sdiv", self.total + blocks - 1 - block, blocks)
+                turns = b.scalar("sdiv", self.total + blocks - 1 - self._of_turn(block, turns), blocks)
             with b.loop(0, turns + 1) as turn:
-                tile = self._enter(block + turn * blocks)  # in the last turn there is none
+                tile = self._enter(self._of_turn(block, turn) + turn * blocks)  # in the last turn there is none
                 with b.when(turns - turn):
                     self._begin(tile, turn)
                 with b.when(turn):
-                    before = self._enter(block + (turn - 1) * blocks)
+                    before = self._enter(self._of_turn(block, turn - 1) + (turn - 1) * blocks)
                     self._end(before, turn - 1)
                 with b.when(turns - turn):
                     self.return_to(tile)
@@ -79,6 +79,16 @@ class _Emitter(CubeCore, VectorCores):
                 b.wait_cross_flag("MTE3", WEIGHTS_FREE)
         return b.kernel, self.sizes
 
+    def _of_turn(self, block: Affine, turn: Affine) -> Affine:
+        """Emit which of a turn's tiles a block takes: where masks make some dearer than others, to and fro, so that all have even shares."""
+        last = self.b.kernel.grid[0] - 1
+        if self.p.visibility is None:
+            return block
+        if turn.is_constant:
+            return last - block if turn.const % 2 else block
+        back = self.b.scalar("smul", self.b.scalar("smod", turn, 2), last - block * 2)
+        return block + back
+
     def _enter(self, index: Affine) -> RowTile:
         """Emit where tile number `index` lies, and what it sees."""
         *batch, row = unravel(self.b, index, (*(d.size for d in self.batch), self.m.steps))
@@ -87,10 +97,10 @@ class _Emitter(CubeCore, VectorCores):
     def _begin(self, tile: RowTile, turn: Affine) -> None:
         """Emit the load of a tile's queries, and the scores and weights of its last block of keys."""
         b, p, m = self.b, self.p, self.m
-        dims = tuple(d.size for d in p.depth)
-        shape = (self.count, *(d.size for d in m.inner), *dims)
-        strides = (*m.strides(Q), *(d.strides[Q] for d in p.depth))
-        b.tload(self.l1q, b.view(self.operands[Q], tile.base[Q], shape, strides, m.rank))
+        for part, l1q in reversed(list(zip(p.parts, self.l1q, strict=True))):  # so that a wait for the first is for all
+            shape = (self.count, *(d.size for d in m.inner), *(d.size for d in part.depth))
+            strides = (*m.strides(part.q), *(d.strides[0] for d in part.depth))
+            b.tload(l1q, b.view(self.operands[part.q], tile.base[part.q], shape, strides, m.rank))
         self.write_start(tile, turn)
         with self._if_any(tile):
             self.write_scores(tile, tile.last - 1)

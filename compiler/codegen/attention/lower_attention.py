@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...fusion.region import Region
 from ...graph.builder import Builder
 from ...graph.graph import Op, TensorType, Value
-from ...graph.ops import Convert
+from ...graph.ops import Concatenate, Convert
 from ...isa.dtypes import DType
 from ...program.kernel import Kernel
 from ...targets import Target
@@ -18,7 +18,7 @@ from .emit import emit_attention
 from .gradient import read_gradient, split_gradient
 from .gradient_kernel import emit_gradient
 from .gradient_tiles import gradient_choices
-from .problem import OUT, Parts, read_attention, split_parts
+from .problem import Parts, read_attention, split_parts
 from .tiles import tile_choices
 
 
@@ -33,7 +33,7 @@ def attention_ways(region: Region, target: Target) -> Iterator[Way]:
             kernel, sizes = emit_attention(problem, tiles, target)
         except NotVectorizable:
             continue
-        yield [launch(kernel, [*problem.values[:OUT], *problem.inputs], sizes, problem.values[OUT:])]
+        yield [launch(kernel, [*problem.values[: problem.out], *problem.inputs], sizes, problem.values[problem.out :])]
     parts = split_parts(region)
     assert parts is not None
     yield [*_apart(region, parts)]
@@ -93,7 +93,8 @@ def launch(kernel: Kernel, read: list[Value], sizes: list[int], results: list[Va
 
 
 def _apart(region: Region, parts: Parts) -> list[Region]:
-    """Return the two products and what is between them as regions of their own."""
-    first, second = only(region, [parts.head], set()), only(region, [parts.result], {parts.weights})
+    """Return what puts operands together, the two products, and what is between them, as regions of their own."""
+    joined = [op.result for op in region.ops if isinstance(op, Concatenate)]
+    first, second = only(region, [parts.head], {*joined}), only(region, [parts.result], {parts.weights})
     first.kind = second.kind = "cube"
-    return [first, parts.between, second]
+    return [*(only(region, [v], set()) for v in joined), first, parts.between, second]

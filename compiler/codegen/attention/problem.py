@@ -21,22 +21,38 @@ from ..cube.axis_strides import AxisStrides
 from ..cube.dot import Strided, views_of, whole
 from ..cube.gemm import Buffer
 from ..cube.groups import Dim, Group, collapse, group_size
+from ..cube.joined import joined_of, split_sum
 from ..cube.read_region import chained_strides, converts_sums
 from ..vector.nodes import Access, Expressions, Node, NotVectorizable
 from ..vector.split_region import only
 from .softmax import Softmax, read_softmax
 from .visibility import Visibility, read_visibility
 
-Q, K, V, OUT = range(4)
+V = 0  # the first operand; then come those of the first product, the result and the statistics
 TYPES = (DType.f16, DType.bf16, DType.f32)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of what the scores sum up: the numbers of its queries and keys among the operands; strides of depth are theirs."""
+
+    q: int
+    k: int
+    depth: Group
+
+    @property
+    def size(self) -> int:
+        """How many products it adds to a score."""
+        return group_size(self.depth)
 
 
 @dataclass(eq=False)
 class Attention:
     """out[b, m, e] = sum over n of w[b, m, n] v[b, n, e], where w is the softmax of what is made of q[b, m, d] k[b, n, d].
 
-    batch, m and keys have the axes of the softmax's nodes; strides of each group's dimensions are in the order of `Q, K, V, OUT`,
-    0 where an operand does not have them. After these come the `statistics` that are results too: maxima or sums of the rows.
+    batch, m and keys have the axes of the softmax's nodes; strides of each group's dimensions are in the order of the operands,
+    0 where one does not have them: v, a q and a k for each part of the sum over d, the result, and the `statistics` that are
+    results too: maxima or sums of the rows. Strides of width are those of v and the result.
     """
 
     softmax: Softmax
@@ -44,13 +60,28 @@ class Attention:
     batch: Group
     m: Group
     keys: Group
-    depth: Group
+    parts: list[Part]
     width: Group
     buffers: list[Buffer]
     values: list[Value]
     inputs: list[Value]  # that the softmax reads besides the head
     statistics: list[Node]
     visibility: Visibility | None
+
+    @property
+    def out(self) -> int:
+        """The result's number among the operands, after all that are read."""
+        return 1 + 2 * len(self.parts)
+
+    @property
+    def asked(self) -> DType:
+        """The type of queries and keys."""
+        return self.values[self.parts[0].q].dtype
+
+    @property
+    def depth(self) -> int:
+        """How many products a score is the sum of."""
+        return sum(part.size for part in self.parts)
 
     @property
     def dtype(self) -> DType:
@@ -60,8 +91,8 @@ class Attention:
     @property
     def name(self) -> str:
         """Name of the kernel: type and shape."""
-        b, m, n, d, e = (group_size(g) for g in (self.batch, self.m, self.keys, self.depth, self.width))
-        return f"attention_{self.values[Q].dtype}_{b}x{m}x{n}x{d}" + (f"x{e}" if e != d else "")
+        b, m, n, e = (group_size(g) for g in (self.batch, self.m, self.keys, self.width))
+        return f"attention_{self.asked}_{b}x{m}x{n}x{self.depth}" + (f"x{e}" if e != self.depth else "")
 
 
 @dataclass(frozen=True)
@@ -119,7 +150,9 @@ def read_attention(region: Region) -> Attention | None:
     if parts is None:
         return None
     first, second, head = parts.first, parts.second, parts.head
-    views = views_of(op for op in region.ops if op not in parts.after)
+    before = [op for op in region.ops if op not in parts.after]
+    views = views_of(before)
+    joined = joined_of(before, views)
     out = chained_strides(parts.after, second, parts.result)
     if out is None or parts.result.dtype not in TYPES:
         return None
@@ -134,20 +167,31 @@ def read_attention(region: Region) -> Attention | None:
     def view(value: Value) -> Strided:
         return views.get(value) or whole(value)
 
-    strides = AxisStrides(expressions.axes.extent, 4 + len(parts.statistics))
     q_first = _is_rows(first, scores, weights, second, second.operands[0] is parts.weights)
     if q_first is None:
         return None
-    q, k = map(view, first.operands if q_first else reversed(first.operands))
+    over_q, over_k = (first.lhs_contracting, first.rhs_contracting)[:: 1 if q_first else -1]
+    sides = (joined.get(v) or view(v) for v in first.operands[:: 1 if q_first else -1])
+    pairs = split_sum(*sides, list(zip(over_q, over_k, strict=True)))
+    if pairs is None:
+        return None
+    result = 1 + 2 * len(pairs)
+    strides = AxisStrides(expressions.axes.extent, result + 1 + len(parts.statistics))
     batch_q, batch_k = (first.lhs_batch, first.rhs_batch) if q_first else (first.rhs_batch, first.lhs_batch)
     free_l, free_r = first.free()
     rank_b = len(batch_q)
     dims_l, dims_r = scores[rank_b : rank_b + len(free_l)], scores[rank_b + len(free_l) :]
     (rows, free_q), (keys, free_k) = ((dims_l, free_l), (dims_r, free_r))[:: 1 if q_first else -1]
-    for dims, operand, at in (
-        (scores[:rank_b], (Q, q), batch_q), (scores[:rank_b], (K, k), batch_k), (rows, (Q, q), free_q), (keys, (K, k), free_k),
-    ):  # fmt: skip
-        strides.add(operand[0], dims, [operand[1].strides[d] for d in at])
+    summed: list[Part] = []
+    for i, (q, k) in enumerate(pairs):
+        for number, x, batch_x, dims, free in (
+            (1 + 2 * i, q, batch_q, rows, free_q), (2 + 2 * i, k, batch_k, keys, free_k)
+        ):  # fmt: skip
+            strides.add(number, scores[:rank_b], [x.strides[d] for d in batch_x])
+            strides.add(number, dims, [x.strides[d] for d in free])
+        depth = [Dim(q.shape[a], (q.strides[a], k.strides[b])) for a, b in zip(over_q, over_k, strict=True)]
+        depth.sort(key=lambda d: (-abs(d.strides[0]), -abs(d.strides[1])))
+        summed.append(Part(1 + 2 * i, 2 + 2 * i, collapse(depth)))
     w_left = second.operands[0] is parts.weights
     v = view(second.operands[w_left])
     batch_w, batch_v = (second.lhs_batch, second.rhs_batch)[:: 1 if w_left else -1]
@@ -157,14 +201,11 @@ def read_attention(region: Region) -> Attention | None:
     strides.add(V, [weights[d] for d in over_w], [v.strides[d] for d in over_v])
     rank_b = len(batch_w)
     first_w, first_v = (rank_b, rank_b + len(free_w)) if w_left else (rank_b + len(free_v), rank_b)
-    strides.add(OUT, [weights[d] for d in batch_w], out.strides[:rank_b])
-    strides.add(OUT, [weights[d] for d in free_w], out.strides[first_w : first_w + len(free_w)])
-    width = collapse(Dim(v.shape[d], (0, 0, v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v))
+    strides.add(result, [weights[d] for d in batch_w], out.strides[:rank_b])
+    strides.add(result, [weights[d] for d in free_w], out.strides[first_w : first_w + len(free_w)])
+    width = collapse(Dim(v.shape[d], (v.strides[d], out.strides[first_v + i])) for i, d in enumerate(free_v))
     for i, row in enumerate(parts.statistics):
-        strides.add(OUT + 1 + i, expressions.dims(row), row_major(row.shape))
-    pairs = zip(first.lhs_contracting, first.rhs_contracting, strict=True)
-    depth = [Dim(q.shape[a], (q.strides[a], k.strides[b], 0, 0)) for a, b in (p if q_first else p[::-1] for p in pairs)]
-    depth.sort(key=lambda d: (-abs(d.strides[Q]), -abs(d.strides[K])))
+        strides.add(result + 1 + i, expressions.dims(row), row_major(row.shape))
     over = frozenset(a for dim in keys for a in dim)
     softmax = read_softmax(store.node, over)
     if softmax is None or softmax.weight.dtype is not parts.weights.dtype:
@@ -185,13 +226,17 @@ def read_attention(region: Region) -> Attention | None:
     if {d.axis for d in (*m, *n)} - softmax.summed.axes or len(n) != 1:
         return None
     inputs = [x for x in reads if x is not head]
-    types = {q.value.dtype, k.value.dtype}, {v.value.dtype, parts.weights.dtype}
+    types = {x.value.dtype for pair in pairs for x in pair}, {v.value.dtype, parts.weights.dtype}
     if any(len(t) != 1 or not t <= set(TYPES) for t in types) or head.dtype not in TYPES:
         return None
-    values = [q.value, k.value, v.value, parts.result, *parts.statistics]
-    buffers = [q.buffer, k.buffer, v.buffer, out.buffer, *(whole(x).buffer for x in parts.statistics)]
+    read = [v, *(x for pair in pairs for x in pair)]
+    made = {r for op in region.ops for r in op.results}
+    if any(x.value in made for x in read):
+        return None
+    values = [*(x.value for x in read), parts.result, *parts.statistics]
+    buffers = [*(x.buffer for x in read), out.buffer, *(whole(x).buffer for x in parts.statistics)]
     return Attention(
-        softmax, head, batch, m, n, collapse(depth), width, buffers, values, inputs,
+        softmax, head, batch, m, n, summed, width, buffers, values, inputs,
         [of[v.producer] for v in parts.statistics], read_visibility(softmax, (*batch, *m), n),
     )  # fmt: skip
 

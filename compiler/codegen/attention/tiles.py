@@ -12,7 +12,7 @@ from ...tiling.cube import round_up
 from ..cube.groups import group_size, tile_group
 from ..vector.nodes import Node
 from ..vector.select_instruction import BINARY, UNARY
-from .problem import Attention, Q
+from .problem import Attention
 from .softmax import Softmax
 
 _ROWS = (128, 112, 96, 80, 64, 48, 32, 16)
@@ -60,11 +60,12 @@ def tile_choices(p: Attention, target: Target) -> Iterator[AttentionTiles]:
 
 def _fit(p: Attention, rows: int, block: int, keys: int, target: Target) -> AttentionTiles | None:
     """Return tiles of these sizes with double-buffered operands, or None where they do not fit."""
-    a, w = p.buffers[Q].dtype.bytes, p.dtype.bytes
+    a, w = p.asked.bytes, p.dtype.bytes
     unit = max(1, FRACTAL_BYTES // a)
     height = round_up(tile_group(p.m, rows, 3).capacity, FRACTAL)
-    deep, width = round_up(group_size(p.depth), unit), round_up(group_size(p.width), FRACTAL)
-    step, over, piece = min(_STEP // a, deep), min(_STEP // w, block), min(width, _WIDTH)
+    deeps = [round_up(part.size, unit) for part in p.parts]
+    deep, width = sum(deeps), round_up(group_size(p.width), FRACTAL)
+    step, over, piece = min(_STEP // a, max(deeps)), min(_STEP // w, block), min(width, _WIDTH)
     one, other = height * keys * 4, height * piece * 4
     places = [(i, j) for i, j in ((2, 2), (2, 1), (1, 1)) if i * one + j * other <= target.l0c_bytes]
     if not places or 2 * height * (step * a + over * w) > target.l0a_bytes:
@@ -80,8 +81,8 @@ def _cycles(p: Attention, t: AttentionTiles, target: Target) -> float:
     """Estimate the cycles of a launch: of the busiest core, or of all transfers through the L2."""
     m = tile_group(p.m, t.rows, 3)
     height, keys = round_up(m.capacity, FRACTAL), group_size(p.keys)
-    depth, width = group_size(p.depth), group_size(p.width)
-    a, w, head = p.buffers[Q].dtype.bytes, p.dtype.bytes, p.head.dtype.bytes
+    depth, width = p.depth, group_size(p.width)
+    a, w, head = p.asked.bytes, p.dtype.bytes, p.head.dtype.bytes
     tiles = group_size(p.batch) * m.steps
     blocks = -(-keys // t.block)
     if p.visibility and p.visibility.last:

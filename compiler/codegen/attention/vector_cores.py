@@ -12,7 +12,6 @@ from ..cube.emit_epilogue import plain
 from ..cube.groups import group_size
 from .forward import PARTIAL_FREE, PARTIAL_READY, SCORES_FREE, SCORES_READY, WEIGHTS_FREE, WEIGHTS_READY, Forward
 from .frame import Chunk, RowTile
-from .problem import OUT
 from .softmax import Softmax
 
 _LOWEST = float(np.finfo(np.float32).min)  # where maxima start: -inf minus it is -inf, not NaN
@@ -80,7 +79,7 @@ class VectorCores(Forward):
     def write_results(self, tile: RowTile, turn: Affine) -> None:
         """Emit the division of the results by the rows' sums, and their stores."""
         b, p = self.b, self.p
-        dtype = p.buffers[OUT].dtype
+        dtype = p.buffers[p.out].dtype
         with self.chunks(tile) as chunk:
             rows = group_size(self.rows.chunk)
             shape = (chunk.rows, self.width)
@@ -96,13 +95,13 @@ class VectorCores(Forward):
                 narrow = TileRef(new(dtype).tile, chunk.step)
                 b.tcvt(narrow, src)
                 src = narrow
-            b.tstore(self.row_view(chunk, tile, OUT, self.outs[0], p.width, OUT), src)
+            b.tstore(self.row_view(chunk, tile, p.out, self.outs[0], p.width, 1), src)
             for i, node in enumerate(p.statistics):
                 self._store_statistic(tile, chunk, i, self.maximum if node is p.softmax.maximum else self.sum, turn)
 
     def _store_statistic(self, tile: RowTile, chunk: Chunk, i: int, column: TileRef, turn: Affine) -> None:
         """Emit the store of a number per row."""
-        operand = OUT + 1 + i
+        operand = self.p.out + 1 + i
         dtype = self.p.buffers[operand].dtype
         src = TileRef(column.tile, turn * self.rows.most_trips + chunk.step)
         if dtype is not DType.f32:

@@ -39,9 +39,9 @@ def whole(value: Value) -> Strided:
     return Strided(value, 0, value.shape, row_major(value.shape))
 
 
-def apply_layout(op: Op, x: Strided) -> Strided | None:
-    """Return the result of a layout op on `x` in strides, or None if strides cannot say it."""
-    shape = op.results[0].shape
+def apply_layout(op: Op, x: Strided, shape: tuple[int, ...] | None = None) -> Strided | None:
+    """Return the result of a layout op on `x` in strides, or None if strides cannot say it; `shape` if not that of its result."""
+    shape = op.results[0].shape if shape is None else shape
     if isinstance(op, Transpose):
         return Strided(x.value, x.offset, shape, tuple(x.strides[p] for p in op.permutation))
     if isinstance(op, BroadcastInDim):
