@@ -1,6 +1,8 @@
 """What an exchange between devices takes on silicon, by HCCL's choice of algorithm.
 
-A server's devices have a link to each other, or to a switch: all of them at once give `exchange_bandwidth` to a device. Small
+A server's devices have a link to each other, or to a switch: all of them at once give `exchange_bandwidth` to a device. A group of a few
+has only the links between them, `peer_bandwidth` each, so that groups that exchange data at once never share one: what a switch gives to a
+device, and its way to the network, are its own, too. Small
 exchanges are kernels of the vector cores, which start at once; large ones are tasks of the links, which take long to start. What spans
 servers goes over the network from each device to its counterparts first, or last, so that the network sees every byte once. Devices
 are numbered server by server.
@@ -66,7 +68,7 @@ def _time(exchange: str, bytes: float, e: _Exchange) -> ExchangeTime:
             return e.parts(part, 1, e.scatter(bytes))
         case "all_reduce" if bytes <= _ONE_SHOT and e.servers == 1:
             t = e.target
-            small = bytes * (devices - 1) / t.exchange_small_bandwidth
+            small = bytes * (devices - 1) / e.rate(t.exchange_small_bandwidth)
             return ExchangeTime(t.exchange_small_start, small, on_cores=True)
         case "all_reduce":
             return e.parts(part, 2, e.scatter(bytes), e.gather(part))
@@ -100,19 +102,23 @@ class _Exchange:
         t = self.target
         small = self.servers == 1 and part <= t.exchange_small_bytes * self.devices
         start = starts * (t.exchange_small_start if small else t.exchange_start)
-        links = sum(m.received / (t.exchange_small_bandwidth if small else m.rate) for m in moves)
+        links = sum(m.received / (self.rate(t.exchange_small_bandwidth) if small else m.rate) for m in moves)
         network = sum(m.turns * (t.network_latency + m.sent / t.network_bandwidth) for m in moves)
         return ExchangeTime(start, links, network, small)
+
+    def rate(self, whole: float) -> float:
+        """Return what a device gets of a rate that all links of a server give: at most what those to its group carry."""
+        return min(whole, self.target.peer_bandwidth * max(self.inside - 1, 1))
 
     def gather(self, part: float) -> _Moves:
         """Return what gives each the parts of all."""
         received = (self.inside - 1) * part * self.servers
-        return _Moves(received, self.target.exchange_bandwidth, part, self.servers - 1)
+        return _Moves(received, self.rate(self.target.exchange_bandwidth), part, self.servers - 1)
 
     def scatter(self, whole: float) -> _Moves:
         """Return what gives each its part of the sum."""
         received = (self.inside - 1) * whole / self.inside
-        return _Moves(received, self.target.exchange_reduction, whole / self.devices, self.servers - 1)
+        return _Moves(received, self.rate(self.target.exchange_reduction), whole / self.devices, self.servers - 1)
 
     def to_one(self, bytes: float) -> _Moves:
         """Return what gives each what one other sends; with several servers some send to another one."""
@@ -123,4 +129,4 @@ class _Exchange:
     def to_each(self, part: float) -> _Moves:
         """Return what gives each a part from every other."""
         received = (self.inside - 1) * part
-        return _Moves(received, self.target.exchange_bandwidth, part, self.devices - self.inside)
+        return _Moves(received, self.rate(self.target.exchange_bandwidth), part, self.devices - self.inside)

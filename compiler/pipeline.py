@@ -10,13 +10,15 @@ checks what they leave if asked to, and writes it to a file if there is a dump d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeAlias
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
 from .errors import CompileError, ModuleFormatError, Refusal, UnsupportedOpsError
 from .export import export_module
+from .graph.sharding import Sharding
 from .interpreter import collector_paused, recursion_allowed
 from .partition import partition
 from .passes import GRAPH_PASSES, GraphPass
@@ -27,6 +29,9 @@ from .program.program import Program
 from .stages import Stages
 from .targets import Target
 
+Inspect: TypeAlias = Callable[[int, Sharding | None], None]
+"""Takes the number of a function, and how the value lies that it asks for: None is whole on every device."""
+
 
 def compile_artifact(
     artifact: bytes,
@@ -35,6 +40,7 @@ def compile_artifact(
     dump_directory: str | None = None,
     check: bool = False,
     handlers: Mapping[str, str] | None = None,
+    inspect: Inspect | None = None,
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
@@ -45,24 +51,31 @@ def compile_artifact(
         dump_directory: where to write every stage, one sub-directory per compilation.
         check: verify what every pass leaves.
         handlers: the targets of custom calls that are registered, each with why it cannot be called, or "".
+        inspect: called for each function that wants to know how a value lies, with its number.
 
     Raises:
         UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, device, Stages(dump_directory, check), handlers).encode()
+    return compile_program(artifact, device, Stages(dump_directory, check), handlers, inspect).encode()
 
 
 def compile_program(
-    artifact: bytes | str, target: Target, stages: Stages | None = None, handlers: Mapping[str, str] | None = None
+    artifact: bytes | str,
+    target: Target,
+    stages: Stages | None = None,
+    handlers: Mapping[str, str] | None = None,
+    inspect: Inspect | None = None,
 ) -> Program:
     """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
     with collector_paused(), recursion_allowed():
-        return _compile_program(artifact, target, stages or Stages(), handlers or {})
+        return _compile_program(artifact, target, stages or Stages(), handlers or {}, inspect)
 
 
-def _compile_program(artifact: bytes | str, target: Target, stages: Stages, handlers: Mapping[str, str]) -> Program:
+def _compile_program(
+    artifact: bytes | str, target: Target, stages: Stages, handlers: Mapping[str, str], inspect: Inspect | None
+) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
         bytecode = frontend.bytecode(mlir)
@@ -80,6 +93,8 @@ def _compile_program(artifact: bytes | str, target: Target, stages: Stages, hand
             refused.clear()
             module = frontend.import_module(mlir, refused, handlers)
     stages.dump("graph", lambda: str(module.main))
+    for number, sharding in module.inspected if inspect else ():
+        inspect(number, sharding)
     return compile_module(Compilation(module, target, bytecode), stages, refused)
 
 

@@ -5,14 +5,16 @@ step is the loss, its gradient with every layer's activations recomputed, and Ad
 gradients' sums and the optimizer's state in f32. Nothing is executed and no array exists: the mesh is abstract, and the step is
 compiled for one of its devices.
 
-    python examples/estimate_cluster.py                          # Llama 3 8B on 8 to 1,024 devices
-    python examples/estimate_cluster.py --model 70B --devices 256 --plot cluster.svg
+    python examples/estimate_cluster.py                          # Llama 3 8B and 70B on 8 to 1,024 devices
+    python examples/estimate_cluster.py --model 70B --devices 256 --strategy fsdp+sequence
+    python examples/estimate_cluster.py --plot docs/images/cluster.svg --markdown docs/many_devices.md
 """
 
 import argparse
 import functools
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -217,53 +219,77 @@ def text_of(row):
     )
 
 
-def plot(rows, title, path):
+def markdown_of(tables):
+    """Return tables {model: rows} as one of a page."""
+    lines = [
+        "| Llama 3 | strategy | devices | s a step | computing | exposed | communication | GB | tokens/s of all | peak |",
+        "|---|---|" + "---:|" * 8,
+    ]
+    lines += [
+        f"| {model} | {r.strategy} | {r.devices} | {r.seconds:.3f} | {r.computing:.3f} | {r.exposed:.3f} "
+        f"| {r.communication:.3f} | {r.gigabytes:.1f}{'' if r.fits else ', **too much**'} | {r.tokens:,.0f} | {r.peak:.1%} |"
+        for model, rows in tables.items()
+        for r in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(axes, rows, title):
     """Draw tokens per second and device over devices, a line for each strategy; hollow where it does not fit."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     for name in dict.fromkeys(row.strategy for row in rows):
         line = [row for row in rows if row.strategy == name]
         (drawn,) = axes.plot([r.devices for r in line], [r.tokens / r.devices for r in line], label=name)
         for fits, fill in ((True, drawn.get_color()), (False, "white")):
             points = [r for r in line if r.fits is fits]
-            axes.plot(
-                [r.devices for r in points],
-                [r.tokens / r.devices for r in points],
-                "o",
-                color=drawn.get_color(),
-                mfc=fill,
-            )
+            rates = [r.tokens / r.devices for r in points]
+            axes.plot([r.devices for r in points], rates, "o", color=drawn.get_color(), mfc=fill)
     axes.set(title=title, xlabel="devices", ylabel="tokens per second and device", xscale="log", ylim=(0, None))
     ticks = sorted({row.devices for row in rows})
     axes.set_xticks(ticks, ticks)
     axes.minorticks_off()
     axes.legend(title="hollow: does not fit")
-    figure.savefig(path)
+
+
+def plot(tables, path):
+    """Draw tables {model: rows} side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "cluster"  # the same file for the same numbers
+    from matplotlib import pyplot
+
+    figure, all_axes = pyplot.subplots(
+        ncols=len(tables), figsize=(6 * len(tables), 4.5), layout="constrained", squeeze=False
+    )
+    for axes, (model, rows) in zip(all_axes[0], tables.items()):
+        draw(axes, rows, f"A training step of Llama 3 {model}")
+    figure.savefig(path, metadata={"Date": None} if Path(path).suffix == ".svg" else None)
 
 
 def main():
-    """Print the table, and draw it."""
+    """Print the tables, draw them and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=MODELS, default="8B")
-    parser.add_argument("--devices", type=int, nargs="+", default=[8, 32, 128, 512, 1024])
+    parser.add_argument("--model", choices=MODELS, nargs="+", default=["8B", "70B"])
+    parser.add_argument("--devices", type=int, nargs="+", default=[8, 64, 256, 1024])
     parser.add_argument("--strategy", choices=STRATEGIES, nargs="+", default=list(STRATEGIES))
     parser.add_argument("--target", help="a device that `python -m jax_ascend targets` lists, or a TOML file")
     parser.add_argument("--plot", help="file for a plot")
+    parser.add_argument("--markdown", type=Path, help="page that gets the tables between its marks `clusters`")
     arguments = parser.parse_args()
-    config = MODELS[arguments.model]
-    print(f"Llama 3 {arguments.model}, one sequence of {config.context} tokens for each device")
-    print("strategy       devices  seconds  computing  exposed  communication      GB  tokens/s of all  peak")
-    rows = []
-    for name in arguments.strategy:
-        for devices in arguments.devices:
-            rows.append(row_of(config, name, devices, arguments.target))
-            print(text_of(rows[-1]), flush=True)
+    tables = {}
+    for model in arguments.model:
+        config, rows = MODELS[model], tables.setdefault(model, [])
+        print(f"Llama 3 {model}, one sequence of {config.context} tokens for each device")
+        print("strategy       devices  seconds  computing  exposed  communication      GB  tokens/s of all  peak")
+        for name in arguments.strategy:
+            for devices in arguments.devices:
+                rows.append(row_of(config, name, devices, arguments.target))
+                print(text_of(rows[-1]), flush=True)
     if arguments.plot:
-        plot(rows, f"A training step of Llama 3 {arguments.model}", arguments.plot)
+        plot(tables, arguments.plot)
+    if arguments.markdown:
+        page, begin, end = arguments.markdown.read_text(), "<!-- clusters: begin -->\n", "<!-- clusters: end -->"
+        arguments.markdown.write_text(page.split(begin)[0] + begin + markdown_of(tables) + end + page.split(end)[1])
 
 
 if __name__ == "__main__":

@@ -241,6 +241,8 @@ class _Rules(dict[Any, Any]):
         kind = _CALLBACKS.get(primitive.name)
         if entry is not None and kind is not None and entry.rule.__module__.startswith("jax."):
             return mlir.LoweringRuleEntry(_on_host(entry.rule, kind), entry.inline)
+        if default is not None and primitive.name == "inspect_sharding":
+            return mlir.LoweringRuleEntry(_inspection(default.rule), default.inline)
         if default is not None:
             return None
         return mlir.LoweringRuleEntry(_refusal(primitive.name, self.platform), True)
@@ -268,6 +270,27 @@ def _on_host(rule: Callable[..., Any], kind: type[HostFunction]) -> Callable[...
             context.set_tokens_out(inner.tokens_out)
         for function in functions.added:  # JAX keeps them, and programs that have any out of its persistent cache
             module.add_host_callback(function)
+        return results
+
+    return lower
+
+
+def _inspection(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a rule that names the function to tell by its number, where JAX's has the address of one for XLA to call."""
+    from jaxlib.mlir import ir
+
+    def lower(context: Any, value: Any, **params: Any) -> Any:
+        module = context.module_context
+        if len(module.platforms) > 1:
+            return rule(context, value, **params)
+        kept: list[Any] = []
+        results = rule(context.replace(module_context=module.replace(keepalives=kept)), value, **params)
+        for function in map(HostFunction, kept):  # none if there is one device: it was told at once
+            operations: Any = ir.InsertionPoint.current.block.operations
+            call = operations[len(operations) - 1]
+            call.attributes["call_target_name"] = ir.StringAttr.get("ascend.inspect_sharding")
+            call.attributes["backend_config"] = ir.StringAttr.get(str(function.number))
+            module.add_keepalive(function)
         return results
 
     return lower

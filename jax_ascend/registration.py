@@ -90,6 +90,7 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
     """
 
     def compile() -> bytes:
+        from .callbacks import show_sharding
         from .compiler import pipeline
         from .compiler.target_text import parse_target
 
@@ -97,7 +98,8 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
         check = configuration.CHECK.get()
         device = parse_target(target, "client")
         handlers = foreign.handlers()
-        program = pipeline.compile_artifact(artifact, options, device, configuration.DUMP.get(), check, handlers)
+        dump = configuration.DUMP.get()
+        program = pipeline.compile_artifact(artifact, options, device, dump, check, handlers, show_sharding)
         if check:
             _find_hazards(program)
         return program

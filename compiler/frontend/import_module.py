@@ -134,6 +134,7 @@ def import_module(
         result_names=result_names,
         mesh=mesh,
         result_shardings=result_shardings,
+        inspected=state.inspected,
     )
 
 

@@ -61,8 +61,21 @@ def host_call(scope: Scope, op: ir.OpView) -> Sequence[Value]:
     return scope.emit_op(ops.HostCall(scope.operands(op), number, effect, aliases_of(op)), scope.result_types(op))
 
 
+def inspect_sharding(scope: Scope, op: ir.OpView) -> Sequence[Value]:
+    """Note how Shardy says that the operand lies, for a function to be told (jax.debug.inspect_array_sharding)."""
+    attributes: Any = op.attributes
+    number = str(attributes["backend_config"].value) if "backend_config" in attributes else ""
+    if not number.isdecimal():
+        raise UnsupportedOp("it does not say which function it calls")
+    if scope.module.shardings is not None:
+        known = scope.module.shardings.read_all(attributes["sdy.sharding"]) if "sdy.sharding" in attributes else [None]
+        scope.module.inspected.append((int(number), known[0]))
+    return pass_through(scope, op)
+
+
 _CALLS: dict[str, Importer] = {
     **{f"ascend.{name}": _function(name) for name in ("cos", "erfc", "exp", "log", "log1p", "sin", "sqrt")},
+    "ascend.inspect_sharding": inspect_sharding,
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
     **COMPOSITES,  # of programs over several devices (shardings.py)
@@ -79,8 +92,8 @@ _REFUSED_ON_SEVERAL = {
         "a function with custom_partitioning, which another partitioner calls; call what each device does in jax.shard_map"
     ),
     "InspectSharding": (
-        "jax.debug.inspect_array_sharding in a program over several devices, which another partitioner calls; return the "
-        "array and look at its sharding, or at jax.jit(f).lower(...).compile().output_shardings"
+        "jax.debug.inspect_array_sharding in a program that was lowered for several platforms, which another partitioner "
+        "calls; lower it for this one"
     ),
     "Sharding": GSPMD,
 }

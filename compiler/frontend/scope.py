@@ -53,6 +53,7 @@ class ModuleState:
         self.shardings: Shardings | None = None  # of a module over several partitions
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
+        self.inspected: list[tuple[int, Sharding | None]] = []
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token is i1[0], as JAX passes it. Raises UnsupportedOp for dynamic shapes and tuples."""

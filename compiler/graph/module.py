@@ -15,7 +15,8 @@ class Module:
     `aliases[i]` is the parameter whose storage result i takes, or None; `donated` lists the parameters that are
     consumed by the call (aliased ones included). A module over several partitions has the `mesh` of all its shardings; once it
     is partitioned, `main` is what each device runs, on parts of the parameters and results that lie as their shardings say,
-    and `notes` tell the user what is slower than it looks.
+    and `notes` tell the user what is slower than it looks. `inspected` are numbers of functions that want to know how a value lies, and
+    how it does, None being everywhere.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Module:
     parameter_shardings: list[Sharding] = field(default_factory=lambda: [])
     result_shardings: list[Sharding | None] = field(default_factory=lambda: [])
     notes: list[str] = field(default_factory=lambda: [])
+    inspected: list[tuple[int, Sharding | None]] = field(default_factory=lambda: [])
 
     def __post_init__(self) -> None:
         self.parameter_memories = self.parameter_memories or [""] * len(self.main.arguments)

@@ -47,18 +47,6 @@ def test_custom_partitioning():
     )
 
 
-def test_shardings_inside_of_a_program_are_not_shown():
-    def f(x):
-        jax.debug.inspect_array_sharding(x * 2, callback=print)
-        return x
-
-    with pytest.raises(jax.errors.JaxRuntimeError, match=r"inspect_array_sharding in a program.*output_shardings"):
-        jax.jit(f)(placed())
-    seen = []
-    jax.debug.inspect_array_sharding(placed(), callback=seen.append)
-    assert seen == [placed().sharding]
-
-
 @pytest.mark.parametrize("spec", [P("i"), P()], ids=str)
 def test_shardings_in_the_form_of_gspmd(spec):
     f = lambda x: x * 2 + 1  # noqa: E731

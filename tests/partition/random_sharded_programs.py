@@ -1,9 +1,9 @@
 """Random programs over many devices: the mesh, where arguments lie, the ops and the constraints between them are drawn.
 
-    python tests/partition/random_sharded_programs.py FIRST LAST
+    python tests/partition/random_sharded_programs.py FIRST LAST [--devices] [--count 8]
 
-runs seeds FIRST to LAST - 1 and prints those that differ: the program divided and run in lockstep, or with `--devices` by jax.jit
-on 8 devices of the platform that TEST_PLATFORM names, against the same Graph in one piece, or XLA:CPU on one device.
+runs seeds FIRST to LAST - 1 on a mesh of `--count` devices and prints those that differ: the program divided and run in lockstep,
+or with `--devices` by jax.jit on the platform that TEST_PLATFORM names, against the same Graph in one piece, or XLA:CPU on one device.
 """
 
 import sys
@@ -16,23 +16,25 @@ from jax import lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-MESHES = [(8,), (4, 2), (2, 4), (2, 2, 2)]
-SIZES = (0, 1, 2, 3, 4, 4, 6, 8, 8, 8, 16, 16)
+MESHES = {3: [(3,)], 5: [(5,)], 6: [(6,), (3, 2), (2, 3)], 7: [(7,)], 8: [(8,), (4, 2), (2, 4), (2, 2, 2)]}
+SIZES = {n: (0, 1, 2, 3, n - 1, n, n, n, n + 1, 2 * n, 2 * n) for n in MESHES} | {
+    8: (0, 1, 2, 3, 4, 4, 6, 8, 8, 8, 16, 16)
+}
 TYPES = ("float32", "float32", "float32", "int32", "bool", "bfloat16")
 
 
 class ShardedProgram:
-    """The program of a seed: `mesh_sizes`, `arguments`, where they lie (`specs`), and `function` of them on a mesh."""
+    """The program of a seed on so many devices: `mesh_sizes`, `arguments`, where they lie (`specs`), and `function` of them on a mesh."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, count=8):
         self.seed = seed
         draw = np.random.default_rng(seed)
-        self.mesh_sizes = MESHES[int(draw.integers(len(MESHES)))]
+        self.mesh_sizes = MESHES[count][int(draw.integers(len(MESHES[count])))]
         self.names = tuple("abc"[: len(self.mesh_sizes)])
-        count = int(draw.integers(2, 5))
+        arguments = int(draw.integers(2, 5))
         self.arguments = []
-        for _ in range(count):
-            shape = tuple(int(draw.choice(SIZES)) for _ in range(int(draw.integers(1, 4))))
+        for _ in range(arguments):
+            shape = tuple(int(draw.choice(SIZES[count])) for _ in range(int(draw.integers(1, 4))))
             self.arguments.append(values(draw, str(draw.choice(TYPES)), shape))
         self.specs = [self.spec(draw, a.shape, even=True) for a in self.arguments]
         self.length = int(draw.integers(4, 20))
@@ -196,11 +198,11 @@ STEPS = {
 }
 
 
-def lockstep_difference(seed):
+def lockstep_difference(seed, count=8):
     """Run a program in lockstep; raises AssertionError if it differs from the one in one piece."""
     import sharded
 
-    program = ShardedProgram(seed)
+    program = ShardedProgram(seed, count)
     mesh = sharded.mesh_of(*program.mesh_sizes)
     places = tuple(NamedSharding(mesh, s) for s in program.specs)
     traced = jax.jit(program.function(mesh), in_shardings=places, keep_unused=True).trace(*program.arguments)
@@ -210,10 +212,10 @@ def lockstep_difference(seed):
     sharded.check(text, program.arguments, 0.05 if any(a.dtype.itemsize == 2 for a in program.arguments) else 1e-4)
 
 
-def device_difference(seed, platform):
-    """Run a program on 8 devices of a platform; raises AssertionError if it differs from XLA:CPU on one."""
-    program = ShardedProgram(seed)
-    devices = np.array(jax.devices(platform)[:8])
+def device_difference(seed, platform, count=8):
+    """Run a program on devices of a platform; raises AssertionError if it differs from XLA:CPU on one."""
+    program = ShardedProgram(seed, count)
+    devices = np.array(jax.devices(platform)[:count])
     if seed % 5 == 4:
         devices = np.random.default_rng(seed).permutation(devices)
     mesh = jax.sharding.Mesh(devices.reshape(program.mesh_sizes), program.names)
@@ -227,11 +229,11 @@ def device_difference(seed, platform):
         np.testing.assert_allclose(g, e, tolerance, tolerance, err_msg=f"result {number_}")
 
 
-def main(first, last, platform):
+def main(first, last, platform, count):
     wrong = 0
     for seed in range(first, last):
         try:
-            device_difference(seed, platform) if platform else lockstep_difference(seed)
+            device_difference(seed, platform, count) if platform else lockstep_difference(seed, count)
         except Exception as error:
             wrong += 1
             print(f"{seed}: {type(error).__name__}: {str(error).strip()[:400]}", flush=True)
@@ -239,9 +241,15 @@ def main(first, last, platform):
 
 
 if __name__ == "__main__":
+    import argparse
     import os
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "compiler"))
-    on_devices = "--devices" in sys.argv
-    numbers = [int(a) for a in sys.argv[1:] if a.isdigit()]
-    main(*numbers, os.environ.get("TEST_PLATFORM", "ascend") if on_devices else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("first", type=int)
+    parser.add_argument("last", type=int)
+    parser.add_argument("--devices", action="store_true", help="run on devices, not in lockstep")
+    parser.add_argument("--count", type=int, choices=MESHES, default=8, help="devices")
+    given = parser.parse_args()
+    on = os.environ.get("TEST_PLATFORM", "ascend") if given.devices else None
+    main(given.first, given.last, on, given.count)
