@@ -145,6 +145,16 @@ def test_convolutions(x, k, specs, stride, pad, options):
     check_convolution(x, k, specs, stride, pad, **options)
 
 
+@pytest.mark.parametrize("x, k, pad", [
+    ((1, 32, 64, 70), (3, 3, 70, 384), P1),
+    ((2, 24, 64, 72), (3, 3, 72, 250), P1),
+    ((1, 32, 64, 24), (5, 5, 24, 380), [(2, 2)] * 2),
+])  # fmt: skip
+def test_large_tiles_of_a_convolution_are_computed_in_parts(x, k, pad):
+    kernel = check_convolution(x, k, NHWC, (1, 1), pad, dtype=D.f16)
+    assert sum(i.spec.name == "tstore" for i in kernel.body) == 2
+
+
 def test_gradient_of_a_strided_convolution_multiplies_no_gaps():
     op, expected, data = make_convolution((2, 6, 6, 4), (3, 3, 4, 5), NHWC, (1, 1), [(2, 1), (2, 1)], (2, 2))
     launches = lower([op], op.operands, op.result)

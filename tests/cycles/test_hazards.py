@@ -30,6 +30,11 @@ def dequantised(x, w, s):
     return x @ (jax.lax.optimization_barrier(w.astype(jnp.int8)).astype(jnp.float32) * s)
 
 
+def convolution(x, k):
+    x, k = x.astype("float16"), k.astype("float16")
+    return jax.lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
 def attention(q, k, v):
     return jax.nn.softmax(q @ k.mT) @ v
 
@@ -77,6 +82,8 @@ PROGRAMS = {
     "causal attention, tiles to and fro": (causal_attention, (60, 200, 8), (60, 200, 8), (60, 200, 8)),
     "attention, gradient": (gradient_of(attention), (2, 200, 16), (2, 300, 16), (2, 300, 16), (2, 200, 16)),
     "causal attention, gradient": (gradient_of(causal_attention), *[(2, 500, 24)] * 4),
+    "convolution": (convolution, (2, 20, 20, 9), (3, 3, 9, 40)),
+    "convolution in two parts": (convolution, (1, 32, 64, 70), (3, 3, 70, 384)),
     "softmax": (softmax, (1024, 1000)),
     "adam": (adam, *[(1000, 300)] * 4),
 }

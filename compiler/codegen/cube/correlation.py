@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from math import prod
 
 from ...isa.dtypes import DType
+from ...isa.machine import FRACTAL, FRACTAL_BYTES
 from ...targets import Target
-from ...tiling.cube import Product, choose_tiles
+from ...tiling.cube import Product, choose_tiles, round_up
 from .gemm import Buffer
 from .groups import Dim, Group, Tiling, group_size, tile_group
 
@@ -90,6 +91,7 @@ class CorrelationPlan:
     feature: Tiling
     chunk: int  # channels in a slab
     step: int  # of K in L0
+    parts: int = 1  # equal ones of the positions, each with a place of its own in L0C
 
     def window(self, axes: tuple[Axis, ...]) -> tuple[int, int, int]:
         """Return the images, rows and columns of positions in a tile."""
@@ -106,6 +108,31 @@ class CorrelationPlan:
 
 def plan_correlation(p: Correlation, target: Target) -> CorrelationPlan | None:
     """Choose tiles; None if no slab of two axes fits L1 (then leave the rows to the outer axes)."""
+    if not p.contract_positions and p.bias is None:  # a bias is read by the first step of a tile
+        plan = _plan(p, target, 2)
+        if plan is None or plan.parts == 1:
+            return plan
+        tile = plan.positions.tile
+        if tile % plan.parts == 0 and plan.positions.split.size % tile == 0 and _hides_drains(p, plan, target):
+            return plan
+    return _plan(p, target, 1)
+
+
+def _hides_drains(p: Correlation, plan: CorrelationPlan, target: Target) -> bool:
+    """Whether products take so long that little is lost by draining a tile in parts between them and the next tile's.
+
+    Parts make tiles larger, which halves the loads of weights; that is worth up to a third of the products' time.
+    """
+    rows, columns = round_up(plan.positions.capacity, FRACTAL), round_up(plan.feature.capacity, FRACTAL)
+    k = prod(a.taps for a in p.axes) * p.channel.size
+    factor = target.mad_f32_factor if p.map.dtype.bytes == 4 else 1
+    cube = factor * (rows // FRACTAL) * (columns // FRACTAL) * (k * p.map.dtype.bytes / FRACTAL_BYTES)
+    drain = plan.parts * target.fixp_start
+    drain += rows * max(target.fixp_row, p.out.dtype.bytes * columns / target.fixp_rate)
+    return drain < cube / 3
+
+
+def _plan(p: Correlation, target: Target, most_parts: int) -> CorrelationPlan | None:
     h, w = p.axes[-2:]
     inner = p.image.size * h.positions * w.positions
     columns = h.taps * w.taps * p.channel.size
@@ -117,7 +144,7 @@ def plan_correlation(p: Correlation, target: Target) -> CorrelationPlan | None:
         shape = (groups * outer[0], inner, p.feature.size, columns * outer[1])
     product = Product(*shape, element=e, accumulator=p.accumulator.bytes, result=p.out.dtype.bytes)
     widest = target.bt_bytes // 4 if p.bias else 512
-    tiles = choose_tiles(product, target, 2 * SLAB_BYTES + 2 * target.bt_bytes, 1, widest)
+    tiles = choose_tiles(product, target, 2 * SLAB_BYTES + 2 * target.bt_bytes, most_parts, widest)
     features, wanted = (tiles.m, tiles.panel) if p.contract_positions else (tiles.n, tiles.m)
     at_most = tiles.n if p.contract_positions else p.channel.size
     best: CorrelationPlan | None = None
@@ -126,8 +153,17 @@ def plan_correlation(p: Correlation, target: Target) -> CorrelationPlan | None:
         slab = prod(CorrelationPlan(positions, positions, positions, 0, 0).slab(p.axes))
         chunk = _divisor(p.channel.size, min(at_most, SLAB_BYTES // (slab * e)))
         if chunk and (best is None or chunk > best.chunk):
-            taps = tile_group(_tap_dims(p, chunk), tiles.n if p.contract_positions else tiles.panel, 3)
-            best = CorrelationPlan(positions, taps, tile_group((p.feature,), features), chunk, tiles.step)
+            step = tiles.step
+            panel = tiles.n if p.contract_positions else tiles.panel
+            if (
+                not p.contract_positions
+            ):  # a panel is one step: weights are extracted once for all parts, none waits at its end
+                rows = round_up(-(-positions.capacity // tiles.parts), FRACTAL)
+                unit = max(1, FRACTAL_BYTES // e)
+                step = min(target.l0a_bytes // (2 * rows * e), target.l0b_bytes // (2 * tiles.n * e)) // unit * unit
+                panel = min(panel, step)
+            taps = tile_group(_tap_dims(p, chunk), panel, 3)
+            best = CorrelationPlan(positions, taps, tile_group((p.feature,), features), chunk, step, tiles.parts)
         if best is not None and best.chunk >= min(at_most, p.channel.size, 16):
             break
         wanted //= 2

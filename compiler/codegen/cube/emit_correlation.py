@@ -77,13 +77,16 @@ class _Emitter:
         *outer, feature_step, position_step = at
         positions = locate(b, plan.positions, position_step, 1)
         feature = locate(b, plan.feature, feature_step, 3)
-        rows, columns = round_up(plan.positions.capacity, FRACTAL), round_up(plan.feature.capacity, FRACTAL)
+        parts, half = plan.parts, plan.positions.tile // plan.parts
+        size = half * plan.positions.inner_size
+        extent = positions.extent if parts == 1 else Affine(size)
+        rows, columns = round_up(size, FRACTAL), round_up(plan.feature.capacity, FRACTAL)
         panels, dtype = self.panels, p.map.dtype
         weights = b.tile(Loc.mat, dtype, panels.capacity, columns, (panels.extent, feature.extent), Layout.zn, 2)
-        left = b.tile(Loc.left, dtype, rows, panels.step, (positions.extent, panels.valid), Layout.nz, 2)
+        left = b.tile(Loc.left, dtype, rows, panels.step, (extent, panels.valid), Layout.nz, 2)
         right = b.tile(Loc.right, dtype, panels.step, columns, (panels.valid, feature.extent), Layout.zn, 2)
-        acc = b.tile(Loc.acc, p.accumulator, rows, columns, (positions.extent, feature.extent), Layout.nz, 2)
-        target = TileRef(acc.tile, self.turn)
+        acc = b.tile(Loc.acc, p.accumulator, rows, columns, (extent, feature.extent), Layout.nz, 2)
+        targets = [TileRef(acc.tile, Affine(i) if parts > 1 else self.turn) for i in range(parts)]
         bias: BiasRow | None = None
         if p.bias:
             bias = BiasRow(b, p.bias.dtype, columns, feature.extent, self.target)
@@ -106,19 +109,25 @@ class _Emitter:
                 b.tload(TileRef(weights.tile, slot), view)
                 with panels.each_step() as step:
                     l0 = slot * panels.steps + step
-                    gather(TileRef(left.tile, l0), ZERO, k.offsets[1] + step * panels.step)
-                    b.textract(TileRef(right.tile, l0), TileRef(weights.tile, slot), step * panels.step, ZERO)
+                    y = TileRef(right.tile, l0)
+                    b.textract(y, TileRef(weights.tile, slot), step * panels.step, ZERO)
                     done = (turn * plan.taps.steps + panel) * panels.steps + step
-                    if bias:
-                        bias.multiply(target, TileRef(left.tile, l0), TileRef(right.tile, l0), done)
-                    else:
-                        b.tmatmul(target, TileRef(left.tile, l0), TileRef(right.tile, l0), done)
+                    for i, target in enumerate(targets):
+                        x = TileRef(left.tile, l0 if parts == 1 else Affine(i))
+                        gather(x, Affine(i * size), k.offsets[1] + step * panels.step)
+                        if bias:
+                            bias.multiply(target, x, y, done)
+                        else:
+                            b.tmatmul(target, x, y, done)
         offset = self.base[2] + positions.offsets[0] + feature.offsets[1]
         for position, axis in zip(outer, self.outer, strict=True):
             offset += position * axis.position_stride
-        shape = (*view_shape(plan.positions, positions), feature.count)
+        count, *inner = view_shape(plan.positions, positions)
+        shape = (count if parts == 1 else half, *inner, feature.count)
         strides = (*plan.positions.strides(0), *plan.feature.strides(1))
-        self._store(b.view(self.out_arg, offset, shape, strides, plan.positions.rank), target)
+        for i, target in enumerate(targets):
+            view = b.view(self.out_arg, offset + i * half * strides[0], shape, strides, plan.positions.rank)
+            self._store(view, target)
 
     # -- gradient of weights: features are rows of the result, taps and channels its columns ---------------------
 
