@@ -117,6 +117,7 @@ def test_long_loops_need_no_stack(dtype):
         for name in ("smin", "smax", "smul", "sdiv", "smod"):
             k.scalar(name, i, 3)
             k.scalar(name, i, i + 1)
+            k.scalar(name, i * 3 + 2, i * 2 + total_of(total) * 5 + 1)
         k.scalar("sconvert", value, dtype.name, "i32")
         with k.when(k.scalar("smod", i, 2)), k.loop(0, 3) as j:
             k.until(j - 1)

@@ -40,6 +40,19 @@ const ScalarStep* affine(const ScalarStep* s, Core& core) {
   return s->next();
 }
 
+// k1 a + k2 b + value
+struct Coefficients {
+  int64_t a, b;
+};
+const ScalarStep* linear(const ScalarStep* s, Core& core) {
+  const auto& k = *static_cast<const Coefficients*>(s->more);
+  int64_t* r = core.registers.data();
+  r[s->dst] = static_cast<int64_t>(  // unsigned: a hostile program may overflow
+      static_cast<uint64_t>(k.a) * static_cast<uint64_t>(r[s->a]) +
+      static_cast<uint64_t>(k.b) * static_cast<uint64_t>(r[s->b]) + static_cast<uint64_t>(s->value));
+  ASCEND_STEP_TO(s->next());
+}
+
 [[noreturn]] void fail(const ScalarStep& s, const std::string& what) {
   Site{static_cast<const Kernel*>(s.more), static_cast<size_t>(s.index)}.fail(what);
 }
@@ -209,6 +222,15 @@ class Steps {
       const auto reg = static_cast<uint16_t>(a.terms[0].reg);
       if (a.constant == 0) return reg;
       return computed({.run = &add_constant, .a = reg}, a.constant);
+    }
+    if (a.terms.size() <= 2) {
+      const Term &first = a.terms.front(), &last = a.terms.back();
+      const Coefficients k{first.coefficient, a.terms.size() == 2 ? last.coefficient : 0};
+      return computed({.run = &linear,
+                       .a = static_cast<uint16_t>(first.reg),
+                       .b = static_cast<uint16_t>(last.reg),
+                       .more = code_->keep(k)},
+                      a.constant);
     }
     return computed({.run = &affine, .more = code_->keep(a)}, 0);
   }

@@ -99,9 +99,16 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   return s->next();
 }
 
+const ScalarStep* by_one(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = held_of((*static_cast<const OneF32*>(s->more))(value_of<float>(r[s->a])));
+  ASCEND_STEP_TO(s->next());
+}
+
 ScalarBody by_vector(const VectorKey& key, int sources) {
-  const VectorFn function = find_vector(key);
+  const VectorBody function = find_vector(key);
   if (!function) return {};
+  if (function.one) return {&by_one, std::make_shared<const OneF32>(function.one)};
   const bool wide = key.src == DType::kf32 && dtype_bytes(key.dst) <= 4;
   return {&by_vector, std::make_shared<const VectorScalar>(function, reader_of(key.dst), sources, wide)};
 }
