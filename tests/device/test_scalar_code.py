@@ -131,6 +131,26 @@ def test_long_loops_need_no_stack(dtype):
     assert int(held[0]) == 1  # two trips of the inner loop in every second one of the outer
 
 
+@pytest.mark.parametrize("bad", range(4))
+def test_joined_steps_fail_where_they_do(bad):
+    """The executor joins neighbouring steps; each still says that it was the one."""
+    k = KernelBuilder("joined", "aiv", (1,))
+    where, out = k.argument(DType.i32, 4), k.argument(DType.f32, 1, writes=True)
+    tile = k.tile(Loc.vec, DType.f32, 1, 8)
+    k.texpands(tile, 3)
+    places = [k.scalar("sload", k.view(where, i, (1,), (1,))) for i in range(4)]
+    values = [k.scalar("sget", tile, place) for place in places]
+    for a, b in itertools.pairwise(values):
+        total = k.scalar("scompute", "add", "f32", a, b)
+    k.sstore(k.view(out, 0, (1,), (1,)), total)
+    program = finished(k)
+    (found,) = run_device(program, [np.arange(4, dtype=np.int32), np.zeros(1, np.float32)])
+    assert found == 6
+    ((register, _),) = values[bad].terms
+    with pytest.raises(RuntimeError, match=rf"%r{register} = pto.sget .*index; expected 0 to 7, got 8"):
+        run_device(program, [np.where(np.arange(4) == bad, 8, 0).astype(np.int32), np.zeros(1, np.float32)])
+
+
 def total_of(register):
     """What a register holds."""
     return Affine(0, ((register, 1),))
