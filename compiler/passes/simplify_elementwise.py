@@ -68,6 +68,11 @@ def simplify_binary(op: ops.Binary, b: Builder) -> Value | None:
         mantissa, exponent = np.frexp(np.float64(right))
         if abs(mantissa) == 0.5 and -100 < exponent < 100 and dtype is not DType.f16:
             return b.binary("mul", x, b.constant(1 / np.float64(right), y.type))
+    if dtype.kind == "u" and int(right).bit_count() == 1:
+        if kind == "div":
+            return b.binary("shr_logical", x, b.constant(int(right).bit_length() - 1, y.type))
+        if kind == "rem":
+            return b.binary("and", x, b.constant(int(right) - 1, y.type))
     if kind == "pow" and dtype.is_float:
         if right == 1:
             return x

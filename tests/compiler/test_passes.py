@@ -313,6 +313,25 @@ def test_simplify_keeps_negative_zero():
     assert any(isinstance(op, ops.Binary) for op in module.main.ops), "-0.0 + 0.0 is 0.0"
 
 
+def test_simplify_divides_unsigned_numbers_by_shifts():
+    module = import_text("""func.func public @main(%x: tensor<2xui32>, %y: tensor<2xi32>) -> (tensor<2xui32>, tensor<2xui32>, tensor<2xui32>, tensor<2xi32>) {
+      %d = stablehlo.constant dense<2147483648> : tensor<2xui32>
+      %three = stablehlo.constant dense<3> : tensor<2xui32>
+      %two = stablehlo.constant dense<2> : tensor<2xi32>
+      %0 = stablehlo.divide %x, %d : tensor<2xui32>
+      %1 = stablehlo.remainder %x, %d : tensor<2xui32>
+      %2 = stablehlo.divide %x, %three : tensor<2xui32>
+      %3 = stablehlo.divide %y, %two : tensor<2xi32>
+      return %0, %1, %2, %3 : tensor<2xui32>, tensor<2xui32>, tensor<2xui32>, tensor<2xi32>
+    }""")
+    passes.simplify(module, None)
+    assert [op.kind for op in module.main.ops if isinstance(op, ops.Binary)] == ["shr_logical", "and", "div", "div"]
+    x, y = np.array([2**31 - 1, 2**31 + 7], np.uint32), np.array([-3, 3], np.int32)
+    found = graph_reference.run(module.main, [x, y])
+    for one, expected in zip(found, (x >> 31, x & (2**31 - 1), x // 3, [-1, 1]), strict=True):
+        np.testing.assert_array_equal(one, expected)
+
+
 def test_rematerialised_values_stay_apart():
     module = import_text(f"""func.func public @main(%x: {T}) -> {T} {{
       %0 = stablehlo.sine %x : {T}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from executor import check, random_array
+from executor import check, program_of, random_array, run_device
 
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.machine import Loc
@@ -90,6 +90,47 @@ def test_gather_and_scatter(mode, index, dtype):
         b.mscatter(b.view(scattered, 3, (1, columns), (0, 2)), t, i, mode, "add")
     values = [random_array(rng, dtype, 100), rng.integers(0, 80, rows * width).astype(index.numpy)]
     check(b.kernel, [*values, random_array(rng, dtype, rows * columns), random_array(rng, dtype, 100)])
+
+
+@pytest.mark.parametrize("dtype", [DType.i1, DType.i8, DType.u16, DType.bf16, DType.f32, DType.f64], ids=str)
+@pytest.mark.parametrize("index", [DType.i32, DType.i64], ids=str)
+@pytest.mark.parametrize("columns", [1, 2047, 5000])
+def test_long_rows_of_elements(columns, index, dtype):
+    """The executor looks at many offsets before it uses them; those that a scatter leaves out are among some."""
+    rng = np.random.default_rng(4)
+    b = KernelBuilder("index", "aiv", (1,))
+    table, inside, some = b.argument(dtype, 300), b.argument(index, columns), b.argument(index, columns)
+    result = b.argument(dtype, columns, True)
+    kinds = ["none", *([] if dtype is DType.i1 else ["add", "max", "min"])]
+    scattered = [b.argument(dtype, 300, True) for _ in kinds]
+    i, j = (b.tile(Loc.vec, index, 1, padded(columns, index), (1, columns), address=at) for at in (0, 1 << 16))
+    t = b.tile(Loc.vec, dtype, 1, padded(columns, dtype), (1, columns), address=1 << 17)
+    b.tload(i, b.view(inside, 0, (1, columns), (0, 1)))
+    b.tload(j, b.view(some, 0, (1, columns), (0, 1)))
+    b.mgather(t, b.view(table, 3, (1, 1), (0, 1)), i, "elem")
+    b.tstore(b.view(result, 0, (1, columns), (0, 1)), t)
+    for kind, argument in zip(kinds, scattered, strict=True):
+        b.mscatter(b.view(argument, 3, (1, 1), (0, 1)), t, i, "elem", kind)
+        b.mscatter(b.view(argument, 5, (1, 1), (0, 1)), t, j, "elem", kind)
+    places = rng.integers(0, 290, columns)
+    left_out = np.where((np.arange(columns) > 3000) & (places % 3 == 0), -1, places)
+    given = [random_array(rng, dtype, 300), places.astype(index.numpy), left_out.astype(index.numpy)]
+    check(b.kernel, [*given, random_array(rng, dtype, columns), *(random_array(rng, dtype, 300) for _ in kinds)])
+
+
+@pytest.mark.parametrize("bad", [300, -4, 2**31 - 1])
+def test_one_offset_of_many_outside(bad):
+    columns = 5000
+    b = KernelBuilder("index", "aiv", (1,))
+    table, offsets = b.argument(DType.f32, 300), b.argument(DType.i32, columns)
+    i, t = (b.tile(Loc.vec, dtype, 1, columns, address=at) for dtype, at in ((DType.i32, 0), (DType.f32, 1 << 16)))
+    b.tload(i, b.view(offsets, 0, (1, columns), (0, 1)))
+    b.mgather(t, b.view(table, 3, (1, 1), (0, 1)), i, "elem")
+    places = np.full(columns, 296, np.int32)
+    run_device(program_of(b.kernel), [np.zeros(300, np.float32), places])
+    places[4321] = bad
+    with pytest.raises(RuntimeError, match=f"offset {bad} leaves argument 0 of 300 elements"):
+        run_device(program_of(b.kernel), [np.zeros(300, np.float32), places])
 
 
 @pytest.mark.parametrize("dtype", [DType.i1, DType.i8, DType.u16, DType.i32, DType.u32, DType.i64, DType.u64], ids=str)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from executor import program_of, run_device
+from executor import plugin, program_of, run_device
 
 from jax_ascend.compiler.isa.dtypes import DType
 from jax_ascend.compiler.isa.instructions.scalar import SCALAR_OPS, SCALAR_UNARY
@@ -16,7 +16,7 @@ from jax_ascend.compiler.program.kernel import KernelBuilder
 from jax_ascend.compiler.targets import Target
 
 TYPES = [d for d in DType if d in CLASSES["all"]]
-FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 1e-40, 3e38, -3e38, np.inf, -np.inf, np.nan, 88.0, 1e4]
+FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 1e-40, 3e38, -3e38, np.inf, -np.inf, np.nan, 88.0, 1e4, 3e5]
 
 
 def operands(op):
@@ -64,8 +64,16 @@ def pairs(dtype):
     return tuple(np.array(list(v), dtype.numpy) for v in zip(*itertools.product(values, values), strict=True))
 
 
+@pytest.fixture(params=plugin.simd_variants())
+def variant(request):
+    """Each SIMD variant this CPU can run: elementary functions of f32 are the variant's."""
+    plugin.set_simd_variant(request.param)
+    yield request.param
+    plugin.set_simd_variant(plugin.simd_variants()[0])
+
+
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_scalar_and_vector_units_agree(dtype):
+def test_scalar_and_vector_units_agree(dtype, variant):
     a, b = pairs(dtype)
     n = a.size
     for op in computed(dtype):
@@ -117,6 +125,7 @@ def test_long_loops_need_no_stack(dtype):
         for name in ("smin", "smax", "smul", "sdiv", "smod"):
             k.scalar(name, i, 3)
             k.scalar(name, i, i + 1)
+            k.scalar(name, i * 3 + 2, i * 2 + total_of(total) * 5 + 1)
         k.scalar("sconvert", value, dtype.name, "i32")
         with k.when(k.scalar("smod", i, 2)), k.loop(0, 3) as j:
             k.until(j - 1)
@@ -128,6 +137,26 @@ def test_long_loops_need_no_stack(dtype):
     (found,) = run_device(finished(k), [np.zeros(4, dtype.numpy)])
     held = found[:1].view(f"u{dtype.bytes}") if dtype.is_float else found
     assert int(held[0]) == 1  # two trips of the inner loop in every second one of the outer
+
+
+@pytest.mark.parametrize("bad", range(4))
+def test_joined_steps_fail_where_they_do(bad):
+    """The executor joins neighbouring steps; each still says that it was the one."""
+    k = KernelBuilder("joined", "aiv", (1,))
+    where, out = k.argument(DType.i32, 4), k.argument(DType.f32, 1, writes=True)
+    tile = k.tile(Loc.vec, DType.f32, 1, 8)
+    k.texpands(tile, 3)
+    places = [k.scalar("sload", k.view(where, i, (1,), (1,))) for i in range(4)]
+    values = [k.scalar("sget", tile, place) for place in places]
+    for a, b in itertools.pairwise(values):
+        total = k.scalar("scompute", "add", "f32", a, b)
+    k.sstore(k.view(out, 0, (1,), (1,)), total)
+    program = finished(k)
+    (found,) = run_device(program, [np.arange(4, dtype=np.int32), np.zeros(1, np.float32)])
+    assert found == 6
+    ((register, _),) = values[bad].terms
+    with pytest.raises(RuntimeError, match=rf"%r{register} = pto.sget .*index; expected 0 to 7, got 8"):
+        run_device(program, [np.where(np.arange(4) == bad, 8, 0).astype(np.int32), np.zeros(1, np.float32)])
 
 
 def total_of(register):

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "plugin/device/execute/decode.h"
-#include "plugin/device/execute/scalar_code.h"
+#include "plugin/device/execute/scalar_steps.h"
 #include "plugin/isa/message.h"
 
 namespace ascend {
@@ -12,120 +12,9 @@ namespace {
 
 // -- what steps do
 
-template <class Function>
-const ScalarStep* binary(const ScalarStep* s, Core& core) {
-  int64_t* r = core.registers.data();
-  r[s->dst] = Function()(r[s->a], r[s->b], *s);
-  ASCEND_STEP_TO(s->next());
-}
-
-const ScalarStep* move(const ScalarStep* s, Core& core) {
-  core.registers[s->dst] = core.registers[s->a];
-  ASCEND_STEP_TO(s->next());
-}
-
-const ScalarStep* constant(const ScalarStep* s, Core& core) {
-  core.registers[s->dst] = s->value;
-  ASCEND_STEP_TO(s->next());
-}
-
-const ScalarStep* add_constant(const ScalarStep* s, Core& core) {
-  core.registers[s->dst] =
-      static_cast<int64_t>(static_cast<uint64_t>(core.registers[s->a]) + static_cast<uint64_t>(s->value));
-  ASCEND_STEP_TO(s->next());
-}
-
 const ScalarStep* affine(const ScalarStep* s, Core& core) {
   core.registers[s->dst] = evaluate(*static_cast<const Affine*>(s->more), core);
   return s->next();
-}
-
-[[noreturn]] void fail(const ScalarStep& s, const std::string& what) {
-  Site{static_cast<const Kernel*>(s.more), static_cast<size_t>(s.index)}.fail(what);
-}
-
-struct RegisterMin {
-  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const { return std::min(a, b); }
-};
-struct RegisterMax {
-  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const { return std::max(a, b); }
-};
-struct RegisterMul {
-  int64_t operator()(int64_t a, int64_t b, const ScalarStep&) const {
-    return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  }
-};
-// Narrow numbers, which most are, divide faster as such.
-struct RegisterMod {
-  int64_t operator()(int64_t a, int64_t b, const ScalarStep& s) const {
-    if (static_cast<uint64_t>(a | b) >> 32 == 0 && b != 0)
-      return static_cast<uint32_t>(a) % static_cast<uint32_t>(b);
-    if (b < 1) fail(s, concat("divisor; expected at least 1, got ", b, "."));
-    const int64_t rest = a % b;
-    return rest < 0 ? rest + b : rest;
-  }
-};
-struct RegisterDiv {
-  int64_t operator()(int64_t a, int64_t b, const ScalarStep& s) const {
-    if (static_cast<uint64_t>(a | b) >> 32 == 0 && b != 0)
-      return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
-    if (b < 1) fail(s, concat("divisor; expected at least 1, got ", b, "."));
-    return a / b - (a % b < 0);
-  }
-};
-
-// By a constant d, `value` being 2^64 / d rounded up: what is left of a * value / 2^64 is the remainder's
-// share of d (Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019), for numbers of 32 bits.
-const ScalarStep* mod_constant(const ScalarStep* s, Core& core) {
-  int64_t* r = core.registers.data();
-  const int64_t a = r[s->a];
-  if (static_cast<uint64_t>(a) >> 32) [[unlikely]]
-    return binary<RegisterMod>(s, core);
-  const uint64_t low = static_cast<uint64_t>(s->value) * static_cast<uint64_t>(a);
-  r[s->dst] =
-      static_cast<int64_t>(static_cast<unsigned __int128>(low) * static_cast<uint64_t>(r[s->b]) >> 64);
-  ASCEND_STEP_TO(s->next());
-}
-
-const ScalarStep* div_constant(const ScalarStep* s, Core& core) {
-  int64_t* r = core.registers.data();
-  const int64_t a = r[s->a];
-  if (static_cast<uint64_t>(a) >> 32) [[unlikely]]
-    return binary<RegisterDiv>(s, core);
-  const auto value = static_cast<unsigned __int128>(static_cast<uint64_t>(s->value));
-  r[s->dst] = static_cast<int64_t>(value * static_cast<uint64_t>(a) >> 64);
-  ASCEND_STEP_TO(s->next());
-}
-
-// `value` is the tile's address, `jump` how many elements it has.
-template <class T>
-std::byte* element(const ScalarStep* s, Core& core) {
-  const int64_t index = core.registers[s->a];
-  if (static_cast<uint64_t>(index) >= static_cast<uint64_t>(s->jump))
-    fail(*s, concat("index; expected 0 to ", s->jump - 1, ", got ", index, "."));
-  return core.memory[static_cast<int>(Loc::kvec)] + s->value + index * static_cast<int64_t>(sizeof(T));
-}
-
-template <class T>
-const ScalarStep* get(const ScalarStep* s, Core& core) {
-  core.registers[s->dst] = held_at<T>(element<T>(s, core));
-  ASCEND_STEP_TO(s->next());
-}
-
-template <class T>
-void write(std::byte* p, int64_t held) {
-  T value;
-  if constexpr (std::is_same_v<T, Bit>)
-    value = static_cast<Bit>(held & 1);
-  else
-    value = static_cast<T>(held);
-  std::memcpy(p, &value, sizeof value);
-}
-
-template <class T>
-const ScalarStep* set(const ScalarStep* s, Core& core) {
-  write<T>(element<T>(s, core), core.registers[s->b]);
-  ASCEND_STEP_TO(s->next());
 }
 
 // A view of one element: its offset is register a, `value` the size of the argument, `jump` its number.
@@ -133,8 +22,9 @@ template <class T>
 std::byte* gm_element(const ScalarStep* s, Core& core) {
   const int64_t offset = core.registers[s->a];
   if (static_cast<uint64_t>(offset) >= static_cast<uint64_t>(s->value))
-    fail(*s, concat("the view leaves argument ", s->jump, "; expected elements 0 to ", s->value - 1, ", got ",
-                    offset, " to ", offset, "."));
+    Site{static_cast<const Kernel*>(s->more), static_cast<size_t>(s->index)}.fail(
+        concat("the view leaves argument ", s->jump, "; expected elements 0 to ", s->value - 1, ", got ",
+               offset, " to ", offset, "."));
   return core.arguments[s->jump] + offset * static_cast<int64_t>(sizeof(T));
 }
 
@@ -203,12 +93,21 @@ class Steps {
   uint16_t operand(const Affine& a) {
     if (a.terms.empty()) {
       if (const auto known = decoder_.constant_register(a.constant)) return *known;
-      return computed({&constant}, a.constant);
+      return computed({&one_step<Constant>}, a.constant);
     }
     if (a.terms.size() == 1 && a.terms[0].coefficient == 1) {
       const auto reg = static_cast<uint16_t>(a.terms[0].reg);
       if (a.constant == 0) return reg;
-      return computed({.run = &add_constant, .a = reg}, a.constant);
+      return computed({.run = &one_step<AddConstant>, .a = reg}, a.constant);
+    }
+    if (a.terms.size() <= 2) {
+      const Term &first = a.terms.front(), &last = a.terms.back();
+      const Coefficients k{first.coefficient, a.terms.size() == 2 ? last.coefficient : 0};
+      return computed({.run = &one_step<Linear>,
+                       .a = static_cast<uint16_t>(first.reg),
+                       .b = static_cast<uint16_t>(last.reg),
+                       .more = code_->keep(k)},
+                      a.constant);
     }
     return computed({.run = &affine, .more = code_->keep(a)}, 0);
   }
@@ -236,11 +135,14 @@ template <class Function, class Instruction>
 ActionPtr decode_binary(const Instruction& i, Decoder& d) {
   Steps steps(d);
   const uint16_t a = steps.operand(i.a_), b = steps.operand(i.b_);
-  ScalarStep step{
-      .run = &binary<Function>, .dst = static_cast<uint16_t>(i.dst_), .a = a, .b = b, .more = &d.source()};
+  ScalarStep step{.run = &one_step<Register<Function>>,
+                  .dst = static_cast<uint16_t>(i.dst_),
+                  .a = a,
+                  .b = b,
+                  .more = &d.source()};
   constexpr bool kMod = std::is_same_v<Function, RegisterMod>, kDiv = std::is_same_v<Function, RegisterDiv>;
   if ((kMod || kDiv) && i.b_.terms.empty() && i.b_.constant > 1 && i.b_.constant < int64_t{1} << 32) {
-    step.run = kMod ? &mod_constant : &div_constant;
+    step.run = kMod ? &one_step<ModConstant> : &one_step<DivConstant>;
     step.value = static_cast<int64_t>(UINT64_MAX / static_cast<uint64_t>(i.b_.constant) + 1);
   }
   steps.add(step);
@@ -264,7 +166,7 @@ bool is_element(const ViewOperand& view) {
 ActionPtr decode(const isa::saffine& i, Decoder& d) {
   Steps steps(d);
   const uint16_t a = steps.operand(i.a_);
-  steps.add({.run = &move, .dst = static_cast<uint16_t>(i.dst_), .a = a});
+  steps.add({.run = &one_step<Move>, .dst = static_cast<uint16_t>(i.dst_), .a = a});
   return steps.take();
 }
 ActionPtr decode(const isa::smin& i, Decoder& d) { return decode_binary<RegisterMin>(i, d); }
@@ -301,8 +203,8 @@ ActionPtr decode(const isa::sconvert& i, Decoder& d) {
 ActionPtr decode(const isa::sget& i, Decoder& d) {
   Steps steps(d);
   ScalarStep step = access(i.src_, d);
-  step.run =
-      with_element(d.source().tiles[i.src_.tile].dtype, []<class T>(T) -> ScalarFn { return &get<T>; });
+  step.run = with_element(d.source().tiles[i.src_.tile].dtype,
+                          []<class T>(T) -> ScalarFn { return &one_step<Get<T>>; });
   step.dst = static_cast<uint16_t>(i.dst_), step.a = steps.operand(i.index_);
   steps.add(step);
   return steps.take();
@@ -311,8 +213,8 @@ ActionPtr decode(const isa::sget& i, Decoder& d) {
 ActionPtr decode(const isa::sset& i, Decoder& d) {
   Steps steps(d);
   ScalarStep step = access(i.dst_, d);
-  step.run =
-      with_element(d.source().tiles[i.dst_.tile].dtype, []<class T>(T) -> ScalarFn { return &set<T>; });
+  step.run = with_element(d.source().tiles[i.dst_.tile].dtype,
+                          []<class T>(T) -> ScalarFn { return &one_step<Set<T>>; });
   step.a = steps.operand(i.index_), step.b = steps.operand(i.a_);
   steps.add(step);
   return steps.take();

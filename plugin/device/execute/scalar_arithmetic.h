@@ -1,8 +1,10 @@
 // Arithmetic of single elements, as the vector unit computes it (compiler/isa/instructions/elementwise.py):
 // integers wrap, divisions by zero have a value, max and min give NaN where there is one.
 #pragma once
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 namespace ascend::scalar {
@@ -55,24 +57,34 @@ struct Rem {  // of integers
     return static_cast<T>(a % b);
   }
 };
+// The larger number, or the smaller one, of floats. Which it is is data: bits are compared, with a mask and
+// no branch. Those of negative floats count down (expand_total_order.py).
+template <bool kLarger, class T>
+T extremum(T a, T b) {
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  constexpr int kSign = 8 * sizeof(T) - 1;
+  if (a != a || b != b) return a + b;
+  const Bits x = std::bit_cast<Bits>(a), y = std::bit_cast<Bits>(b);
+  const Bits p = x ^ ((x >> kSign) & std::numeric_limits<Bits>::max());
+  const Bits q = y ^ ((y >> kSign) & std::numeric_limits<Bits>::max());
+  return std::bit_cast<T>(y ^ ((x ^ y) & -static_cast<Bits>(kLarger ? p > q : p < q)));
+}
 struct Max {  // NaN if either is NaN; +0 is above -0
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (!std::is_integral_v<T>) {
-      if (a != a || b != b) return a + b;
-      if (a == b) return std::signbit(a) ? b : a;
-    }
-    return a > b ? a : b;
+    if constexpr (!std::is_integral_v<T>)
+      return extremum<true>(a, b);
+    else
+      return a > b ? a : b;
   }
 };
 struct Min {
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (!std::is_integral_v<T>) {
-      if (a != a || b != b) return a + b;
-      if (a == b) return std::signbit(a) ? a : b;
-    }
-    return a < b ? a : b;
+    if constexpr (!std::is_integral_v<T>)
+      return extremum<false>(a, b);
+    else
+      return a < b ? a : b;
   }
 };
 struct And {

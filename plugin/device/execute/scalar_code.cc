@@ -1,5 +1,7 @@
 #include "plugin/device/execute/scalar_code.h"
 
+#include "plugin/device/execute/scalar_steps.h"
+
 namespace ascend {
 namespace {
 
@@ -55,6 +57,7 @@ void ScalarCode::close_condition(ScalarStep first) {
 
 void ScalarCode::finish() {
   if (steps_.empty() || steps_.back().run != stop) steps_.push_back({stop});
+  join_steps(steps_);
 }
 
 }  // namespace ascend

@@ -4,47 +4,11 @@
 #include <cstring>
 #include <type_traits>
 
-#include "plugin/device/execute/scalar_arithmetic.h"
-#include "plugin/device/execute/scalar_code.h"
+#include "plugin/device/execute/scalar_steps.h"
 #include "plugin/device/execute/vector.h"
 
 namespace ascend {
 namespace {
-
-template <class T>
-T value_of(int64_t held) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(held);
-  } else {
-    T value;
-    std::memcpy(&value, &held, sizeof value);
-    return value;
-  }
-}
-
-template <class T>
-int64_t held_of(T value) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<int64_t>(value);
-  } else {
-    int64_t held = 0;
-    std::memcpy(&held, &value, sizeof value);
-    return held;
-  }
-}
-
-template <class T, class F>
-const ScalarStep* step(const ScalarStep* s, Core& core) {
-  int64_t* r = core.registers.data();
-  r[s->dst] = held_of(F::apply(value_of<T>(r[s->a]), value_of<T>(r[s->b])));
-  ASCEND_STEP_TO(s->next());
-}
-
-const ScalarStep* select(const ScalarStep* s, Core& core) {
-  int64_t* r = core.registers.data();
-  r[s->dst] = r[r[s->a] & 1 ? s->b : s->c];
-  ASCEND_STEP_TO(s->next());
-}
 
 template <class S, class T>
 const ScalarStep* convert(const ScalarStep* s, Core& core) {
@@ -99,9 +63,16 @@ const ScalarStep* by_vector(const ScalarStep* s, Core& core) {
   return s->next();
 }
 
+const ScalarStep* by_one(const ScalarStep* s, Core& core) {
+  int64_t* r = core.registers.data();
+  r[s->dst] = held_of((*static_cast<const OneF32*>(s->more))(value_of<float>(r[s->a])));
+  ASCEND_STEP_TO(s->next());
+}
+
 ScalarBody by_vector(const VectorKey& key, int sources) {
-  const VectorFn function = find_vector(key);
+  const VectorBody function = find_vector(key);
   if (!function) return {};
+  if (function.one) return {&by_one, std::make_shared<const OneF32>(function.one)};
   const bool wide = key.src == DType::kf32 && dtype_bytes(key.dst) <= 4;
   return {&by_vector, std::make_shared<const VectorScalar>(function, reader_of(key.dst), sources, wide)};
 }
@@ -111,58 +82,58 @@ ScalarFn common(ScalarOp op) {
   if constexpr (std::is_integral_v<T>) {
     switch (op) {
       case ScalarOp::krem_:
-        return &step<T, scalar::Rem>;
+        return &one_step<Arithmetic<T, scalar::Rem>>;
       case ScalarOp::kand_:
-        return &step<T, scalar::And>;
+        return &one_step<Arithmetic<T, scalar::And>>;
       case ScalarOp::kor_:
-        return &step<T, scalar::Or>;
+        return &one_step<Arithmetic<T, scalar::Or>>;
       case ScalarOp::kxor_:
-        return &step<T, scalar::Xor>;
+        return &one_step<Arithmetic<T, scalar::Xor>>;
       case ScalarOp::knot_:
-        return &step<T, scalar::Not>;
+        return &one_step<Arithmetic<T, scalar::Not>>;
       case ScalarOp::kshl_:
-        return &step<T, scalar::Shl>;
+        return &one_step<Arithmetic<T, scalar::Shl>>;
       case ScalarOp::kshr_:
-        return &step<T, scalar::Shr>;
+        return &one_step<Arithmetic<T, scalar::Shr>>;
       case ScalarOp::kshrl_:
-        return &step<T, scalar::Shrl>;
+        return &one_step<Arithmetic<T, scalar::Shrl>>;
       default:
         break;
     }
   } else {
-    if (op == ScalarOp::ksqrt_) return &step<T, scalar::Sqrt>;
-    if (op == ScalarOp::kfloor_) return &step<T, scalar::Floor>;
-    if (op == ScalarOp::kceil_) return &step<T, scalar::Ceil>;
+    if (op == ScalarOp::ksqrt_) return &one_step<Arithmetic<T, scalar::Sqrt>>;
+    if (op == ScalarOp::kfloor_) return &one_step<Arithmetic<T, scalar::Floor>>;
+    if (op == ScalarOp::kceil_) return &one_step<Arithmetic<T, scalar::Ceil>>;
   }
   switch (op) {
     case ScalarOp::kadd_:
-      return &step<T, scalar::Add>;
+      return &one_step<Arithmetic<T, scalar::Add>>;
     case ScalarOp::ksub_:
-      return &step<T, scalar::Sub>;
+      return &one_step<Arithmetic<T, scalar::Sub>>;
     case ScalarOp::kmul_:
-      return &step<T, scalar::Mul>;
+      return &one_step<Arithmetic<T, scalar::Mul>>;
     case ScalarOp::kdiv_:
-      return &step<T, scalar::Div>;
+      return &one_step<Arithmetic<T, scalar::Div>>;
     case ScalarOp::kmax_:
-      return &step<T, scalar::Max>;
+      return &one_step<Arithmetic<T, scalar::Max>>;
     case ScalarOp::kmin_:
-      return &step<T, scalar::Min>;
+      return &one_step<Arithmetic<T, scalar::Min>>;
     case ScalarOp::kneg_:
-      return &step<T, scalar::Neg>;
+      return &one_step<Arithmetic<T, scalar::Neg>>;
     case ScalarOp::kabs_:
-      return &step<T, scalar::Abs>;
+      return &one_step<Arithmetic<T, scalar::Abs>>;
     case ScalarOp::keq_:
-      return &step<T, scalar::Eq>;
+      return &one_step<Arithmetic<T, scalar::Eq>>;
     case ScalarOp::kne_:
-      return &step<T, scalar::Ne>;
+      return &one_step<Arithmetic<T, scalar::Ne>>;
     case ScalarOp::klt_:
-      return &step<T, scalar::Lt>;
+      return &one_step<Arithmetic<T, scalar::Lt>>;
     case ScalarOp::kle_:
-      return &step<T, scalar::Le>;
+      return &one_step<Arithmetic<T, scalar::Le>>;
     case ScalarOp::kgt_:
-      return &step<T, scalar::Gt>;
+      return &one_step<Arithmetic<T, scalar::Gt>>;
     case ScalarOp::kge_:
-      return &step<T, scalar::Ge>;
+      return &one_step<Arithmetic<T, scalar::Ge>>;
     default:
       return nullptr;
   }
@@ -171,7 +142,7 @@ ScalarFn common(ScalarOp op) {
 ScalarFn common(ScalarOp op, DType type) {
   switch (type) {
     case DType::ki1:
-      if (op == ScalarOp::knot_) return &step<uint8_t, scalar::NotBool>;
+      if (op == ScalarOp::knot_) return &one_step<Arithmetic<uint8_t, scalar::NotBool>>;
       if (op == ScalarOp::kand_ || op == ScalarOp::kor_ || op == ScalarOp::kxor_ || op == ScalarOp::keq_ ||
           op == ScalarOp::kne_)
         return common<uint8_t>(op);
@@ -247,7 +218,7 @@ ScalarBody find_scalar(ScalarOp op, DType type) {
   const bool compares = opcode == Opcode::ktcmp || opcode == Opcode::ktisfinite;
   const VectorKey key{opcode, compares ? DType::ki1 : type, type, mode};
   if (!find_vector(key)) return {};
-  if (op == ScalarOp::ksel_) return {&select, nullptr};
+  if (op == ScalarOp::ksel_) return {&one_step<Select>, nullptr};
   if (const ScalarFn function = common(op, type)) return {function, nullptr};
   return by_vector(key, static_cast<int>(op) < kScalarUnary ? 1 : 2);
 }

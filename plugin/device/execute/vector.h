@@ -49,13 +49,17 @@ struct StageFns {
 // Which operands (the mask of tsel aside) of an operation registers hold; the other is in memory.
 enum class Held { kFirst, kSecond, kBoth };
 
+// An elementary function of one f32, with the bits that the vector has.
+using OneF32 = float (*)(float);
+
 // What computes an instruction.
 struct VectorBody {
   VectorFn function = nullptr;
   StageFns stages{};
+  OneF32 one = nullptr;  // for the scalar unit, where there is one
 
   constexpr VectorBody(VectorFn f) : function(f) {}
-  constexpr VectorBody(VectorFn f, const StageFns& s) : function(f), stages(s) {}
+  constexpr VectorBody(VectorFn f, const StageFns& s, OneF32 o = nullptr) : function(f), stages(s), one(o) {}
   constexpr operator VectorFn() const { return function; }
 };
 

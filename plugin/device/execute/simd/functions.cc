@@ -99,6 +99,11 @@ template <F (*kFunction)(F)>
 void row_f32(const Row& r) {
   map_row<Vector1<kFunction>, float, float>(r.dst, r.n, Stream<float, float>(r.src[0]));
 }
+// In all lanes: what the others hold must not take a slow way.
+template <F (*kFunction)(F)>
+float one(float x) {
+  return kFunction(f(x))[0];
+}
 void row_pow(const Row& r) {
   map_row<Pow, double, float>(r.dst, r.n, Stream<double, float>(r.src[0]), Stream<double, float>(r.src[1]));
 }
@@ -121,7 +126,7 @@ template <F (*kF32)(F), double (*kF64)(double)>
 VectorBody unary(DType t) {
   switch (t) {
     case DType::kf32:
-      return {&instruction<row_f32<kF32>, kSizes1<float>>, stages_of_one<Vector1<kF32>, float>()};
+      return {&instruction<row_f32<kF32>, kSizes1<float>>, stages_of_one<Vector1<kF32>, float>(), &one<kF32>};
     case DType::kf64:
       return &instruction<each_unary<double, kF64>, kSizes1<double>>;
     case DType::kf16:

@@ -95,13 +95,19 @@ void transpose(const VectorArgs& a) {
 
 template <class T>
 void gather(const VectorArgs& a) {
+  const auto last = static_cast<int32_t>(a.src_columns - 1);
   for (int64_t r = 0; r < a.rows; ++r) {
     auto* dst = reinterpret_cast<T*>(a.dst + r * a.dst_stride);
     auto* src = reinterpret_cast<const T*>(a.src[0] + r * a.src_stride[0]);
     auto* index = reinterpret_cast<const int32_t*>(a.src[1] + r * a.src_stride[1]);
+    if (last < 0) {
+      for (int64_t c = 0; c < a.columns; ++c) dst[c] = T{};
+      continue;
+    }
+#pragma GCC unroll 8
     for (int64_t c = 0; c < a.columns; ++c) {
-      int64_t i = index[c] < 0 ? 0 : index[c];
-      dst[c] = a.src_columns > 0 ? src[i < a.src_columns ? i : a.src_columns - 1] : T{};
+      const int32_t i = index[c] < 0 ? 0 : index[c];
+      dst[c] = src[i < last ? i : last];
     }
   }
 }
