@@ -40,7 +40,7 @@ class Forward(Frame):
         step = min(t.depth, max(depths))
         self.depth_steps = [-(-depth // step) for depth in depths]
         steps = {min(step, part.size - at) for part in p.parts for at in range(0, part.size, step)}
-        self.in_step = Affine(*steps) if len(steps) == 1 else self.register()
+        self.in_step = Affine(min(steps)) if len(steps) == 1 else self.register()
         whole = self.in_block.is_constant
         self.in_keys = self.limited(t.keys, self.in_block.const) if whole else self.register()
         self.in_over = self.limited(t.over, self.in_block.const) if whole else self.register()

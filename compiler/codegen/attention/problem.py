@@ -171,8 +171,8 @@ def read_attention(region: Region) -> Attention | None:
     if q_first is None:
         return None
     over_q, over_k = (first.lhs_contracting, first.rhs_contracting)[:: 1 if q_first else -1]
-    sides = (joined.get(v) or view(v) for v in first.operands[:: 1 if q_first else -1])
-    pairs = split_sum(*sides, list(zip(over_q, over_k, strict=True)))
+    asked, answered = (joined.get(v) or view(v) for v in first.operands[:: 1 if q_first else -1])
+    pairs = split_sum(asked, answered, list(zip(over_q, over_k, strict=True)))
     if pairs is None:
         return None
     result = 1 + 2 * len(pairs)
