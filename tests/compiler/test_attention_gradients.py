@@ -49,6 +49,14 @@ APART = {
     "two keys",
     "a cache of a length that is data",
     "times the reciprocal",  # its maximum has a gradient
+    # Slices of gradients are products of their own, which are not proven to be a gradient's.
+    "two parts",
+    "two odd parts",
+    "two parts, bf16",
+    "two parts, f16",
+    "three parts",
+    "parts of keys that end elsewhere",
+    "two parts, one head of keys",
 }
 NARROW = (
     "plain",
