@@ -10,15 +10,14 @@ checks what they leave if asked to, and writes it to a file if there is a dump d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TypeAlias
 
 from . import frontend
 from .compilation import BACK_PASSES, Compilation, Pass
 from .errors import CompileError, ModuleFormatError, Refusal, UnsupportedOpsError
 from .export import export_module
-from .graph.sharding import Sharding
+from .frontend.user_functions import UserFunctions
 from .interpreter import collector_paused, recursion_allowed
 from .partition import partition
 from .passes import GRAPH_PASSES, GraphPass
@@ -29,9 +28,6 @@ from .program.program import Program
 from .stages import Stages
 from .targets import Target
 
-Inspect: TypeAlias = Callable[[int, Sharding | None], None]
-"""Takes the number of a function, and how the value lies that it asks for: None is whole on every device."""
-
 
 def compile_artifact(
     artifact: bytes,
@@ -40,7 +36,7 @@ def compile_artifact(
     dump_directory: str | None = None,
     check: bool = False,
     handlers: Mapping[str, str] | None = None,
-    inspect: Inspect | None = None,
+    functions: UserFunctions | None = None,
 ) -> bytes:
     """Compile what PJRT_Client_Compile receives to a Program's bytes.
 
@@ -51,14 +47,14 @@ def compile_artifact(
         dump_directory: where to write every stage, one sub-directory per compilation.
         check: verify what every pass leaves.
         handlers: the targets of custom calls that are registered, each with why it cannot be called, or "".
-        inspect: called for each function that wants to know how a value lies, with its number.
+        functions: of the user's that take part in the compilation.
 
     Raises:
         UnsupportedOpsError: the module has ops that are not lowered, all listed with their source lines.
         CompileError: anything else that went wrong, with the stage's name.
     """
     del compile_options
-    return compile_program(artifact, device, Stages(dump_directory, check), handlers, inspect).encode()
+    return compile_program(artifact, device, Stages(dump_directory, check), handlers, functions).encode()
 
 
 def compile_program(
@@ -66,15 +62,15 @@ def compile_program(
     target: Target,
     stages: Stages | None = None,
     handlers: Mapping[str, str] | None = None,
-    inspect: Inspect | None = None,
+    functions: UserFunctions | None = None,
 ) -> Program:
     """Compile StableHLO to a Program for `target`. Raises as compile_artifact."""
     with collector_paused(), recursion_allowed():
-        return _compile_program(artifact, target, stages or Stages(), handlers or {}, inspect)
+        return _compile_program(artifact, target, stages or Stages(), handlers or {}, functions)
 
 
 def _compile_program(
-    artifact: bytes | str, target: Target, stages: Stages, handlers: Mapping[str, str], inspect: Inspect | None
+    artifact: bytes | str, target: Target, stages: Stages, handlers: Mapping[str, str], functions: UserFunctions | None
 ) -> Program:
     with stages.stage("deserialize"):
         mlir = frontend.deserialize(artifact)
@@ -87,14 +83,15 @@ def _compile_program(
         stages.dump("propagate", lambda: str(mlir.operation.get_asm(enable_debug_info=False)))
     refused: list[Refusal] = []
     with stages.stage("import"):
-        module = frontend.import_module(mlir, refused, handlers)
+        module = frontend.import_module(mlir, refused, handlers, functions)
         if refused:
             mlir = frontend.propagated(frontend.legalize(given))
             refused.clear()
-            module = frontend.import_module(mlir, refused, handlers)
+            module = frontend.import_module(mlir, refused, handlers, functions)
     stages.dump("graph", lambda: str(module.main))
-    for number, sharding in module.inspected if inspect else ():
-        inspect(number, sharding)
+    if functions is not None:
+        for number, sharding in module.inspected:
+            functions.inspect(number, sharding)
     return compile_module(Compilation(module, target, bytecode), stages, refused)
 
 

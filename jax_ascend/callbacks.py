@@ -11,14 +11,11 @@ import secrets
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from .compiler.isa.dtypes import DType
-
-if TYPE_CHECKING:
-    from .compiler.graph.sharding import Sharding
 
 View = tuple[memoryview, int, tuple[int, ...]]
 """Memory, code of the element type, shape."""
@@ -176,31 +173,6 @@ class Numbered(Sequence[HostFunction]):
 def function_of(number: int) -> HostFunction | None:
     """Return the function that has this number, or None."""
     return _functions.get(number)
-
-
-def show_sharding(number: int, sharding: Sharding | None) -> None:
-    """Tell the function with this number, which takes an HloSharding, how a value lies; None: whole on every device.
-
-    Raises RuntimeError if there is no such function, as in a program that another process has lowered.
-    """
-    from jaxlib import xla_client
-
-    client: Any = xla_client
-    shown = client.OpSharding()
-    shown.type = client.OpSharding.Type.REPLICATED
-    if sharding is not None and any(sharding.dims):
-        mesh = sharding.mesh
-        axes = [axis for dim in sharding.dims for axis in dim]
-        copies = [axis for axis in range(len(mesh.sizes)) if axis not in axes]
-        shown.type = client.OpSharding.Type.OTHER
-        shown.tile_assignment_dimensions = [*map(mesh.extent, sharding.dims), mesh.extent(copies)]
-        shown.tile_assignment_devices = (
-            np.reshape(mesh.devices, mesh.sizes).transpose(axes + copies).reshape(-1).tolist()
-        )
-        shown.replicate_on_last_tile_dim = True
-    if (known := function_of(number)) is None:
-        raise RuntimeError(f"[inspect_array_sharding] no function of this process has number {number}; lower it here.")
-    known.function(client.HloSharding.from_proto(shown))
 
 
 def _array(view: View) -> np.ndarray:

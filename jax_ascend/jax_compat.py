@@ -11,6 +11,8 @@ Checks are for what is present, not for version numbers; tests/pjrt/test_jax_com
 | `compilation_cache.is_cache_used` | has a fixed list of platforms | the persistent cache is never written |
 | `compilation_cache.put_executable_and_time` | JAX 0.12 tries to write programs that call the host | a warning for each |
 | `array.ArrayImpl.__dlpack__`, `__dlpack_device__` | know CPUs and GPUs only | no DLPack export |
+| `custom_partitioning._custom_partitioning_partition` | what JAX has XLA's partitioner call | `custom_partitioning` over several devices fails |
+| `mlir._lowerings`, of `inspect_sharding` | its rule writes an address for XLA's partitioner to call | `inspect_array_sharding` in programs over several devices fails |
 | `config.abstract_mesh_context_manager`, `device_context` (of `mesh` in JAX 0.12) | the meshes that a thread has set, which functions of the host do not see | they compute on the mesh's devices what they have on the CPU, and fail |
 | `mlir._platform_specific_lowerings` | has JAX's rules for linear algebra and callbacks on CPUs | none of them; errors without a way out |
 """
@@ -86,6 +88,31 @@ def take_handlers(platform: str, handler: Callable[..., None], type_: Callable[.
 
     xla_client.register_custom_type_handler(platform, type_)  # handlers know their types when they are registered
     xla_client.register_custom_call_handler(platform, handler)
+
+
+def divide_by_function(
+    name: str, operands: list[Any], given: list[Any], results: list[Any], made: list[Any]
+) -> tuple[bytes, list[Any], list[Any]]:
+    """Have a function of `custom_partitioning` say what each device does, as JAX has XLA's partitioner ask it.
+
+    Args:
+        name: of the function, as the custom call has it.
+        operands, results: Shapes of the whole arrays.
+        given, made: HloShardings, how they lie.
+
+    Returns:
+        The module for one device, and HloShardings: how operands and results have to lie. Raises KeyError without the function.
+    """
+    from jax._src import custom_partitioning
+    from jaxlib import xla_client
+
+    client: Any = xla_client
+    asked: Any = custom_partitioning
+    one = len(results) == 1
+    whole = results[0] if one else client.Shape.tuple_shape(results)
+    sharding = made[0] if one else client.HloSharding.tuple_sharding(whole, made)
+    module, ins, out = asked._custom_partitioning_partition(operands, given, whole, sharding, name.encode())
+    return module, ins, [out] if one else out.tuple_elements()
 
 
 def _call_experimental_off(platform: str) -> None:
@@ -277,7 +304,9 @@ def _on_host(rule: Callable[..., Any], kind: type[HostFunction]) -> Callable[...
 
 def _inspection(rule: Callable[..., Any]) -> Callable[..., Any]:
     """Return a rule that names the function to tell by its number, where JAX's has the address of one for XLA to call."""
-    from jaxlib.mlir import ir
+    from jaxlib.mlir import ir as mlir_ir
+
+    ir: Any = mlir_ir
 
     def lower(context: Any, value: Any, **params: Any) -> Any:
         module = context.module_context
@@ -286,7 +315,7 @@ def _inspection(rule: Callable[..., Any]) -> Callable[..., Any]:
         kept: list[Any] = []
         results = rule(context.replace(module_context=module.replace(keepalives=kept)), value, **params)
         for function in map(HostFunction, kept):  # none if there is one device: it was told at once
-            operations: Any = ir.InsertionPoint.current.block.operations
+            operations = ir.InsertionPoint.current.block.operations
             call = operations[len(operations) - 1]
             call.attributes["call_target_name"] = ir.StringAttr.get("ascend.inspect_sharding")
             call.attributes["backend_config"] = ir.StringAttr.get(str(function.number))

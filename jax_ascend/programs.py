@@ -16,6 +16,7 @@ from .compiler.stages import Stages
 from .compiler.targets import Target
 from .compiler.targets import target as find_target
 from .registration import register
+from .sharding_functions import FUNCTIONS
 
 
 def program_of(
@@ -66,7 +67,9 @@ def program_of(
                 f"compiled for {device.name}. Compile it for that target."
             )
         given = given.stablehlo
-    return compile_program(given, device or find_target(configuration.TARGET.get()), stages, foreign.handlers())
+    return compile_program(
+        given, device or find_target(configuration.TARGET.get()), stages, foreign.handlers(), FUNCTIONS
+    )
 
 
 def _given(source: Any) -> bytes | Program | None:

@@ -90,16 +90,16 @@ def compile_for_plugin(artifact: bytes, options: bytes, target: str) -> tuple[in
     """
 
     def compile() -> bytes:
-        from .callbacks import show_sharding
         from .compiler import pipeline
         from .compiler.target_text import parse_target
+        from .sharding_functions import FUNCTIONS
 
         compile_options.check(options)
         check = configuration.CHECK.get()
         device = parse_target(target, "client")
         handlers = foreign.handlers()
         dump = configuration.DUMP.get()
-        program = pipeline.compile_artifact(artifact, options, device, dump, check, handlers, show_sharding)
+        program = pipeline.compile_artifact(artifact, options, device, dump, check, handlers, FUNCTIONS)
         if check:
             _find_hazards(program)
         return program

@@ -32,6 +32,7 @@ from . import (
 )
 from .scope import Importer, ModuleState, Scope
 from .shardings import GSPMD, Shardings, propagate
+from .user_functions import UserFunctions
 
 _FAMILIES = (
     collectives,
@@ -62,13 +63,16 @@ def module_name(module: ir.Module) -> str:
 
 
 def import_module(
-    module: ir.Module, refused: list[Refusal] | None = None, handlers: Mapping[str, str] | None = None
+    module: ir.Module,
+    refused: list[Refusal] | None = None,
+    handlers: Mapping[str, str] | None = None,
+    functions: UserFunctions | None = None,
 ) -> Module:
     """Import a StableHLO module; the MLIR module is not needed afterwards.
 
     Ops that are not accepted are added to `refused`, with zeros for their results, so that passes can look for more;
     without a list they are raised as an UnsupportedOpsError. `handlers` are the registered targets of custom calls, each
-    with the reason why it cannot be called, or "".
+    with the reason why it cannot be called, or "". `functions` take part in the compilation.
     """
     attributes: Any = module.operation.attributes
     name = module_name(module)
@@ -76,13 +80,8 @@ def import_module(
         int(attributes[key].value) if key in attributes else 1 for key in ("mhlo.num_partitions", "mhlo.num_replicas")
     ]
     state = ModuleState(IMPORTERS, control.REFUSED, counts[0], counts[1], handlers or {})
-    for op in module.body.operations:
-        if op.operation.name == "func.func":
-            state.functions[_symbol(op)] = op
-        elif op.operation.name == "sdy.mesh":
-            state.meshes[_symbol(op)] = op.operation.attributes["mesh"]
-        else:
-            state.unsupported.append((op.operation.name, state.location(op), "at module level"))
+    state.functions_of_the_user = functions
+    state.read(module)
     if counts[0] > 1:
         text = module.operation.get_asm(large_elements_limit=1, enable_debug_info=False)
         state.shardings = Shardings(state.meshes, counts[0], str(text))
@@ -183,7 +182,3 @@ def _is_row_major(layout: str) -> bool:
 def _attribute_dicts(function: ir.OpView, key: str) -> list[dict[str, Any]]:
     attributes: Any = function.attributes
     return [{named.name: named.attr for named in a} for a in attributes[key]] if key in attributes else []
-
-
-def _symbol(op: Any) -> str:
-    return op.attributes["sym_name"].value

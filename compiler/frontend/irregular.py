@@ -21,6 +21,7 @@ from .scope import Importer, Scope
 from .shape import pass_through
 from .shardings import GSPMD
 from .sorting import approximate_top_k, sort
+from .user_functions import divided_call
 
 _PASS_THROUGH_CALLS = {
     "Sharding",
@@ -78,6 +79,7 @@ _CALLS: dict[str, Importer] = {
     "ascend.inspect_sharding": inspect_sharding,
     "ascend.lgamma": lgamma,
     "ApproxTopK": approximate_top_k,
+    "CustomSPMDPartitioning": divided_call,
     **COMPOSITES,  # of programs over several devices (shardings.py)
     **lapack.CALLS,
     "ragged_all_to_all": ragged_all_to_all,
@@ -88,9 +90,6 @@ _CALLS: dict[str, Importer] = {
 """Importers of custom call targets that say an op of the Graph."""
 
 _REFUSED_ON_SEVERAL = {
-    "CustomSPMDPartitioning": (
-        "a function with custom_partitioning, which another partitioner calls; call what each device does in jax.shard_map"
-    ),
     "InspectSharding": (
         "jax.debug.inspect_array_sharding in a program that was lowered for several platforms, which another partitioner "
         "calls; lower it for this one"

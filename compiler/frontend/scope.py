@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jaxlib.mlir import ir
 
@@ -20,6 +20,9 @@ from ..graph.sharding import Sharding
 from ..isa.dtypes import DType
 from .constants import integers
 from .shardings import Shardings
+
+if TYPE_CHECKING:
+    from .user_functions import UserFunctions
 
 Importer = Callable[["Scope", "ir.OpView"], "Sequence[Any]"]
 Nested: TypeAlias = "Value | tuple[Nested, ...]"
@@ -54,6 +57,18 @@ class ModuleState:
         self.callees: dict[str, Graph] = {}
         self.unsupported: list[Refusal] = []
         self.inspected: list[tuple[int, Sharding | None]] = []
+        self.functions_of_the_user: UserFunctions | None = None
+
+    def read(self, module: ir.Module) -> None:
+        """Take the functions and meshes of an MLIR module."""
+        for op in module.body.operations:
+            attributes: Any = op.operation.attributes
+            if op.operation.name == "func.func":
+                self.functions[attributes["sym_name"].value] = op
+            elif op.operation.name == "sdy.mesh":
+                self.meshes[attributes["sym_name"].value] = attributes["mesh"]
+            else:
+                self.unsupported.append((op.operation.name, self.location(op), "at module level"))
 
     def type(self, mlir_type: ir.Type) -> TensorType:
         """Return the tensor type; a token is i1[0], as JAX passes it. Raises UnsupportedOp for dynamic shapes and tuples."""

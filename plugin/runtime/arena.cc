@@ -52,13 +52,13 @@ uint64_t host_available() {
 
 }  // namespace
 
-Arena::Arena(std::string place, uint64_t capacity)
+Arena::Arena(std::string place, uint64_t capacity, uint64_t addresses)
     : place_(std::move(place)),
       capacity_(capacity),
       cached_limit_(std::max<uint64_t>(physical_bytes() / 4, 1 << 30)) {
   // Twice the capacity, so that fragmentation cannot exhaust addresses before bytes.
   if (capacity == 0) return;  // it gives nothing
-  for (range_ = round_up(capacity, kSpanUnit) * 2; range_ >= kSlabBytes;
+  for (range_ = round_up(std::min(capacity, addresses / 2), kSpanUnit) * 2; range_ >= kSlabBytes;
        range_ = round_up(range_ / 2, kSpanUnit)) {
     void* base =
         mmap(nullptr, range_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -24,8 +24,9 @@ class Arena {
   static constexpr uint64_t kAlignment = 64;
   static constexpr uint64_t kSmallLimit = 1 << 20;
 
-  // `place` names the memory in messages, e.g. "ascend:0 hbm".
-  Arena(std::string place, uint64_t capacity);
+  // `place` names the memory in messages, e.g. "ascend:0 hbm". Takes at most `addresses` bytes of address
+  // space.
+  Arena(std::string place, uint64_t capacity, uint64_t addresses = UINT64_MAX);
   ~Arena();
   Arena(const Arena&) = delete;
 

@@ -14,6 +14,8 @@ namespace {
 
 // Pinned host memory has no capacity of its own; this much address space is set aside for it.
 constexpr uint64_t kPinnedHostBytes = uint64_t{256} << 30;
+// Of address space for all memories: half of what Linux gives a process, so that threads get their stacks.
+constexpr uint64_t kAddresses = uint64_t{64} << 40;
 
 std::mutex clients_mutex;
 std::vector<Client*> clients;
@@ -35,7 +37,8 @@ MemorySpace::MemorySpace(Device* device, int id, int kind_id, uint64_t capacity)
       kind_id(kind_id),
       kind(kMemoryKinds[kind_id]),
       text(device->description->text + " " + std::string(kind)),
-      arena(std::make_shared<Arena>(text, capacity)) {}
+      arena(std::make_shared<Arena>(text, capacity,
+                                    kAddresses / (2 * device->client->topology->devices.size()))) {}
 
 MemorySpace::~MemorySpace() {
   for (auto& [key, user] : user_data_)

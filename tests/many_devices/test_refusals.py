@@ -6,45 +6,16 @@ import subprocess
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.custom_partitioning import custom_partitioning
 from jax.sharding import NamedSharding
 from meshes import P, mesh_on, numbers
 
 CUT = P("i")
 
 
-@custom_partitioning
-def sort_rows(x):
-    return jnp.sort(x, axis=1)
-
-
-def _divided(mesh, arguments, result):
-    return mesh, lambda x: jnp.sort(x, axis=1), arguments[0].sharding, (arguments[0].sharding,)
-
-
-sort_rows.def_partition(
-    infer_sharding_from_operands=lambda mesh, arguments, result: arguments[0].sharding,
-    partition=_divided,
-    sharding_rule="i j -> i j",
-)
-
-
 def placed(spec=CUT):
     return jax.device_put(numbers((8, 4), "float32"), NamedSharding(mesh_on("ascend"), spec))
-
-
-def test_custom_partitioning():
-    with pytest.raises(
-        jax.errors.JaxRuntimeError, match=r"custom_partitioning, which.*call what each device does in jax\.shard_map"
-    ):
-        jax.jit(sort_rows)(placed())
-    np.testing.assert_array_equal(
-        np.asarray(jax.jit(sort_rows)(jax.device_put(numbers((8, 4), "float32"), jax.devices("ascend")[0]))),
-        np.sort(numbers((8, 4), "float32"), 1),
-    )
 
 
 @pytest.mark.parametrize("spec", [P("i"), P()], ids=str)

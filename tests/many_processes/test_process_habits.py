@@ -1,6 +1,7 @@
 """What users of several processes do, and what a process is told that cannot meet the others."""
 
 import re
+import socket
 
 import pytest
 from launching import Processes, require_transport, run
@@ -17,8 +18,21 @@ def test_habits(count, devices):
         assert output.count("FINE") == 9
 
 
-def test_other_machines_reach_a_process_by_tcp():
-    for output in run("habits.py", count=2, devices=2, environments=[{"JAX_ASCEND_HOST": "127.0.0.1"}] * 2):
+def own_address():
+    """Return an address of this machine that others see, without sending anything."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.3"
+        return probe.getsockname()[0]
+
+
+@pytest.mark.parametrize("second", ["127.0.0.1", "127.0.0.2", "own"])
+def test_other_machines_reach_a_process_by_tcp(second):
+    """The processes are at two addresses."""
+    hosts = ["127.0.0.1", own_address() if second == "own" else second]
+    for output in run("habits.py", count=2, devices=2, environments=[{"JAX_ASCEND_HOST": host} for host in hosts]):
         assert output.count("FINE") == 9
 
 
