@@ -8,7 +8,7 @@ smallest tile that shows it: full, one column, one row or one element; it is exp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -542,7 +542,7 @@ class SectionEmitter:
         self._accumulators[node] = tile
 
     @contextmanager
-    def _full_chunks(self, node: Node) -> Iterator[None]:
+    def _full_chunks(self, node: Node) -> Generator[None]:
         """Let tiles outside a reduction's loops hold full chunks along them."""
         valid = dict(self.valid)
         self.valid.update({a: self.plan.chunk.get(a, 1) for a in node.reduced if a in self.position})

@@ -58,9 +58,9 @@ def may_take_over(
     gathered: set[Value] = set()  # anywhere, by any block
     for i, section in enumerate(sections):
         for node in section.nodes():
-            if node.kind == "gather":
-                gathered.add(node.access.value)
             if node.access is not None:
+                if node.kind == "gather":
+                    gathered.add(node.access.value)
                 reads.setdefault(node.access.value, []).append((i, node.access))
     pairs: list[tuple[Value, Value]] = []
     for i, section in enumerate(sections):
