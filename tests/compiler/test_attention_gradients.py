@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from attention_cases import BF16, CASES, F16, causal, masked, of, operands, plain, scores, values
-from compiled_function import TARGET, check_results, compile_graph, normal
+from attention_cases import BF16, CASES, F16, causal, masked, normal, of, operands, plain, scores, values
+from compiled_function import TARGET, check_results, compile_graph
 
 from jax_ascend import _plugin, estimate
 from jax_ascend.compiler.codegen.attention.gradient import read_gradient
@@ -29,7 +29,8 @@ def step_of(attend, wanted=(0, 1, 2)):
 
 def step_arguments(attend, arguments):
     out = jax.eval_shape(attend, *arguments)
-    return [*arguments[:3], normal(*out.shape).astype(out.dtype), *arguments[3:]]
+    gradient = np.random.default_rng(1).standard_normal(out.shape).astype(out.dtype)
+    return [*arguments[:3], gradient, *arguments[3:]]
 
 
 def kernels_of(schedule):
@@ -69,7 +70,7 @@ NARROW = (
 )
 STEPS = {name: (attend, arguments, max(tolerance, 3e-5)) for name, (attend, arguments, tolerance) in CASES.items()}
 # Both differ from the gradient in f32: XLA:CPU by 0.021 at most over a dozen draws of "causal, bf16", this by 0.039, as it sums the
-# result after it is rounded.
+# result after it is rounded. In f16 it is 0.003 and, in one draw of hundreds, 0.018 in a row that sees two keys.
 STEPS |= {f"{name}, bf16": (CASES[name][0], of(BF16, *CASES[name][1]), 6e-2) for name in NARROW}
 STEPS |= {f"{name}, f16": (CASES[name][0], of(F16, *CASES[name][1]), 1e-2) for name in NARROW if "dot_" not in name}
 STEPS |= {
