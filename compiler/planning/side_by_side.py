@@ -1,10 +1,10 @@
 """Kernels of one kind of core that do not need each other -> one launch: each takes its blocks, one kernel's after the other's.
 
     launch adam bias_1 (1 block);  launch adam bias_2 (1 block);  launch adam scale (2 blocks)
-        ->  launch side_by_side (4 blocks): block 0 is the first, block 1 the second, blocks 2 and 3 the third
+        ->  launch adam_x3 (4 blocks): block 0 is the first, block 1 the second, blocks 2 and 3 the third
 
     launch adam w_1 (40 blocks);  launch adam w_2 (40 blocks)
-        ->  launch side_by_side (48 blocks): 0 to 39 are the first; 40 to 47, then 0 to 31, the second
+        ->  launch adam_x2 (48 blocks): 0 to 39 are the first; 40 to 47, then 0 to 31, the second
 
 A launch costs as much as what a small kernel does, and a kernel of few blocks leaves the other cores idle. A launch waits
 until something reads what it makes, or until enough wait: an optimizer's updates, which only the results of the program
@@ -14,6 +14,7 @@ devices, which may be under way, does not hold up others: those before it that d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ _MOST_INSTRUCTIONS = 400  # of one kernel
 _MOST_ARGUMENTS = 192  # of all together
 _PIPES = {"aiv": (Pipe.MTE2, Pipe.V, Pipe.MTE3), "aic": (Pipe.MTE2, Pipe.MTE1, Pipe.M, Pipe.FIXP)}  # of a core
 _MOST_BYTES = 1 << 28  # of what those read that wait
+_MOST_NAME = 24  # letters of a kernel's name that go into that of several
 
 
 def merge_launches(items: Iterable[Item], target: Target) -> list[Item]:
@@ -132,9 +134,7 @@ class _Merger:
         """Return one kernel for several; the flags of each are its own, and pipes are drained from one to the next."""
         core = launches[0].kernel.core
         cores, total = self._cores(core), sum(launch.kernel.blocks for launch in launches)
-        names = {launch.kernel.name for launch in launches}
-        name = f"{names.pop()}_x{len(launches)}" if len(names) == 1 else "side_by_side"
-        b = KernelBuilder(name, core, (min(cores, total),))
+        b = KernelBuilder(merged_name([launch.kernel for launch in launches]), core, (min(cores, total),))
         (block,) = b.blocks
         first = 0
         for launch in launches:
@@ -162,6 +162,18 @@ class _Merger:
             insert_synchronization(kernel)
             self._ready[id(launch.kernel)] = launch.kernel, kernel
         return self._ready[id(launch.kernel)][1]
+
+
+def merged_name(kernels: Sequence[Kernel]) -> str:
+    """Return the names of the two that have most blocks, and how many kernels there are: `mul_add_and_reduce_x12`."""
+    blocks = Counter[str]()
+    for kernel in kernels:
+        blocks[kernel.name] += kernel.blocks
+    names = [
+        name if len(name) <= _MOST_NAME else name[:_MOST_NAME].rpartition("_")[0] or name[:_MOST_NAME]
+        for name, _ in blocks.most_common(2)
+    ]
+    return f"{'_and_'.join(dict.fromkeys(names))}_x{len(kernels)}"
 
 
 def _inputs(launch: Launch) -> list[Value]:

@@ -9,6 +9,8 @@ from compiled_function import TARGET, check_results, compile_graph, normal
 from jax_ascend import _plugin
 from jax_ascend.compiler.codegen.steps import Launch
 from jax_ascend.compiler.pipeline import compile_program
+from jax_ascend.compiler.planning.side_by_side import merged_name
+from jax_ascend.compiler.program.kernel import Kernel
 
 SIZES = [1, 3, 17, 64, 300, 1000, 2049]
 
@@ -36,7 +38,8 @@ def test_updates_of_many_parameters(times):
 
     _, schedule, program = compile_graph(function, flat)
     assert len(launches(schedule)) <= 2 * times + 1
-    assert any(launch.kernel.name == "side_by_side" for launch in launches(schedule))
+    names = [launch.kernel.name for launch in launches(schedule)]
+    assert any("_and_" in name and name.rpartition("_x")[2].isdecimal() for name in names)
     assert _plugin.find_hazards(program.encode()) == []
     check_results(program, function, flat, 1e-6)
 
@@ -101,3 +104,15 @@ def test_products_that_do_not_need_each_other():
     assert [launch.kernel.core for launch in launches(schedule)].count("aic") == 1
     assert _plugin.find_hazards(program.encode()) == []
     check_results(program, function, flat, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([("add", 2), ("add", 1)], "add_x2"),
+        ([("add", 1), ("reduce", 40), ("exp", 3), ("add", 1)], "reduce_and_exp_x4"),
+        ([("multiply_add_multiply_add_long", 4), ("exp", 1)], "multiply_add_multiply_and_exp_x2"),
+    ],
+)
+def test_name_says_what_is_in_it(parts, expected):
+    assert merged_name([Kernel(name, "aiv", (blocks,)) for name, blocks in parts]) == expected
