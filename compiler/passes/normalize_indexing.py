@@ -23,10 +23,9 @@ from ..graph.rewrite import rewrite
 from ..graph.vectorize import apply_elementwise
 from ..isa.dtypes import DType
 from ..isa.machine import CLASSES
+from ..tiling.vector_plan import FETCH, TABLE
 
 _LARGEST = (1 << 31) - 1
-_MOST_ROW = 8192  # elements of a row that is loaded for the sake of some of them
-_WORTH = 8  # elements: what one fetched by itself costs in those of a row
 
 
 def normalize_indexing(module: Module, target: object) -> None:
@@ -91,7 +90,7 @@ def _take_along(op: Gather, b: Builder) -> Value | None:
     batch = [i for i in range(indices.type.rank) if i != vector]
     free = [i for i in batch if i not in op.start_indices_batching_dims]
     count, taken = prod(x.shape[i] for i in rows), prod(indices.shape[i] for i in free)
-    if count == 1 or x.dtype not in CLASSES["all"] or not 0 < x.shape[d] <= min(_MOST_ROW, _WORTH * taken):
+    if count == 1 or x.dtype not in CLASSES["all"] or not 0 < x.shape[d] <= min(TABLE, FETCH * taken):
         return None
     source = b.reshape(b.transpose(x, [*rows, d]), (count, x.shape[d]))
     order = [*op.start_indices_batching_dims, *free, vector]

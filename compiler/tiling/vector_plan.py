@@ -20,6 +20,8 @@ from ..targets import Target
 TILE_BYTES = 16 * 1024  # a move of this size reaches the full rate
 SMALL_TILE = 1024  # elements; below, more blocks cost more than they win
 SECOND_LAUNCH = 32 * 1024  # elements that a block reduces in the time of one more launch
+TABLE = 8192  # elements of a value, or of a row, that is loaded for the sake of some of them
+FETCH = 8  # elements: what one fetched by itself costs in those of a row
 GATHERED_TILE = 64  # elements, where some are fetched each by itself
 MINIMUM_RUN = 16  # elements of a contiguous run that a strided side should keep
 BLOCK_RUN = 128  # elements of a run that blocks take of rows which they share: whole lines of the L2 in f32

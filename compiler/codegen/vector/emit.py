@@ -21,13 +21,11 @@ from ...isa.dtypes import DType
 from ...isa.machine import CLASSES, Loc
 from ...isa.model import Affine, TileRef, View
 from ...program.kernel import KernelBuilder
-from ...tiling.vector_plan import Conflict, NestPlan
+from ...tiling.vector_plan import FETCH, TABLE, Conflict, NestPlan
 from .nodes import Access, Node, NotVectorizable, Store, is_affine
 from .select_instruction import accumulate, emit_op, reduce_instruction, reduction_kind
 
 Kind = tuple[bool, bool]  # varies along rows, along columns
-_TABLE = 8192  # elements of a value that is loaded for the sake of some of them
-_FETCH = 8  # elements: what one fetched by itself costs in those of a row
 
 
 @dataclass(eq=False)
@@ -92,7 +90,7 @@ class SectionEmitter:
                 continue
             value = node.access.value
             size, unit = value.type.size, max(1, 32 // value.dtype.bytes)
-            if value.dtype in CLASSES["all"] and size <= min(_TABLE, _FETCH * self._taken(node)):
+            if value.dtype in CLASSES["all"] and size <= min(TABLE, FETCH * self._taken(node)):
                 table = self.b.tile(Loc.vec, value.dtype, 1, -(-size // unit) * unit, (1, size))
                 self.b.tload(table, self.b.view(self.arguments[value], 0, (1, size), (0, 1)))
                 self.tables[value] = table
